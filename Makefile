@@ -1,0 +1,70 @@
+# The README's two commands are `make demo` and `make test`; everything else is for those who work on edgeship.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: weights demo test test-all lint types contracts check lock system-deps clean bench bench-quick tables
+
+demo: $(STAMP)
+	$(BIN)/edgeship run examples/digits/recipe.toml --quick
+
+test: $(STAMP) weights
+	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests
+
+test-all: $(STAMP) weights
+	$(BIN)/pytest -q tests
+
+lint: $(STAMP)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+check: lint types contracts test
+
+# uv makes the environment in seconds; pip alone would take minutes
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(STAMP)
+
+# the trained weights of examples/pitch and examples/minilm, 93 MB
+weights: $(STAMP)
+	$(BIN)/python examples/get_weights.py
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra all --extra dev \
+	  --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+# the published figures, on a quiet machine: about two hours on two cores; each script says in --help how long it takes
+bench: $(STAMP) weights
+	$(BIN)/python -m benchmarks.toolchain_speed
+	$(BIN)/python -m benchmarks.examples
+	$(BIN)/python -m benchmarks.zoo
+	$(BIN)/python -m benchmarks.artifact_latency
+	$(BIN)/python -m benchmarks.what_optimizations_bring
+	$(BIN)/python -m benchmarks.tables
+
+# the same scripts on little, to see that they run: nothing that is published changes
+bench-quick: $(STAMP)
+	$(BIN)/python -m benchmarks.toolchain_speed --quick
+	$(BIN)/python -m benchmarks.examples --quick
+	$(BIN)/python -m benchmarks.zoo --quick
+	$(BIN)/python -m benchmarks.artifact_latency --quick
+	$(BIN)/python -m benchmarks.what_optimizations_bring --quick
+
+# README.md's tables and code from benchmarks/results and examples/plugins
+tables: $(STAMP)
+	$(BIN)/python -m benchmarks.tables
+
+# parts that want them are skipped, with the reason, where these are missing
+system-deps:
+	apt-get update -q && apt-get install -y -q --no-install-recommends g++ nlohmann-json3-dev chromium
+
+clean:
+	rm -rf .venv runs

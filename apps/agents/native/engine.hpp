@@ -1,0 +1,138 @@
+// ExecuTorch: loads a .pte, gives it planned memory, takes and returns tensors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <executorch/extension/data_loader/mmap_data_loader.h>
+#include <executorch/extension/memory_allocator/malloc_memory_allocator.h>
+#include <executorch/extension/tensor/tensor_ptr.h>
+#include <executorch/runtime/executor/method.h>
+#include <executorch/runtime/executor/program.h>
+#include <executorch/runtime/platform/runtime.h>
+
+#include "tensors.hpp"
+
+// The wheel exports the thread pool's symbols but does not ship threadpool.h.
+namespace executorch::extension::threadpool {
+class ThreadPool {
+ public:
+  bool _unsafe_reset_threadpool(uint32_t threads);
+};
+ThreadPool* get_threadpool();
+}  // namespace executorch::extension::threadpool
+
+class Engine {
+ public:
+  void start(uint32_t threads) {
+    executorch::runtime::runtime_init();
+    auto* pool = executorch::extension::threadpool::get_threadpool();
+    if (pool == nullptr || !pool->_unsafe_reset_threadpool(threads))
+      throw std::runtime_error("cannot set the thread pool to " + std::to_string(threads));
+  }
+
+  void load(const std::string& path) {
+    loader_.emplace(take(executorch::extension::MmapDataLoader::from(path.c_str()), "open " + path));
+    program_.emplace(take(executorch::runtime::Program::load(&*loader_), "read " + path));
+  }
+
+  void prepare() {
+    const auto meta = take(program_->method_meta("forward"), "find the method 'forward'");
+    for (size_t i = 0; i < meta.num_memory_planned_buffers(); ++i) {
+      const size_t size = size_t(take(meta.memory_planned_buffer_size(i), "read the memory plan"));
+      buffers_.emplace_back(new uint8_t[size]);  // not zeroed: untouched pages must not count as resident
+      spans_.emplace_back(buffers_.back().get(), size);
+      planned_bytes_ += int64_t(size);
+    }
+    planned_.emplace(executorch::runtime::Span<executorch::runtime::Span<uint8_t>>(spans_.data(), spans_.size()));
+    manager_.emplace(&method_allocator_, &*planned_, &temporary_allocator_);
+    method_.emplace(take(program_->load_method("forward", &*manager_), "load the method 'forward'"));
+  }
+
+  void feed(Tensors& tensors) {
+    if (tensors.size() != method_->inputs_size())
+      throw std::runtime_error("the file has " + std::to_string(method_->inputs_size()) + " inputs, the job " +
+                               std::to_string(tensors.size()));
+    inputs_.clear();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      inputs_.push_back(executorch::extension::make_tensor_ptr(tensors[i].shape, tensors[i].bytes.data(),
+                                                               scalar_type(tensors[i].dtype)));
+      check(method_->set_input(executorch::runtime::EValue(*inputs_.back()), i), "take input " + tensors[i].name);
+    }
+  }
+
+  void invoke() {
+    const auto error = method_->execute();
+    if (error != executorch::runtime::Error::Ok) check(error, "execute");
+  }
+
+  // All outputs, named in order; `output_0` … where `names` is empty.
+  Tensors fetch(const std::vector<std::string>& names) const {
+    const size_t count = method_->outputs_size();
+    if (!names.empty() && names.size() != count)
+      throw std::runtime_error("the file has " + std::to_string(count) + " outputs, the job " +
+                               std::to_string(names.size()));
+    Tensors outputs;
+    for (size_t i = 0; i < count; ++i) {
+      const auto& value = method_->get_output(i);
+      const std::string name = names.empty() ? "output_" + std::to_string(i) : names[i];
+      if (!value.isTensor()) throw std::runtime_error("output " + name + " is not a tensor");
+      const auto& tensor = value.toTensor();
+      const auto* data = static_cast<const uint8_t*>(tensor.const_data_ptr());
+      outputs.push_back({name, dtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()},
+                         {data, data + tensor.nbytes()}});
+    }
+    return outputs;
+  }
+
+  int64_t planned_bytes() const { return planned_bytes_; }
+
+ private:
+  using ScalarType = executorch::aten::ScalarType;
+  static constexpr std::pair<const char*, ScalarType> kTypes[] = {
+      {"float32", ScalarType::Float}, {"float16", ScalarType::Half},  {"bfloat16", ScalarType::BFloat16},
+      {"float64", ScalarType::Double}, {"int8", ScalarType::Char},    {"uint8", ScalarType::Byte},
+      {"int16", ScalarType::Short},    {"uint16", ScalarType::UInt16}, {"int32", ScalarType::Int},
+      {"int64", ScalarType::Long},     {"bool", ScalarType::Bool}};
+
+  static ScalarType scalar_type(const std::string& wanted) {
+    for (const auto& [name, type] : kTypes)
+      if (wanted == name) return type;
+    throw std::runtime_error("no such dtype: " + wanted);
+  }
+
+  static std::string dtype(ScalarType wanted) {
+    for (const auto& [name, type] : kTypes)
+      if (wanted == type) return name;
+    throw std::runtime_error("an output has a dtype that bench-result/1 does not know");
+  }
+
+  static void check(executorch::runtime::Error error, const std::string& what) {
+    if (error != executorch::runtime::Error::Ok)
+      throw std::runtime_error("cannot " + what + ": " + executorch::runtime::to_string(error));
+  }
+
+  template <typename T>
+  static T take(executorch::runtime::Result<T>&& result, const std::string& what) {
+    check(result.error(), what);
+    return std::move(result.get());
+  }
+
+  // in this order: what is declared later uses what is declared before, and is destroyed first
+  std::optional<executorch::extension::MmapDataLoader> loader_;
+  std::optional<executorch::runtime::Program> program_;
+  std::vector<std::unique_ptr<uint8_t[]>> buffers_;
+  std::vector<executorch::runtime::Span<uint8_t>> spans_;
+  std::optional<executorch::runtime::HierarchicalAllocator> planned_;
+  executorch::extension::MallocMemoryAllocator method_allocator_;
+  executorch::extension::MallocMemoryAllocator temporary_allocator_;
+  std::optional<executorch::runtime::MemoryManager> manager_;
+  std::optional<executorch::runtime::Method> method_;
+  std::vector<executorch::extension::TensorPtr> inputs_;
+  int64_t planned_bytes_ = 0;
+};

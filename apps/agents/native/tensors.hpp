@@ -1,0 +1,51 @@
+// Tensors of a job: raw little-endian bytes in files, described by name, dtype and shape.
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+using json = nlohmann::json;
+
+inline size_t item_size(const std::string& dtype) {
+  static const std::pair<const char*, size_t> sizes[] = {
+      {"float32", 4}, {"float16", 2}, {"bfloat16", 2}, {"float64", 8}, {"int8", 1},  {"uint8", 1},
+      {"int16", 2},   {"uint16", 2},  {"int32", 4},    {"int64", 8},   {"bool", 1}};
+  for (const auto& [name, size] : sizes)
+    if (dtype == name) return size;
+  throw std::runtime_error("no such dtype: " + dtype);
+}
+
+struct HostTensor {
+  std::string name;
+  std::string dtype;
+  std::vector<int32_t> shape;
+  std::vector<uint8_t> bytes;
+
+  json describe() const { return {{"name", name}, {"dtype", dtype}, {"shape", shape}}; }
+};
+
+using Tensors = std::vector<HostTensor>;
+
+// One case of a job, in the model's order.
+inline Tensors read_case(const json& described, const std::string& folder) {
+  Tensors tensors;
+  for (const json& entry : described) {
+    HostTensor tensor{entry.at("name"), entry.at("dtype"), entry.at("shape").get<std::vector<int32_t>>(), {}};
+    size_t count = item_size(tensor.dtype);
+    for (const int32_t size : tensor.shape) count *= size;
+    tensor.bytes.resize(count);
+    const std::string path = entry.at("path");
+    std::ifstream file(folder + "/" + path, std::ios::binary);
+    file.seekg(entry.value("offset", int64_t(0)));
+    if (!file.read(reinterpret_cast<char*>(tensor.bytes.data()), std::streamsize(count)))
+      throw std::runtime_error(path + " is too short for input " + tensor.name);
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}

@@ -1,0 +1,252 @@
+"""Our int8 files beside what each runtime's own quantizer makes of the same float model and calibration samples.
+
+Static int8 of five networks for ExecuTorch, ONNX Runtime and LiteRT, and dynamic int8 of MiniLM for the latter two
+(ExecuTorch's stock quantizer stops at Hugging Face encoders). Launches of the float, our and their file are interleaved
+(ABBA); a ratio is the geometric mean over pairs of launches with its 95% t interval. A row whose three files and
+protocol are those of the last run is kept; --again measures it anew.
+
+Alone on two cores: building about 1 minute per network where edgeship's cache is empty, measuring about 1 minute per
+row at 10 pairs; 30 minutes in all. A network's quantizers are given up after 10 minutes each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import lines, peers
+from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
+from toolchain import bench, foreign, parity, stats
+from toolchain import recipe as recipes
+from toolchain.artifact import Artifact, digest
+from toolchain.bench import Protocol, Subject
+from toolchain.data import Samples, load_samples
+from toolchain.devices.local import Local
+from toolchain.errors import EdgeshipError
+from toolchain.jobs import make_job, read_outputs
+from toolchain.keys import version_of
+from toolchain.pipeline import Line, builder
+from toolchain.protocol import Config, Result
+from toolchain.store import Store, key_of
+
+RECIPES = {
+    "digits": "benchmarks/recipes/digits.toml",
+    "mobilenet_v2": "benchmarks/recipes/mobilenet_v2.toml",
+    "mobilenet_v3_large": "benchmarks/recipes/mobilenet_v3_large.toml",
+    "resnet18": "benchmarks/recipes/resnet18.toml",
+    "minilm": "examples/minilm/recipe.toml",
+}
+TARGETS = ("executorch", "onnx", "litert")
+QUANTIZERS = ("onnxruntime", "ai-edge-quantizer", "executorch", "torchao")
+COMPARED = 64
+"""Held-out samples on which outputs are compared, at most."""
+SQNR_TOLERANCE_DB = 0.5
+COSINE_TOLERANCE = 0.0005
+HARD_SWISH_LIMIT = 0.7
+WIDE = 1.2
+"""An interval whose ends differ by more than this factor says nothing: measure again on a quieter machine."""
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """One of the three files of a row."""
+
+    artifact: Artifact
+    folder: Path
+
+
+def goals(rows: dict[str, Any]) -> Iterator[Goal]:
+    """No slower within noise, no worse, and for MiniLM no larger, than the runtime's own tool."""
+    for name, row in rows.items():
+        if "error" in row:
+            continue
+        ratio, low, high = row["ours_to_theirs"]
+        # met: the interval does not lie wholly above 1
+        note = f"95% interval {low:.3f} to {high:.3f}" + (", too wide to tell" if high > WIDE * low else "")
+        yield Goal(f"latency-to-theirs/{name}", ratio, 1.0, low <= 1.0, note=note)
+        if row["variant"] == "int8-dynamic":
+            yield at_most(f"size-to-theirs/{name}", row["size_bytes"]["ours"] / row["size_bytes"]["theirs"], 1.0)
+            difference = row["cosine"]["ours"] - row["cosine"]["theirs"]
+            yield at_least(f"cosine-above-theirs/{name}", difference, -COSINE_TOLERANCE)
+        else:
+            difference = row["sqnr_db"]["ours"] - row["sqnr_db"]["theirs"]
+            yield at_least(f"sqnr-above-theirs-db/{name}", difference, -SQNR_TOLERANCE_DB)
+    if "ours_to_float" in (row := rows.get("mobilenet_v3_large litert", {})):
+        yield at_most("int8-to-float/mobilenet_v3_large litert", row["ours_to_float"][0], HARD_SWISH_LIMIT)
+
+
+def main() -> None:
+    """Build, compare and measure the networks that were named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", choices=RECIPES, help="only this network; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="digits only, 3 pairs of short launches")
+    parser.add_argument("--pairs", type=int, default=10, help="launches per file")
+    parser.add_argument("--seconds", type=float, default=0.5, help="measuring time per launch")
+    parser.add_argument("--again", action="store_true", help="measure rows that are known, too")
+    options = parser.parse_args()
+    protocol = Protocol(launches=options.pairs, seconds=options.seconds, warmup_seconds=1.5, min_iterations=30)
+    if options.quick:
+        protocol = Protocol(launches=3, seconds=0.2, warmup_seconds=0.3, min_iterations=20, quick=True)
+    results = Results("latency", options.quick)
+    for model in options.model or (["digits"] if options.quick else RECIPES):
+        for target, line, other in _built(model):
+            name = f"{model} {target}"
+            try:
+                if isinstance(line, str):
+                    raise EdgeshipError(line)
+                row = _row(model, target, line, other, protocol, None if options.again else results.rows.get(name))
+            except EdgeshipError as error:
+                row = {"error": str(error)[:300]}
+                say(f"{name}: {error}")
+            results.put(name, row, goals)
+    results.finish(goals)
+
+
+def _built(model: str) -> Iterator[tuple[str, Line | str, Line | None]]:
+    """Target, our int8 line (or why there is none) and the float line, target by target."""
+    variant, passes, targets = "int8", ["quantize-static"], TARGETS
+    if model == "minilm":
+        variant, passes, targets = "int8-dynamic", ["quantize-dynamic"], TARGETS[1:]
+    path = ROOT / RECIPES[model]
+    raw = tomllib.loads(path.read_text())
+    raw |= {"variants": {"float": [], variant: passes}, "targets": {target: {} for target in targets}}
+    recipe = recipes.from_tables(recipes.absolute(raw, path.parent), path.parent, str(path), model)
+    say(f"{model}: building")
+    with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work:
+        with builder(recipe, Store(), Path(work) / "log.txt", lambda event: None) as build:
+            found = {(line.plan.variant, line.plan.target_name): line for line in build.build()}
+        for target in targets:
+            ours, plain = found[variant, target], found["float", target]
+            failed = next((line for line in (ours, plain) if line.status != "ok"), None)
+            if failed:
+                yield target, f"{failed.plan.name}: {failed.reason}", None
+            else:
+                yield target, ours, plain
+
+
+def _row(
+    model: str, target: str, line: Line, plain: Line | None, protocol: Protocol, known: dict[str, Any] | None
+) -> dict[str, Any]:
+    assert plain is not None
+    assert line.samples is not None
+    assert line.reference is not None
+    kind = f"{target}-{'dynamic' if line.plan.variant == 'int8-dynamic' else 'static'}"
+    files = {"float": _file(plain), "ours": _file(line)}
+    samples = load_samples(line.samples)
+    say(f"{model} {target}: {peers.TOOLS[kind]}")
+    files["theirs"] = _theirs(kind, model, files["float"], line)
+    digests = {name: file.artifact.sha256 for name, file in files.items()}
+    conditions = {"sha256": digests, "protocol": dataclasses.asdict(protocol)}
+    if known and all(known.get(key) == value for key, value in conditions.items()):
+        say(f"{model} {target}: measured before, kept")
+        return known
+    compared = samples.take(range(min(COMPARED, len(samples))))
+    expected = {name: array[: len(compared)] for name, array in load_samples(line.reference).inputs.items()}
+    found = {name: parity.compare(expected, _outputs(file, compared)) for name, file in files.items()}
+    medians = measure(files, samples, protocol, f"{model} {target}")
+    return {
+        "model": model,
+        "target": target,
+        "variant": line.plan.variant,
+        "tool": peers.TOOLS[kind],
+        **conditions,
+        "size_bytes": {name: file.artifact.size_bytes for name, file in files.items()},
+        "sqnr_db": {name: found[name].sqnr_db for name in files},
+        "cosine": {name: found[name].cosine for name in files},
+        "problems": {name: found[name].problems for name in files if found[name].problems},
+        "p50_ns": {name: float(np.median(values)) for name, values in medians.items()},
+        "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
+        "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),
+        "ours_to_float": ratio(medians["ours"], medians["float"]),
+        "theirs_to_float": ratio(medians["theirs"], medians["float"]),
+    }
+
+
+def _file(line: Line) -> File:
+    assert line.artifact is not None
+    assert line.folder is not None
+    return File(line.artifact, line.folder)
+
+
+def _theirs(kind: str, model: str, plain: File, line: Line) -> File:
+    """What the runtime's own quantizer makes, from the cache where it made it before."""
+    target = kind.partition("-")[0]
+    sources = [ROOT / "benchmarks" / name for name in ("peers.py", "images.py", "models.py")]
+    key = key_of(
+        [
+            ["peer", kind, plain.artifact.sha256, (ROOT / RECIPES[model]).read_text()],
+            [digest(source) for source in sources],
+            [version_of(library) for library in QUANTIZERS],
+        ]
+    )
+    store, name = Store(), f"model{peers.SUFFIXES[target]}"
+    entry = store.get(key)
+    if entry is None:
+        with store.building(key) as folder, tempfile.TemporaryDirectory() as work:
+            log, out = Path(work) / "log.txt", Path(work) / name
+            command = [sys.executable, "-m", "benchmarks.peers", kind, RECIPES[model]]
+            code = lines.bounded([*command, str(plain.folder / plain.artifact.file), str(out)], 10, log)
+            if code != 0 or not out.exists():
+                said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-2:])
+                raise EdgeshipError(f"{peers.TOOLS[kind]}: {'no end in 10 minutes' if code is None else said}")
+            shutil.move(out, folder / name)
+            entry = store.commit(key, folder, "peer", {"kind": kind, "model": model})
+    artifact = foreign.describe(entry.folder / name)
+    ours = line.artifact
+    assert ours is not None
+    # names may differ; the order does not
+    inputs = _renamed(artifact.inputs, ours.inputs) if artifact.inputs else ours.inputs
+    outputs = _renamed(artifact.outputs, ours.outputs) if artifact.outputs else ours.outputs
+    return File(artifact.model_copy(update={"inputs": inputs, "outputs": outputs}), entry.folder)
+
+
+def _renamed(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> tuple[Any, ...]:
+    if {t.name for t in theirs} == {t.name for t in ours}:
+        return theirs
+    return tuple(t.model_copy(update={"name": o.name}) for t, o in zip(theirs, ours, strict=True))
+
+
+def _outputs(file: File, samples: Samples) -> dict[str, Any]:
+    """The file's outputs on samples, through its runtime: [n, *shape] by name."""
+    with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work:
+        rows = [dict(zip(samples.inputs, samples.row(i), strict=True)) for i in range(len(samples))]
+        job = make_job(file.artifact, file.folder, Path(work), rows, Config(mode="verify"))
+        result = Local().execute(file.artifact, file.folder, job, Path(work))
+        if error := result.runs[0].error:
+            raise EdgeshipError(f"{file.artifact.file}: {error.phase}: {error.message}")
+        answers = read_outputs(result, job, Path(work), file.artifact)
+    return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}
+
+
+def measure(files: dict[str, File], samples: Samples, protocol: Protocol, name: str) -> dict[str, list[float]]:
+    """Medians in nanoseconds of each file's launches, all files interleaved; EdgeshipError when one fails."""
+    few = samples.take(range(min(bench.CASES, len(samples))))
+    subjects = [Subject(key, file.artifact, file.folder, few) for key, file in files.items()]
+    say(f"{name}: {protocol.launches} × {len(subjects)} launches")
+    answers = bench.measure(subjects, Local(), protocol)
+    medians = {}
+    for key, answer in answers.items():
+        if not isinstance(answer, Result):
+            raise EdgeshipError(f"{key}: {answer}")
+        medians[key] = stats.launch_medians_ns(answer)
+    return medians
+
+
+def ratio(candidate: list[float], baseline: list[float]) -> list[float]:
+    """Geometric mean of candidate ÷ baseline over pairs, and its 95% interval's ends."""
+    mean, interval = stats.paired_ratio(candidate, baseline)
+    low, high = interval or (0.0, float(2**31))
+    return [round(value, 4) for value in (mean, low, high)]
+
+
+if __name__ == "__main__":
+    main()

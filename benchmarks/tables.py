@@ -1,0 +1,274 @@
+"""Writes results/*.json and the example plugins into README.md, between their markers: `python -m benchmarks.tables`.
+
+`<!-- table:NAME -->` … `<!-- /table:NAME -->` takes the table of NAME; `<!-- code:KIND FILE -->` …
+`<!-- /code:KIND -->` takes the class of FILE. A table without results stays as it is. `--check` writes nothing and
+fails when something differs.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+RUNTIMES = {"executorch": "ExecuTorch", "onnx": "ONNX Runtime", "litert": "LiteRT", "coreml": "Core ML",
+            "coreai": "Core AI", "torchscript": "TorchScript"}  # fmt: skip
+SLOWER = 1.05
+FEW = 50
+"""Fewer samples than these stand beside a task metric (Core AI's interpreter is slow)."""
+
+Document = dict[str, Any]
+
+
+def render(text: str, root: Path = ROOT, results: Path = RESULTS) -> str:
+    """The text with every block between markers renewed."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match["name"]
+        file = results / f"{name}.json"
+        if not file.exists():
+            return match[0]
+        body = TABLES[name](json.loads(file.read_text()), results)
+        return f"<!-- table:{name} -->\n{body}\n<!-- /table:{name} -->"
+
+    def code(match: re.Match[str]) -> str:
+        body = plugin(root / match["file"], match["kind"])
+        return f"<!-- code:{match['kind']} {match['file']} -->\n{body}\n<!-- /code:{match['kind']} -->"
+
+    text = re.sub(r"<!-- table:(?P<name>\w+) -->.*?<!-- /table:(?P=name) -->", table, text, flags=re.DOTALL)
+    pattern = r"<!-- code:(?P<kind>\w+) (?P<file>\S+) -->.*?<!-- /code:(?P=kind) -->"
+    return re.sub(pattern, code, text, flags=re.DOTALL)
+
+
+def plugin(file: Path, kind: str) -> str:
+    """A plugin's class with the names it takes from edgeship, and the line that registers it."""
+    source = file.read_text()
+    found = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    body = "\n".join(source.splitlines()[found.lineno - 1 : found.end_lineno])
+    taken = next(
+        [alias.name for alias in node.names]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ImportFrom) and node.module == "toolchain.api"
+    )
+    group = {"pass": "passes"}.get(kind, f"{kind}s")
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", found.name).lower()
+    return (
+        f"```python\nfrom toolchain.api import {', '.join(taken)}\n\n\n{body}\n```\n\n"
+        f'```toml\n[project.entry-points."edgeship.{group}"]\n{name} = "{file.stem}:{found.name}"\n```'
+    )
+
+
+def grid(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+
+
+def conditions(document: Document, how: str) -> str:
+    """When, where and how it was measured."""
+    device = document["environment"]["device"]
+    cpu = device.get("cpu", {})
+    machine = device.get("model", cpu.get("arch", "unknown machine"))
+    shared = ", a shared virtual machine" if "hypervisor" in cpu.get("features", []) else ""
+    return f"*{document['created_at'][:10]}, {machine}, {cpu.get('cores', '?')} cores{shared}, 1 thread. {how}*"
+
+
+def milliseconds(value_ns: float) -> str:
+    """Three significant digits."""
+    value = value_ns / 1e6
+    return f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
+
+
+def size(count: float) -> str:
+    """Bytes for a person."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def cell(line: dict[str, Any]) -> str:
+    """One line of a report: quality, latency, size; or why there is none."""
+    if line["status"] == "unsupported":
+        return "–"
+    if line["status"] == "failed":
+        return "**not made**"
+    parts = []
+    if "metric" in line:
+        few = line["metric"]["samples"] < FEW
+        parts.append(f"{100 * line['metric']['artifact']:.1f}%" + (f" of {line['metric']['samples']}" if few else ""))
+    if "sqnr_float_db" in line and ("metric" not in line or line["verdict"] == "fail"):
+        parts.append("equal" if line["sqnr_float_db"] >= 200 else f"{line['sqnr_float_db']:.0f} dB")
+    if "p50_ns" in line:
+        ratio = line.get("latency_ratio", 0)
+        parts.append(milliseconds(line["p50_ns"]) + (f" ({ratio:.1f}× float)" if ratio > SLOWER else ""))
+    if "size_bytes" in line:
+        parts.append(size(line["size_bytes"]))
+    mark = {"fail": "**fails** ", "not-executed": "not executed, "}.get(line.get("verdict", ""), "")
+    return mark + " · ".join(parts)
+
+
+def reasons(found: list[tuple[str, dict[str, Any]]]) -> str:
+    """Why lines were not made or fail, once per reason."""
+    told: dict[str, list[str]] = {}
+    for name, line in found:
+        if line["status"] == "failed" or line.get("verdict") == "fail":
+            told.setdefault(line.get("reason", "no reason given"), []).append(name)
+    return "".join(f"\n- {', '.join(names)}: {reason}" for reason, names in told.items())
+
+
+def example_table(document: Document, results: Path) -> str:
+    """One recipe: runtimes down, variants across."""
+    row = next(iter(document["rows"].values()))
+    if "error" in row:
+        return f"Not measured: {row['error']}"
+    lines = row["lines"]
+    variants = list(dict.fromkeys(line["variant"] for line in lines))
+    by_key = {(line["target"], line["variant"]): line for line in lines}
+    targets = list(dict.fromkeys(line["target"] for line in lines))
+    rows = [[RUNTIMES.get(t, t), *(cell(by_key[t, v]) for v in variants)] for t in targets]
+    metric = next((line["metric"]["name"] for line in lines if "metric" in line), "")
+    quick = "one short launch each, figures compare within the table only" if row["protocol"]["quick"] else (
+        f"median of {row['protocol']['launches']} launches"
+    )  # fmt: skip
+    told = reasons([(f"{line['variant']} {RUNTIMES.get(line['target'], line['target'])}", line) for line in lines])
+    quality = f"{metric} on the evaluation data" if metric else "SQNR to float"
+    text = f"{grid(['', *variants], rows)}\n\n" + conditions(
+        document,
+        f"{quality} · median latency ({quick}) · file size; – is not something the runtime carries. "
+        "Core ML by reference evaluation of the file, Core AI by its interpreter: numbers, never speed.",
+    )
+    return text + (f"\n{told}" if told else "")
+
+
+def zoo_table(document: Document, results: Path) -> str:
+    """Networks and runtimes down, variants across."""
+    rows, told = [], []
+    variants = ["float", "int8", "int8-dynamic"]
+    for model, row in document["rows"].items():
+        if "error" in row:
+            rows.append([model, "all", f"not finished: {row['error']}", *[""] * (len(variants) - 1)])
+            continue
+        by_key = {(line["target"], line["variant"]): line for line in row["lines"]}
+        for index, target in enumerate(dict.fromkeys(line["target"] for line in row["lines"])):
+            cells = [cell(by_key[target, variant]) for variant in variants]
+            rows.append([model if index == 0 else "", RUNTIMES[target], *cells])
+        told += [(f"{model} {line['variant']} {RUNTIMES[line['target']]}", line) for line in row["lines"]]
+    how = conditions(
+        document,
+        "Untrained networks, batch norm warmed up. SQNR to float · median latency (one short launch) · file size; "
+        "– is not something the runtime carries. Core ML and Core AI are never timed off Apple hardware.",
+    )
+    peaks = [row["peak_bytes"] for row in document["rows"].values() if row.get("peak_bytes")]
+    memory = f" A build worker took {max(peaks) / 1e9:.1f} GB at most." if peaks else ""
+    why = reasons(told)
+    return f"{grid(['network', 'runtime', *variants], rows)}\n\n{how}{memory}" + (f"\n{why}" if why else "")
+
+
+def latency_table(document: Document, results: Path) -> str:
+    """Our int8 files beside the runtimes' own quantizers', and what optimizations bring."""
+    rows, failed = [], []
+    for name, row in document["rows"].items():
+        if "error" in row:
+            failed.append(f"\n- {name}: {row['error']}")
+            continue
+        dynamic = row["variant"] == "int8-dynamic"
+
+        def quality(which: str, row: dict[str, Any] = row, dynamic: bool = dynamic) -> str:
+            return f"cosine {row['cosine'][which]:.4f}" if dynamic else f"{row['sqnr_db'][which]:.1f} dB"
+
+        def told(which: str, row: dict[str, Any] = row) -> str:
+            return f"{milliseconds(row['p50_ns'][which])} · {size(row['size_bytes'][which])}"
+
+        mean, low, high = row["ours_to_theirs"]
+        rows.append(
+            [
+                f"{row['model']}{' dynamic' if dynamic else ''}",
+                RUNTIMES[row["target"]],
+                told("float"),
+                f"{told('theirs')} · {quality('theirs')}",
+                f"{told('ours')} · {quality('ours')}",
+                f"{mean:.2f}× [{low:.2f}, {high:.2f}]",
+                f"{row['ours_to_float'][0]:.2f}×",
+            ]
+        )
+    head = ["network", "runtime", "float", "the runtime's own quantizer", "edgeship", "edgeship ÷ own", "÷ float"]
+    pairs = max((len(r["launch_medians_ns"]["ours"]) for r in document["rows"].values() if "error" not in r), default=0)
+    tools = "; ".join(dict.fromkeys(row["tool"] for row in document["rows"].values() if "error" not in row))
+    how = conditions(
+        document,
+        f"{pairs} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against the "
+        f"float model on held-out inputs. Own quantizers: {tools}, same float model, same calibration data.",
+    )
+    text = f"{grid(head, rows)}\n\n{how}" + ("\n" + "".join(failed) if failed else "")
+    other = results / "optimizations.json"
+    return text + ("\n\n" + optimizations_table(json.loads(other.read_text())) if other.exists() else "")
+
+
+def optimizations_table(document: Document) -> str:
+    """Latency without one optimization, as a ratio to the file as shipped."""
+    columns = list(dict.fromkeys((row["target"], row["variant"]) for row in document["rows"].values()))
+    ways = list(dict.fromkeys(row["way"] for row in document["rows"].values() if row["way"] != "as shipped"))
+    found = {(row["target"], row["variant"], row["way"]): row for row in document["rows"].values()}
+    rows = []
+    for way in ways:
+        cells = []
+        for target, variant in columns:
+            row = found.get((target, variant, way))
+            cells.append("" if row is None else "not made" if "error" in row else f"{row['to_usual'][0]:.2f}×")
+        rows.append([way, *cells])
+    model = next(iter(document["rows"].values()))["model"]
+    head = ["latency ÷ as shipped", *(f"{RUNTIMES[target]} {variant}" for target, variant in columns)]
+    return f"What each optimization brings ({model}):\n\n{grid(head, rows)}"
+
+
+def speed_table(document: Document, results: Path) -> str:
+    """The tool's own figures with their goals."""
+    rows = document["rows"]
+    told = [
+        ["`edgeship --help`", f"{rows['help']['median_s']:.2f} s", "≤ 0.4 s"],
+        ["the demo, set up, nothing cached", f"{rows['demo']['seconds']:.0f} s", "≤ 180 s"],
+    ]
+    if "cold" in rows:
+        cold = rows["cold"]
+        ours, plain = (sum(cold[k]) / len(cold[k]) for k in ("edgeship_s", "plain_script_s"))
+        figure = f"{ours:.0f} s against {plain:.0f} s: {cold['ratio'][0]:.2f}×"
+        told.append([f"{cold['artifacts']} artifacts cold, against a plain script", figure, "≤ 0.6×"])
+    if "warm" in rows:
+        torch = "torch imported" if rows["warm"]["imports_torch"] else "torch not imported"
+        told.append(["the same run again", f"{rows['warm']['median_s']:.2f} s, {torch}", "≤ 1.5 s"])
+    if "changed" in rows:
+        changed = rows["changed"]
+        figure = f"{changed['artifacts_built']} files of {changed['lines_of_target']} lines, "
+        figure += f"{changed['programs_built']} programs, {changed['seconds']:.0f} s"
+        told.append(["one option of one target changed: rebuilt", figure, "that target's lines only"])
+    told.append(["most memory of a build worker", f"{rows['demo']['peak_bytes'] / 1e9:.1f} GB", "≤ 4 GB"])
+    how = conditions(document, "The plain script (`benchmarks/plain_script.py`) verifies nothing; edgeship does.")
+    return f"{grid(['', 'here', 'goal'], told)}\n\n{how}"
+
+
+TABLES: dict[str, Callable[[Document, Path], str]] = {
+    "demo": example_table,
+    "minilm": example_table,
+    "pitch": example_table,
+    "zoo": zoo_table,
+    "latency": latency_table,
+    "speed": speed_table,
+}
+
+
+def main() -> None:
+    """Renew README.md, or with --check say whether it is up to date."""
+    before = README.read_text()
+    after = render(before)
+    if "--check" in sys.argv[1:]:
+        sys.exit("README.md is not what the results say: run `make tables`" if after != before else 0)
+    README.write_text(after)
+    print("README.md is up to date" if after == before else "README.md renewed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Representative data: datasets, preprocessing, sample selection, ranges and the portable quantizer."""

@@ -1,0 +1,48 @@
+"""Samples from the user's own Python function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from calibration.datasets.conform import conform
+from toolchain.api import DataError, Dataset, EdgeshipError, Samples, Signature, load_callable, source_file
+
+
+class Python(Dataset):
+    """Calls a function that answers Samples, inputs, or (inputs, labels).
+
+    Inputs are an array (one input) or a dict of arrays by input name, one row per sample.
+    """
+
+    function: str = Field(description="./file.py:function or package.module:function")
+    arguments: dict[str, Any] = Field({}, description="keyword arguments of the function")
+    reads: tuple[Path, ...] = Field(
+        (), description="files and folders the function reads; the samples are read again when one changes"
+    )
+
+    def files(self) -> list[Path]:
+        own = source_file(self.function, Path())
+        inside = [file for path in self.reads for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        return ([own] if own else []) + [file for file in inside if file.is_file()]
+
+    def read(self, signature: Signature, limit: int | None) -> Samples:
+        function = load_callable(self.function, Path())
+        try:
+            answer = function(**self.arguments)
+        except EdgeshipError:
+            raise
+        except Exception as error:
+            raise DataError(
+                f"{self.function}: {type(error).__name__}: {error}", "call it by itself and correct it"
+            ) from error
+        if isinstance(answer, Samples):
+            inputs, labels, synthetic, warnings = answer.inputs, answer.labels, answer.synthetic, answer.warnings
+        else:
+            inputs, labels = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+            synthetic, warnings = False, ()
+        samples = conform(inputs, labels, signature, self.function)
+        samples = Samples(samples.inputs, samples.labels, synthetic, warnings)
+        return samples if limit is None else samples.take(range(min(limit, len(samples))))

@@ -1,0 +1,168 @@
+"""Image preprocessing, declared once: the same numbers in calibration, evaluation and the shipped app."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from toolchain.api import Array, DataError, missing_extra
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+
+class Preprocess(BaseModel):
+    """resize → centre crop → colour order → × scale → (− mean) / std → layout; plain numbers, JSON for the app.
+
+    Resizing and cropping follow Pillow and torchvision to the pixel, so that `from_timm` and `from_torchvision` give
+    what these libraries' own transforms give.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resize: int | tuple[int, int] | None = Field(
+        None, description="pixels of the shorter side (the picture keeps its proportions), or [height, width]"
+    )
+    crop: tuple[int, int] | None = Field(None, description="[height, width] cut from the centre; black where it ends")
+    interpolation: Interpolation = Field("bilinear", description="Pillow's filter, with antialiasing")
+    colour: Literal["rgb", "bgr", "grey"] = Field("rgb", description="order of the channels; grey has one")
+    scale: float = Field(1 / 255, description="factor that stored values 0–255 are multiplied with")
+    mean: tuple[float, ...] = Field((0.0,), description="subtracted after scaling, one value or one per channel")
+    std: tuple[float, ...] = Field((1.0,), description="divided by after that, one value or one per channel")
+    layout: Literal["chw", "hwc"] = Field("chw", description="channels first (PyTorch) or last")
+
+    @field_validator("std")
+    @classmethod
+    def _divides(cls, std: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value <= 0 for value in std):
+            raise ValueError("std must be above zero: pictures are divided by it")
+        return std
+
+    def apply(self, picture: Image | Array) -> NDArray[np.float32]:
+        """One picture → float32 [C, H, W] (or [H, W, C]).
+
+        Takes a Pillow image or an array [H, W] or [H, W, C] of uint8, RGB. DataError for other arrays.
+        """
+        image = _as_image(picture).convert("L" if self.colour == "grey" else "RGB")
+        image = self._cropped(self._resized(image))
+        values = np.asarray(image, dtype=np.float32)
+        values = values[..., None] if values.ndim == 2 else values
+        if self.colour == "bgr":
+            values = values[..., ::-1]
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        if mean.size not in (1, values.shape[-1]) or std.size not in (1, values.shape[-1]):
+            raise DataError(
+                f"preprocess: mean and std have {mean.size} and {std.size} values, {self.colour} has"
+                f" {values.shape[-1]} channels",
+                "give one value, or one per channel",
+            )
+        values = (values * np.float32(self.scale) - mean) / std
+        return np.ascontiguousarray(values.transpose(2, 0, 1) if self.layout == "chw" else values)
+
+    def _resized(self, image: Image) -> Image:
+        from PIL.Image import Resampling
+
+        if self.resize is None:
+            return image
+        width, height = image.size
+        if isinstance(self.resize, tuple):
+            size = (self.resize[1], self.resize[0])
+        elif width <= height:
+            size = (self.resize, int(self.resize * height / width))
+        else:
+            size = (int(self.resize * width / height), self.resize)
+        return image if size == image.size else image.resize(size, Resampling[self.interpolation.upper()])
+
+    def _cropped(self, image: Image) -> Image:
+        if self.crop is None:
+            return image
+        top, left = _start(image.size[1], self.crop[0]), _start(image.size[0], self.crop[1])
+        return image.crop((left, top, left + self.crop[1], top + self.crop[0]))
+
+
+def read_image(path: Path) -> Image:
+    """The picture in a file, turned as its EXIF orientation says; DataError when it cannot be decoded."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise missing_extra("vision", "pillow") from error
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for broken PNG chunks
+        raise DataError(f"{path}: not a readable picture ({error})", "remove it or repair it") from error
+
+
+def from_timm(model: Any) -> Preprocess:
+    """What timm's own evaluation transform does for a model, or for the name of one."""
+    try:
+        import timm
+        from timm.data import resolve_data_config
+    except ImportError as error:
+        raise missing_extra("vision", "timm") from error
+    config = timm.get_pretrained_cfg(model) if isinstance(model, str) else getattr(model, "pretrained_cfg", None)
+    if config is None:
+        raise DataError(f"{model}: carries no timm configuration", "write the [preprocess] values out")
+    values = resolve_data_config(pretrained_cfg=config if isinstance(config, dict) else config.to_dict())
+    channels, height, width = values["input_size"]
+    larger = tuple(math.floor(size / values["crop_pct"]) for size in (height, width))
+    if values["crop_mode"] == "border" or (values["crop_mode"] == "center" and height != width):
+        raise DataError(
+            f"timm's crop mode {values['crop_mode']!r} at {height}×{width} cannot be declared",
+            "write the [preprocess] values out",
+        )
+    return Preprocess(
+        resize=larger[0] if values["crop_mode"] == "center" else (larger[0], larger[1]),
+        crop=(height, width),
+        interpolation=values["interpolation"],
+        colour="grey" if channels == 1 else "rgb",
+        mean=values["mean"],
+        std=values["std"],
+    )
+
+
+def from_torchvision(weights: Any) -> Preprocess:
+    """What the transform of a torchvision weights entry does; `weights` or its name (`ResNet18_Weights.DEFAULT`)."""
+    try:
+        import torchvision
+    except ImportError as error:
+        raise missing_extra("vision", "torchvision") from error
+    try:
+        entry = torchvision.models.get_weight(weights) if isinstance(weights, str) else weights
+        transform = entry.transforms()
+        crop, resize = transform.crop_size, transform.resize_size
+        return Preprocess(
+            resize=resize[0] if len(resize) == 1 else (resize[0], resize[1]),
+            crop=(crop[0], crop[-1]),
+            interpolation=transform.interpolation.value,
+            mean=tuple(transform.mean),
+            std=tuple(transform.std),
+        )
+    except (AttributeError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{weights}: no torchvision weights with a classification transform ({error})",
+            "name them as in ResNet18_Weights.DEFAULT, or write the [preprocess] values out",
+        ) from error
+
+
+def _as_image(picture: Image | Array) -> Image:
+    from PIL import Image
+
+    if isinstance(picture, Image.Image):
+        return picture
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+        what = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        raise DataError(f"preprocess: a picture is uint8 [H, W] or [H, W, C], not {what}", "give stored pixel values")
+    return Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture)
+
+
+def _start(size: int, wanted: int) -> int:
+    # torchvision's roundings: it pads a smaller picture first, then cuts
+    return round((size - wanted) / 2) if size >= wanted else -((wanted - size) // 2)

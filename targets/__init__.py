@@ -1,0 +1,1 @@
+"""One module per runtime an artifact is made for."""

@@ -1,0 +1,146 @@
+"""The Core ML target: the folded program through coremltools into an .mlpackage that holds nothing of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from targets.coreml.inspect import compute_dtypes, weight_bytes
+from targets.coreml.package import clean
+from toolchain.api import (
+    FLOAT16,
+    Artifact,
+    Context,
+    ExportError,
+    QuantSpec,
+    Runtime,
+    Signature,
+    Target,
+    Tensor,
+    digest,
+    folded,
+    size_bytes,
+)
+from toolchain.upstream.coremltools import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+STORED = {"int64": "int32", "int16": "int32", "bool": "int32", "float64": "float32"}
+"""Core ML's inputs and outputs are float16, float32 and int32."""
+
+
+class CoreML(Target):
+    """An ML program for iOS 17 and later; computes in float16 unless told otherwise, as the Neural Engine does."""
+
+    format: ClassVar[str] = "coreml"
+    extra: ClassVar[str] = "coreml"
+    packages: ClassVar[tuple[str, ...]] = ("coremltools",)
+    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8-weights", "w4-weights"})
+
+    precision: Literal["float16", "float32"] = Field(
+        "float16", description="what float operators compute in; float32 never runs on the Neural Engine"
+    )
+    minimum_deployment_target: Literal["iOS17", "iOS18", "iOS26"] = Field(
+        "iOS17", description="the oldest iOS that must load the file; int4 weights need iOS18"
+    )
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Adds what only Core ML knows to the reasons of every target."""
+        if spec.kind == "dynamic":
+            return "Core ML has no dynamic activations: use quantize-static, or quantize-weights for the size alone"
+        if spec.scheme == "w4-weights" and self.minimum_deployment_target == "iOS17":
+            return 'int4 weights in groups need minimum_deployment_target = "iOS18"'
+        if spec == FLOAT16 and self.precision == "float32":
+            return 'float16 weights would be stored as float32 under precision = "float32"'
+        return super().unsupported(spec, dynamic)
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Convert and clean the package; ExportError names what coremltools cannot take."""
+        package = out / "model.mlpackage"
+        if context.spec.kind != "float":
+            program = folded(program, context.signature, context.example)
+        _convert(program, context.signature, self.precision, self.minimum_deployment_target, package)
+        clean(package)
+        spec, contents = read_spec(package).description, read_program(package)
+        notes = []
+        names = [feature.name for feature in (*spec.input, *spec.output)]
+        wanted = [tensor.name for tensor in (*context.signature.inputs, *context.signature.outputs)]
+        if names != wanted:
+            notes.append(f"names in the file, in order: {', '.join(names)}")
+        if self.precision == "float16":
+            notes.append("computes in float16: activations beyond 65504 overflow")
+        return Artifact(
+            format=self.format,
+            file=package.name,
+            spec=str(context.spec),
+            runtime=Runtime(name="coreml", minimum_version=self.minimum_deployment_target, backend="all"),
+            inputs=tuple(_stored(tensor) for tensor in context.signature.inputs),
+            outputs=tuple(_stored(tensor) for tensor in context.signature.outputs),
+            size_bytes=size_bytes(package),
+            sha256=digest(package),
+            dtypes=compute_dtypes(contents),
+            weight_bytes=weight_bytes(contents),
+            notes=tuple(notes),
+        )
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    return tensor.model_copy(update={"dtype": STORED.get(tensor.dtype, tensor.dtype), "quantization": None})
+
+
+def _convert(program: ExportedProgram, signature: Signature, precision: str, oldest: str, package: Path) -> None:
+    import numpy as np
+    import torch
+
+    ct = coremltools()
+    take_int4_groups()
+    dims = {
+        name: ct.RangeDim(lower_bound=low, upper_bound=high, default=low, symbol=name)
+        for name, (low, high) in signature.dims.items()
+    }
+    inputs = [
+        ct.TensorType(
+            name=tensor.name,
+            shape=tuple(dims.get(size, size) if isinstance(size, str) else size for size in tensor.shape),
+            dtype=np.dtype(STORED.get(tensor.dtype, tensor.dtype)).type,
+        )
+        for tensor in signature.inputs
+    ]
+    outputs = [
+        ct.TensorType(name=tensor.name, dtype=np.dtype(STORED.get(tensor.dtype, tensor.dtype)).type)
+        for tensor in signature.outputs
+    ]
+
+    def convert(decomposed: ExportedProgram) -> Any:
+        return ct.convert(
+            decomposed,
+            inputs=inputs,
+            outputs=outputs,
+            minimum_deployment_target=ct.target[oldest],
+            compute_precision=ct.precision.FLOAT16 if precision == "float16" else ct.precision.FLOAT32,
+            skip_model_load=True,
+        )
+
+    lossy = lossy_operators(program)
+    every: Any = torch.export.default_decompositions()
+    every.update(lossy)
+    try:
+        # linear, gelu, layer norm … stay whole: Core ML has operators for them
+        model = convert(program.run_decompositions(lossy))
+    except Exception as first:
+        try:
+            # some operators only exist decomposed (new_ones in Hugging Face encoders)
+            model = convert(program.run_decompositions(every))
+        except Exception as second:
+            raise ExportError(
+                f"coremltools cannot take the program: {_line(second)} (with operators kept whole: {_line(first)})",
+                "replace the operator it names, or leave this target out",
+            ) from second
+    model.save(str(package))
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,252 @@
+"""What is really in a .pte: operators, delegates, constants and the dtypes it computes in; torch is not imported.
+
+Positions of fields are those of ExecuTorch's published schemas (program.fbs, XNNPACK's runtime_schema.fbs);
+tests/unit/test_upstream_executorch.py compares them with the installed files.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from targets.executorch.flatbuffer import Table
+from toolchain.api import EdgeshipError
+
+# field positions, a union counting twice (its type, its value)
+FIELDS = {
+    "Program": {"execution_plan": 1, "segments": 4, "constant_segment": 5, "named_data": 7, "backend_delegate_data": 3},
+    "ExecutionPlan": {
+        "values": 2,
+        "inputs": 3,
+        "outputs": 4,
+        "chains": 5,
+        "operators": 6,
+        "delegates": 7,
+        "non_const_buffer_sizes": 8,
+    },
+    "EValue": {"val": 1},
+    "Tensor": {"scalar_type": 0, "sizes": 2, "data_buffer_idx": 5, "allocation_info": 6, "shape_dynamism": 8},
+    "Chain": {"instructions": 2},
+    "Instruction": {"instr_args": 1},
+    "KernelCall": {"op_index": 0, "args": 1},
+    "DelegateCall": {"delegate_index": 0},
+    "Operator": {"name": 0, "overload": 1},
+    "BackendDelegate": {"id": 0, "processed": 1},
+    "BackendDelegateDataReference": {"location": 0, "index": 1},
+    "BackendDelegateInlineData": {"data": 0},
+    "DataSegment": {"offset": 0, "size": 1},
+    "SubsegmentOffsets": {"segment_index": 0, "offsets": 1},
+    "NamedData": {"key": 0, "segment_index": 1},
+}
+XNN_FIELDS = {
+    "XNNGraph": {"xnodes": 1, "xvalues": 2, "constant_data": 8},
+    "XNode": {"xnode_union": 1},
+    "XValue": {"xvalue_union": 1},
+    "XNNTensorValue": {"datatype": 0, "dims": 2, "constant_buffer_idx": 3, "id_out": 6},
+    "XNNQuantizedTensorValue": {"tensor_value": 0},
+    "ConstantDataOffset": {"size": 1, "named_key": 2},
+}
+SCALAR_TYPES = {
+    0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64",
+    11: "bool", 15: "bfloat16", 27: "uint16", 28: "uint32", 29: "uint64",
+}  # fmt: skip
+XNN_DATATYPES = (
+    "invalid", "float32", "float16", "int8", "uint8", "int32", "int8", "int32", "int4", "int8", "int4", "int8",
+    "int32", "float32", "bfloat16",
+)  # fmt: skip
+# XNodeUnion in order, each with the position of its first input's id
+XNN_NODES: tuple[tuple[str, int], ...] = (
+    ("Add", 0), ("FullyConnected", 0), ("Softmax", 0), ("Sigmoid", 0), ("StaticTranspose", 2), ("Clamp", 0),
+    ("Conv2d", 15), ("Div", 0), ("StaticResizeBilinear2D", 2), ("StaticConstantPad", 3), ("AvgPooling2d", 10),
+    ("Minimum", 0), ("DepthwiseConv2d", 15), ("MaxPooling2d", 10), ("Multiply", 0), ("Subtract", 0), ("Floor", 0),
+    ("Convert", 0), ("GlobalAvgPooling2d", 0), ("StaticReshape", 2), ("ArgMaxPooling2d", 6), ("SquareRoot", 0),
+    ("Ceiling", 0), ("Hardswish", 0), ("LeakyReLU", 1), ("Maximum", 0), ("Negate", 0), ("Square", 0), ("ELU", 1),
+    ("Abs", 0), ("PReLU", 0), ("Concatenate2", 1), ("Concatenate3", 1), ("Concatenate4", 1), ("StaticSlice", 3),
+    ("ScaledDotProductAttention", 0), ("BatchMatrixMultiply", 0), ("Concatenate5", 1), ("ConvTranspose2d", 15),
+    ("ReciprocalSquareRoot", 0), ("Log", 0), ("Gelu", 0), ("Tanh", 0), ("Exp", 0), ("Sin", 0), ("Copy", 0), ("Cos", 0),
+)  # fmt: skip
+# nodes that only move or convert values: they say nothing about what the file computes in
+XNN_MOVES = {
+    "Convert", "StaticTranspose", "StaticReshape", "StaticConstantPad", "StaticSlice", "Copy",
+    "Concatenate2", "Concatenate3", "Concatenate4", "Concatenate5",
+}  # fmt: skip
+KERNEL_MOVES = (
+    "view", "permute", "transpose", "clone", "expand", "slice", "select", "cat", "copy", "unsqueeze", "squeeze",
+    "quantize", "dequantize", "choose_qparams", "full", "embedding", "arange", "constant_pad", "index", "split",
+    "unbind", "repeat", "stack", "t", "as_strided", "empty", "gather", "scalar_tensor", "alias",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A stored weight: where it is used, its dtype and bytes."""
+
+    name: str
+    dtype: str
+    bytes: int
+
+
+@dataclass
+class Pte:
+    """A parsed program: its first method."""
+
+    inputs: list[tuple[str, list[int]]]
+    """dtype and (upper bound of the) shape."""
+    outputs: list[tuple[str, list[int]]]
+    kernels: Counter[str] = field(default_factory=Counter)
+    """Calls of operators outside any delegate, by name."""
+    delegates: Counter[str] = field(default_factory=Counter)
+    """Calls of each backend."""
+    xnnpack: Counter[str] = field(default_factory=Counter)
+    """Nodes inside XNNPACK's graphs, by kind."""
+    dtypes: Counter[str] = field(default_factory=Counter)
+    """Operators that compute, by the dtype of their first input; moves and conversions are left out."""
+    constants: list[Constant] = field(default_factory=list)
+    planned_bytes: int = 0
+    """Activation memory planned ahead, without what delegates take at load."""
+
+    @cached_property
+    def weight_bytes(self) -> dict[str, int]:
+        """Bytes of constants per dtype."""
+        total: Counter[str] = Counter()
+        for constant in self.constants:
+            total[constant.dtype] += constant.bytes
+        return dict(sorted(total.items()))
+
+
+def read(path: Path) -> Pte:
+    """Parse a .pte; EdgeshipError when it is not one or is cut off."""
+    data = path.read_bytes()
+    if len(data) < 40 or data[4:6] != b"ET":
+        raise EdgeshipError(f"{path}: is not an ExecuTorch program", "export it again")
+    try:
+        return _read(data)
+    except (struct.error, IndexError, KeyError) as error:
+        raise EdgeshipError(f"{path}: is a damaged ExecuTorch program ({error})", "export it again") from error
+
+
+def _read(data: bytes) -> Pte:
+    program = Table.root(data)
+    at = FIELDS["Program"]
+    segment_base = struct.unpack_from("<Q", data, 24)[0] if data[8:12] == b"eh00" else 0
+    segments = [
+        (segment_base + segment.scalar(0, "Q"), segment.scalar(1, "Q")) for segment in program.tables(at["segments"])
+    ]
+    for offset, size in segments:
+        if offset + size > len(data):
+            raise IndexError(f"a segment ends at {offset + size}, the file at {len(data)}")
+    plan = program.tables(at["execution_plan"])[0]
+    fields = FIELDS["ExecutionPlan"]
+    tensors = [_tensor(value) for value in plan.tables(fields["values"])]
+    pte = Pte(
+        inputs=[_dtype_shape(tensors[i]) for i in plan.numbers(fields["inputs"], "i")],
+        outputs=[_dtype_shape(tensors[i]) for i in plan.numbers(fields["outputs"], "i")],
+        planned_bytes=sum(plan.numbers(fields["non_const_buffer_sizes"], "q")),
+    )
+    operators = [operator.text(0) for operator in plan.tables(fields["operators"])]
+    delegates = plan.tables(fields["delegates"])
+    named = {item.text(0): segments[item.scalar(1, "I")] for item in program.tables(at["named_data"])}
+
+    users: dict[int, str] = {}
+    for chain in plan.tables(fields["chains"]):
+        for instruction in chain.tables(FIELDS["Chain"]["instructions"]):
+            kind, call = instruction.scalar(0, "B"), instruction.table(FIELDS["Instruction"]["instr_args"])
+            if kind == 1 and call:
+                _kernel(call, operators, tensors, users, pte)
+            elif kind == 2 and call:
+                pte.delegates[delegates[call.scalar(0, "i")].text(0)] += 1
+    for delegate in delegates:
+        if delegate.text(0) == "XnnpackBackend":
+            blob = _blob(delegate, program, segments)
+            _xnnpack(data, blob, named, pte)
+    _constants(program, tensors, users, segments, pte)
+    return pte
+
+
+def _tensor(value: Table) -> Table | None:
+    return value.table(1) if value.scalar(0, "B") == 5 else None
+
+
+def _dtype(tensor: Table) -> str:
+    return SCALAR_TYPES.get(tensor.scalar(FIELDS["Tensor"]["scalar_type"], "b"), "unknown")
+
+
+def _dtype_shape(tensor: Table | None) -> tuple[str, list[int]]:
+    return ("scalar", []) if tensor is None else (_dtype(tensor), tensor.numbers(FIELDS["Tensor"]["sizes"], "i"))
+
+
+def _kernel(call: Table, operators: list[str], tensors: list[Table | None], users: dict[int, str], pte: Pte) -> None:
+    name = operators[call.scalar(0, "i")]
+    pte.kernels[name] += 1
+    used = [tensors[i] for i in call.numbers(1, "i") if 0 <= i < len(tensors)]
+    present = [tensor for tensor in used if tensor is not None]
+    for tensor in present:
+        users.setdefault(tensor.scalar(FIELDS["Tensor"]["data_buffer_idx"], "I"), name)
+    short = name.split("::")[-1].removesuffix("_copy")
+    if present and not any(short == move or short.startswith((f"{move}_", "_")) for move in KERNEL_MOVES):
+        pte.dtypes[_dtype(present[0])] += 1
+
+
+def _blob(delegate: Table, program: Table, segments: list[tuple[int, int]]) -> tuple[int, int]:
+    reference = delegate.table(1)
+    if reference is None:
+        return (0, 0)
+    index = reference.scalar(1, "I")
+    if reference.scalar(0, "b") == 1:
+        return segments[index]
+    return program.tables(FIELDS["Program"]["backend_delegate_data"])[index].bytes_at(0)
+
+
+def _xnnpack(data: bytes, blob: tuple[int, int], named: dict[str, tuple[int, int]], pte: Pte) -> None:
+    start, _ = blob
+    if data[start + 4 : start + 8] != b"XH00":
+        raise IndexError("a delegate's data is not an XNNPACK graph")
+    graph = Table.root(data, start + struct.unpack_from("<I", data, start + 10)[0])
+    at = XNN_FIELDS["XNNGraph"]
+    constants = graph.tables(at["constant_data"])
+    dtypes: dict[int, str] = {}
+    stored: dict[int, Constant] = {}
+    for value in graph.tables(at["xvalues"]):
+        tensor = value.table(1)
+        if tensor is not None and value.scalar(0, "B") == 2:
+            tensor = tensor.table(0)
+        if tensor is None:
+            continue
+        fields = XNN_FIELDS["XNNTensorValue"]
+        number, dtype = tensor.scalar(fields["id_out"], "I"), XNN_DATATYPES[tensor.scalar(fields["datatype"], "h")]
+        dtypes[number] = dtype
+        index = tensor.scalar(fields["constant_buffer_idx"], "I")
+        if index:
+            key = constants[index].text(XNN_FIELDS["ConstantDataOffset"]["named_key"])
+            size = named[key][1] if key in named else constants[index].scalar(1, "Q")
+            stored[number] = Constant(f"xnnpack value {number} {tensor.numbers(fields['dims'], 'I')}", dtype, size)
+    for node in graph.tables(at["xnodes"]):
+        name, position = XNN_NODES[node.scalar(0, "B") - 1]
+        pte.xnnpack[name] += 1
+        detail = node.table(1)
+        if detail is not None and name not in XNN_MOVES:
+            pte.dtypes[dtypes[detail.scalar(position, "I")]] += 1
+    pte.constants.extend(stored.values())
+
+
+def _constants(
+    program: Table, tensors: list[Table | None], users: dict[int, str], segments: list[tuple[int, int]], pte: Pte
+) -> None:
+    place = program.table(FIELDS["Program"]["constant_segment"])
+    if place is None:
+        return
+    offsets = place.numbers(1, "Q")
+    ends = [*offsets[1:], segments[place.scalar(0, "I")][1] if segments else 0]
+    seen = set()
+    for tensor in tensors:
+        index = tensor.scalar(FIELDS["Tensor"]["data_buffer_idx"], "I") if tensor else 0
+        if tensor is None or not index or index in seen or tensor.table(FIELDS["Tensor"]["allocation_info"]):
+            continue
+        seen.add(index)
+        shape = tensor.numbers(FIELDS["Tensor"]["sizes"], "i")
+        pte.constants.append(
+            Constant(f"{users.get(index, 'constant')} {shape}", _dtype(tensor), ends[index] - offsets[index])
+        )

@@ -1,0 +1,153 @@
+"""The ExecuTorch target: one stored program → one .pte for XNNPACK (or, on request, the portable kernels)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from targets.executorch.half import in_half_arithmetic
+from targets.executorch.pte import read
+from toolchain.api import (
+    FLOAT16,
+    Artifact,
+    Context,
+    ExportError,
+    Placement,
+    QuantSpec,
+    Runtime,
+    Target,
+    digest,
+    folded,
+    missing_extra,
+    size_bytes,
+)
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.fx import GraphModule
+
+FILE = "model.pte"
+HALF_ARITHMETIC = "computes in float16: for ARMv8.2 and later; other processors emulate it, far slower than float32"
+FLOAT_ARITHMETIC = "float16 arithmetic breaks this model's numbers: weights are stored as float16, all else is float32"
+PORTABLE = "portable kernels are reference code, about 250 times slower than XNNPACK: for tests, not for a phone"
+
+
+class ExecuTorch(Target):
+    """PyTorch's runtime for phones and boards; CPU by XNNPACK."""
+
+    packages: ClassVar[tuple[str, ...]] = ("executorch", "torch", "torchao")
+    extra: ClassVar[str] = "executorch"
+    format: ClassVar[str] = "executorch"
+    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic"})
+
+    backend: Literal["xnnpack", "portable"] = Field(
+        "xnnpack", description="who executes it; portable is for tests only"
+    )
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Weights-only specs have no kernel in XNNPACK."""
+        if spec.kind == "weights":
+            return f"XNNPACK has no kernel for {spec} (float activations, integer weights): use quantize-dynamic"
+        return super().unsupported(spec, dynamic)
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Write model.pte; the file carries no names, they stay in the artifact. Raises ExportError."""
+        try:
+            import executorch.version
+        except ImportError:
+            raise missing_extra(self.extra, "executorch") from None
+        notes = []
+        if context.spec.kind != "float":
+            program = folded(program, context.signature, context.example)
+        elif context.spec == FLOAT16:
+            half = in_half_arithmetic(program, context)
+            program = half or program
+            notes.append(HALF_ARITHMETIC if half else FLOAT_ARITHMETIC)
+            if half is None:
+                context.warn(FLOAT_ARITHMETIC)
+        manager = self._lower(program, context.spec)
+        placement = _placement(manager.exported_program().graph_module)
+        file = out / FILE
+        try:
+            file.write_bytes(manager.to_executorch().buffer)
+        except Exception as error:
+            raise ExportError(f"ExecuTorch cannot write the lowered program: {_first(error)}", SEE_LOG) from error
+        if self.backend == "portable":
+            context.warn(PORTABLE)
+            notes.append(PORTABLE)
+        pte = read(file)
+        return Artifact(
+            format=self.format,
+            file=FILE,
+            spec=str(context.spec),
+            runtime=Runtime(name="executorch", minimum_version=executorch.version.__version__, backend=self.backend),
+            inputs=context.signature.inputs,
+            outputs=context.signature.outputs,
+            size_bytes=size_bytes(file),
+            sha256=digest(file),
+            dtypes=dict(pte.dtypes),
+            weight_bytes=pte.weight_bytes,
+            placement=placement,
+            notes=tuple(notes),
+            provenance={
+                "executorch": executorch.version.__version__,
+                "planned_bytes": pte.planned_bytes,
+                "xnnpack_nodes": dict(pte.xnnpack.most_common()),
+            },
+        )
+
+    def _lower(self, program: ExportedProgram, spec: QuantSpec) -> Any:
+        from toolchain.upstream.executorch import lower
+
+        try:
+            return lower(program, self._partitioners(spec))
+        except Exception as error:
+            raise ExportError(f"ExecuTorch cannot lower the program: {_first(error)}", SEE_LOG) from error
+
+    def _partitioners(self, spec: QuantSpec) -> list[Any]:
+        if self.backend == "portable":
+            return []
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import (
+            XnnpackDynamicallyQuantizedPartitioner,
+            XnnpackPartitioner,
+        )
+
+        if spec.kind == "dynamic":
+            # one partition per linear layer first: XNNPACK cannot quantize at run time inside a larger graph
+            return [XnnpackDynamicallyQuantizedPartitioner(per_op_mode=True), XnnpackPartitioner()]
+        return [XnnpackPartitioner()]
+
+
+SEE_LOG = 'see the log for ExecuTorch\'s full report; `backend = "portable"` tells whether XNNPACK is at fault'
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _placement(module: GraphModule) -> Placement:
+    """Nodes inside and outside of delegates, the branches of control flow included."""
+    from torch.fx import GraphModule
+
+    inside, outside, partitions = 0, Counter[str](), 0
+    for part in module.modules():
+        lowered = getattr(part, "original_module", None)
+        if lowered is not None:
+            partitions += 1
+            inside += sum(node.op == "call_function" for node in lowered.graph.nodes)
+        elif isinstance(part, GraphModule):
+            calls = (
+                getattr(node.target, "__name__", str(node.target))
+                for node in part.graph.nodes
+                if node.op == "call_function"
+            )
+            outside.update(call for call in calls if "call_delegate" not in call and "getitem" not in call)
+    return Placement(
+        delegated=inside,
+        not_delegated=outside.total(),
+        partitions=partitions,
+        not_delegated_ops=dict(outside.most_common()),
+    )

@@ -1,0 +1,90 @@
+"""What happens to a program before litert-torch gets it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+
+def private_copy(program: ExportedProgram) -> ExportedProgram:
+    """A program with a graph and a state dict of its own and shared tensors: litert-torch changes what it is given.
+
+    Nodes forget the file and line they came from, and remember their module's path instead of its class: the
+    converter writes both into tensor names, and a shipped file tells nothing of the machine that made it.
+    """
+    from torch.export import ExportedProgram
+
+    graph = copy.deepcopy(program.graph)
+    for node in graph.nodes:
+        node.meta.pop("stack_trace", None)
+        stack = node.meta.get("nn_module_stack") or {}
+        if stack:
+            key, (path, _) = list(stack.items())[-1]
+            node.meta["nn_module_stack"] = {key: (path.replace(".", "/"), "")}
+    return ExportedProgram(
+        root=program.graph_module,
+        graph=graph,
+        graph_signature=copy.deepcopy(program.graph_signature),
+        state_dict=dict(program.state_dict),
+        range_constraints=program.range_constraints,
+        module_call_graph=copy.deepcopy(program.module_call_graph),
+        example_inputs=program.example_inputs,
+        constants=dict(program.constants),
+        verifiers=program.verifiers,
+    )
+
+
+def drop_dynamic_activations(program: ExportedProgram) -> int:
+    """Remove, in place, the run-time quantization of activations: hybrid operators do it themselves.
+
+    Returns the number of dequantize nodes removed.
+    """
+    import torch
+
+    decomposed = torch.ops.quantized_decomposed
+    dropped = 0
+    for node in list(program.graph.nodes):
+        if node.target is decomposed.dequantize_per_tensor.tensor:
+            quantize = node.args[0]
+            if quantize.target is decomposed.quantize_per_tensor.tensor:
+                node.replace_all_uses_with(quantize.args[0])
+                dropped += 1
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return dropped
+
+
+def widen_float16_constants(program: ExportedProgram) -> int:
+    """Make every float16 constant that is only read through a cast to float32 that float32 constant, in place.
+
+    The converter would neither fold the cast nor the layout of the weight behind it. Returns the number of casts
+    removed.
+    """
+    import torch
+
+    signature = program.graph_signature
+    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    names |= signature.inputs_to_lifted_tensor_constants
+    removed = 0
+    for node in list(program.graph.nodes):
+        if node.op != "placeholder" or node.name not in names or node.meta["val"].dtype is not torch.float16:
+            continue
+        for check in [user for user in node.users if user.target is torch.ops.aten._assert_tensor_metadata.default]:
+            program.graph.erase_node(check)
+        casts = list(node.users)
+        if not all(cast.target is torch.ops.aten.to.dtype and cast.args[1] is torch.float32 for cast in casts):
+            continue
+        name = names[node.name]
+        store = program.state_dict if name in program.state_dict else program.constants
+        store[name] = store[name].detach().float()
+        node.meta["val"] = node.meta["val"].float()
+        node.meta.pop("tensor_meta", None)
+        for cast in casts:
+            cast.replace_all_uses_with(node)
+            program.graph.erase_node(cast)
+            removed += 1
+    program.graph_module.recompile()
+    return removed

@@ -1,0 +1,186 @@
+"""The TorchScript target: a frozen .pt, or a .ptl for the lite interpreter of phones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from targets.torchscript.archive import clean
+from targets.torchscript.graph import compute_dtypes, constants
+from toolchain.api import (
+    FLOAT16,
+    Artifact,
+    Context,
+    ExportError,
+    QuantSpec,
+    Runtime,
+    Signature,
+    Target,
+    digest,
+    folded,
+    size_bytes,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+    from torch.fx import GraphModule
+
+REFERENCE = "int8 in reference arithmetic: every operator computes in float32; for comparison only"
+NO_MOBILE_PASSES = "torch here is built without XNNPACK: optimize_for_mobile was left out, the file is frozen only"
+
+
+class TorchScript(Target):
+    """Torch's own file format, executed by libtorch or (lite) by PyTorch Mobile."""
+
+    packages: ClassVar[tuple[str, ...]] = ("torch", "torchao")
+    format: ClassVar[str] = "torchscript"
+    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "w8a8-static", "w8a8-dynamic"})
+
+    lite: bool = Field(False, description="write a .ptl for the lite interpreter")
+    method: Literal["trace", "script"] = Field("trace", description="how torch records the program")
+    engine: Literal["default", "qnnpack", "x86", "reference"] = Field(
+        "default",
+        description="int8 kernels the runtime selects; default: torch's own choice there (qnnpack on ARM, x86 on x86); "
+        "reference: float arithmetic, for comparison. x86 also keeps dynamic activations to 7 bits, which processors "
+        "without VNNI need",
+    )
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Smaller weights beside float arithmetic do not survive freezing."""
+        if spec.kind == "weights" or spec == FLOAT16:
+            return f"freezing turns {spec} back into float32 weights, and phones' torch has no kernels for it"
+        return super().unsupported(spec, dynamic)
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Write model.pt or model.ptl; ExportError when it cannot be recorded or answers something else."""
+        import torch
+
+        from toolchain.upstream.torch import save_lite
+
+        module, notes = self._module(program, context), []
+        examples = [context.example, _second(context.example, context.signature)]
+        script = torch.jit.freeze(self._record(module, examples))
+        _compare(module, script, examples)
+        if context.spec.is_integer and self.engine == "reference":
+            context.warn(REFERENCE)
+            notes.append(REFERENCE)
+        if self.lite:
+            script, optimized = _for_mobile(script)
+            if not optimized:
+                notes.append(NO_MOBILE_PASSES)
+        file = out / ("model.ptl" if self.lite else "model.pt")
+        save_lite(script, file) if self.lite else torch.jit.save(script, str(file))
+        clean(file)
+        weights: Counter[str] = Counter()
+        for _, dtype, size in constants(script.graph):
+            weights[dtype] += size
+        version = torch.__version__.split("+")[0]
+        return Artifact(
+            format="torchscript_lite" if self.lite else "torchscript",
+            file=file.name,
+            spec=str(context.spec),
+            runtime=Runtime(name="torch", minimum_version=version, backend=self._backend()),
+            inputs=context.signature.inputs,
+            outputs=context.signature.outputs,
+            size_bytes=size_bytes(file),
+            sha256=digest(file),
+            dtypes=compute_dtypes(script.graph, [tensor.dtype for tensor in context.signature.inputs]),
+            weight_bytes=dict(weights),
+            notes=tuple(notes),
+            provenance={"torch": version, "method": self.method, "frozen": True},
+        )
+
+    def _backend(self) -> str:
+        return self.engine if self.engine in ("qnnpack", "x86") else "cpu"
+
+    def _module(self, program: ExportedProgram, context: Context) -> GraphModule:
+        """The program as a plain module, in integer kernels where the program is quantized."""
+        from targets.torchscript.integers import plain_module, to_integer_kernels
+
+        if context.spec.kind != "float":
+            program = folded(program, context.signature, context.example)
+        module = plain_module(program)
+        if (
+            context.spec.is_integer
+            and self.engine != "reference"
+            and not to_integer_kernels(module, reduce_range=self.engine == "x86")
+        ):
+            raise ExportError(
+                f"torch has no integer kernel for any operator of this {context.spec} program",
+                'choose another target, or `engine = "reference"` to compare numbers',
+            )
+        return module
+
+    def _record(self, module: GraphModule, examples: Sequence[tuple[torch.Tensor, ...]]) -> torch.jit.ScriptModule:
+        import torch
+
+        from targets.torchscript.integers import name_packets
+
+        try:
+            with torch.no_grad():
+                if self.method == "script":
+                    name_packets(module)
+                    recorded = torch.jit.script(module)
+                else:
+                    recorded = torch.jit.trace(module, examples[0], check_trace=False)  # type: ignore[no-untyped-call]
+                return recorded.eval()
+        except Exception as error:
+            other = "script" if self.method == "trace" else "trace"
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ExportError(
+                f"torch.jit.{self.method} cannot take the program: {first}", f'try method = "{other}"'
+            ) from (error)
+
+
+def _for_mobile(script: torch.jit.ScriptModule) -> tuple[torch.jit.ScriptModule, bool]:
+    """torch's passes for phones, where this torch has them."""
+    from torch.utils.mobile_optimizer import optimize_for_mobile
+
+    try:
+        return optimize_for_mobile(script), True
+    except RuntimeError as error:
+        if "XNNPACK" not in str(error):
+            raise
+        return script, False
+
+
+def _second(example: Sequence[torch.Tensor], signature: Signature) -> tuple[torch.Tensor, ...]:
+    """Other values, and other sizes where dimensions are dynamic."""
+    import torch
+
+    inputs = []
+    sizes: dict[str, int] = {}
+    for value, tensor in zip(example, signature.inputs, strict=True):
+        for axis, name in enumerate(tensor.shape):
+            if isinstance(name, str):
+                low, high = signature.dims[name]
+                now = value.shape[axis]
+                size = sizes.setdefault(name, now + 1 if now < high else max(low, now - 1))
+                value = value.index_select(axis, torch.arange(size) % now)
+        inputs.append(value * 0.9 + 0.01 if value.is_floating_point() else value.flip(-1) if value.dim() else value)
+    return tuple(inputs)
+
+
+def _compare(module: GraphModule, script: Any, examples: Sequence[tuple[torch.Tensor, ...]]) -> None:
+    """ExportError when the recorded program answers something else than the module."""
+    import torch
+
+    with torch.no_grad():
+        for inputs in examples:
+            for expected, answer in zip(module(*inputs), script(*inputs), strict=True):
+                if expected.shape != answer.shape:
+                    raise ExportError(
+                        f"the recorded program answers {list(answer.shape)} where the model answers "
+                        f"{list(expected.shape)}: tracing fixed a size",
+                        'try method = "script", or declare the dimension as a number',
+                    )
+                if not torch.allclose(expected.float(), answer.float(), rtol=1e-3, atol=1e-4, equal_nan=True):
+                    raise ExportError(
+                        "the recorded program answers other numbers than the model on a second input",
+                        'try method = "script"',
+                    )

@@ -1,0 +1,220 @@
+"""Every command as a user calls it: what it says, in text and in JSON, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_files import TinyFiles
+from workplace import Workplace, recipe_text
+
+COMMANDS = ("init", "check", "run", "convert", "verify", "bench", "inspect", "report", "targets", "doctor", "cache")
+TARGETS = ("onnx", "executorch", "litert", "torchscript")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A project whose recipe ran once, float and int8 on ONNX, float elsewhere."""
+    tmp = tmp_path_factory.mktemp("cli")
+    place = Workplace(tmp / "project", tmp / "cache")
+    place.recipe("all.toml", recipe_text(*TARGETS))
+    done = place.edgeship("run", "all.toml", "--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    (tmp / "said.txt").write_text(done.stdout)
+    return place
+
+
+def artifact(place: Workplace, target: str) -> Path:
+    return next((place.runs()[0] / "artifacts" / f"tiny-float-{target}").glob("model.*"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_it_does_without_braces(command: str, tmp_path: Path) -> None:
+    done = Workplace(tmp_path / "project", tmp_path / "cache").edgeship(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: edgeship {command} [OPTIONS]")
+    assert "{" not in done.stdout
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_list_of_commands_cuts_no_sentence_and_names_the_exit_codes(tmp_path: Path) -> None:
+    said = Workplace(tmp_path / "project", tmp_path / "cache").edgeship("--help").stdout
+    for command in COMMANDS:
+        line = next(line for line in said.splitlines() if line.startswith(f"  {command} "))
+        assert line.endswith(".")
+        assert not line.endswith("...")
+    for code in ("0 fine", "1 a line failed", "2 the recipe", "4 something is missing", "5 a device"):
+        assert code in " ".join(said.split())
+
+
+def test_init_writes_a_recipe_that_check_takes_once_its_data_is_there(tmp_path: Path) -> None:
+    place = Workplace(tmp_path / "project", tmp_path / "cache")
+    done = place.edgeship("init", "own.toml", "--factory", "./model.py:build")
+    assert done.returncode == 0
+    assert json.loads((place.folder / "edgeship-recipe.schema.json").read_text())["type"] == "object"
+    assert place.edgeship("init", "own.toml").returncode == 2  # never overwritten
+    missing = place.edgeship("check", "own.toml")
+    assert (missing.returncode, "calibration.path: there is no" in missing.stderr) == (2, True)
+    (place.folder / "calibration").mkdir()
+    lines = place.json("check", "own.toml")
+    assert [line["line"] for line in lines][:2] == ["project-float-executorch", "project-float-onnx"]
+    assert all(line["unsupported"] is None for line in lines)
+
+
+def test_a_wrong_recipe_names_every_problem_with_its_place_and_remedy(tmp_path: Path) -> None:
+    place = Workplace(tmp_path / "project", tmp_path / "cache")
+    text = recipe_text("onnx", "onxx", variants='a = ["quantize-static", "prune-structured"]\nb = "float"')
+    text = text.replace("[model]", '[model]\nweigths = "x.pt"').replace("3, 16, 16]", "3, 16, 0]")
+    for command in ("check", "run"):
+        done = place.edgeship(command, place.recipe("wrong.toml", text + "[bench]\nthreads = 0\n[bulid]\n"))
+        assert done.returncode == 2
+        assert done.stdout == ""
+        for said in (
+            "bulid: there is no such table", "did you mean 'build'?", "model.weigths: there is no such key",
+            "did you mean 'weights'?", "variants.a[1]: prune-structured works on the module", "move it up",
+            "variants.b: must be a list", "targets.onxx: there is no target", "did you mean 'onnx'?",
+            "bench.threads: Input should be a list (got 0)",
+        ):  # fmt: skip
+            assert said in done.stderr, done.stderr
+    assert place.runs() == []
+    done = place.edgeship("check", place.recipe("gone.toml", recipe_text("onnx").replace("model.py", "gone.py")))
+    assert (done.returncode, "gone.py" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run",), "Missing argument 'RECIPE'"),
+        (("bogus",), "No such command 'bogus'"),
+        (("run", "gone.toml"), "gone.toml: cannot be read"),
+        (("run", "model.py"), "not valid TOML"),
+        (("inspect", "gone.onnx"), "there is no such file"),
+        (("inspect", "model.py"), "not a kind of file edgeship knows"),
+        (("bench", "gone.pte", "--quick"), "there is no such file"),
+        (("report", "."), "there is no run"),
+        (("convert", "./model.py:build", "-t", "onnx"), "inputs are not named"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "image"), "not NAME:SHAPE"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "image:1x3x16x16", "-v", "int7"), "short name"),
+        (("convert", "./gone.py:build", "-t", "onnx", "-i", "image:1x3x16x16"), "gone.py"),
+        (("verify", "gone.onnx", "--against", "recipe.toml"), "there is no such file"),
+    ],
+)
+def test_a_wrong_command_line_exits_2_with_one_message(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = Workplace(tmp_path / "project", tmp_path / "cache").edgeship(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_run_ends_in_a_table_and_the_path_of_a_report(place: Workplace) -> None:
+    said = (place.folder.parent / "said.txt").read_text()
+    rows = said.splitlines()[1:5]
+    assert [row.split()[:3] for row in rows] == [["float", target, "pass"] for target in TARGETS]
+    assert "4 lines: 4 pass" in said
+    path = said.splitlines()[-1].removeprefix("report: ")
+    assert (place.folder / path).read_text().startswith("<!doctype html>")
+
+
+def test_run_again_says_the_same_as_one_json_document(place: Workplace) -> None:
+    report = place.json("run", "all.toml", "--quick")
+    assert report["schema"] == "edgeship-report/1"
+    assert [line["verdict"] for line in report["lines"]] == ["pass"] * 4
+    assert place.json("report") == report
+    assert place.json("report", place.runs()[0])["lines"] == report["lines"]
+    assert "4 lines: 4 pass" in place.edgeship("report").stdout
+
+
+def test_an_unsupported_pair_is_shown_and_costs_no_exit_code(place: Workplace) -> None:
+    recipe = place.recipe("fp16.toml", recipe_text("torchscript", variants='float = []\nfp16 = ["cast-fp16"]'))
+    assert {line["unsupported"] is None for line in place.json("check", recipe)} == {True, False}
+    report = place.json("run", recipe, "--no-measure")
+    assert [line["status"] for line in report["lines"]] == ["ok", "unsupported"]
+
+
+def test_verify_tells_a_sound_file_from_a_broken_one(place: Workplace, tmp_path: Path) -> None:
+    sound = artifact(place, "onnx")
+    model = ("--against", "./model.py:build", "--data", "./data.py:images", "-i", "image:1x3x16x16")
+    verdict = place.json("verify", sound, *model)
+    assert verdict["verdict"] == "pass"
+    assert verdict["against_float"]["sqnr_db"] > 60
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(sound)
+    weight = next(tensor for tensor in graph.graph.initializer if len(tensor.dims) == 4)
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) * 1.05, weight.name))
+    broken = tmp_path / "broken.onnx"
+    onnx.save(graph, broken)
+    assert place.json("verify", broken, *model, code=1)["verdict"] == "fail"
+    said = place.edgeship("verify", broken, *model)
+    assert (said.returncode, "SQNR against the float model is" in said.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_verify_takes_the_model_from_a_recipe_for_every_runtime(target: str, place: Workplace) -> None:
+    assert place.json("verify", artifact(place, target), "--against", "recipe.toml")["verdict"] == "pass"
+
+
+def test_a_manifest_that_describes_another_file_is_named(place: Workplace, tmp_path: Path) -> None:
+    shutil.copytree(artifact(place, "onnx").parent, tmp_path / "cut")
+    file = tmp_path / "cut" / "model.onnx"
+    file.write_bytes(file.read_bytes()[:-100])
+    done = place.edgeship("verify", file, "--against", "recipe.toml")
+    assert done.returncode == 1
+    assert "is not the file that artifact.json describes" in done.stderr
+
+
+def test_bench_measures_files_beside_each_other(place: Workplace) -> None:
+    files = [artifact(place, target) for target in TARGETS]
+    results = place.json("bench", *files, "--quick", "-i", "image:1x3x16x16")
+    assert [result["schema"] for result in results] == ["bench-result/1"] * 4
+    assert all(result["summary"]["latency_ns"]["p50"] > 0 for result in results)
+    said = place.edgeship("bench", files[0], "--quick").stdout
+    assert said.splitlines()[0].split()[:3] == ["file", "p50", "ms"]
+
+
+@pytest.mark.parametrize(
+    "format", ["executorch", "onnx", "litert", "coreai", "torchscript", "torchscript_lite", "torch"]
+)
+def test_inspect_looks_into_files_of_every_kind(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+    file = tiny_files.get("conv_net", format)
+    place = Workplace(tmp_path / "project", tmp_path / "cache")
+    about = place.json("inspect", file.folder / file.artifact.file)
+    assert about["format"] == format
+    assert about["size_bytes"] > 1000
+    assert about["operators"]
+    assert about["dtypes"]
+    done = place.edgeship("inspect", file.folder / file.artifact.file)
+    assert done.stdout.startswith(str(file.folder / file.artifact.file))
+    assert done.stderr == ""
+
+
+def test_targets_and_doctor_list_everything_with_its_documentation(tmp_path: Path) -> None:
+    place = Workplace(tmp_path / "project", tmp_path / "cache")
+    rows = place.json("targets")
+    assert {row["group"] for row in rows} == {"passes", "targets", "datasets", "metrics", "devices"}
+    assert all(row["about"] for row in rows)
+    assert {"python", "torch", "onnxruntime", "g++"} <= {row["what"] for row in place.json("doctor")}
+    assert "executorch" in place.edgeship("targets").stdout
+    assert "torch" in place.edgeship("doctor").stdout
+
+
+def test_cache_shows_and_empties(place: Workplace, tmp_path: Path) -> None:
+    shutil.copytree(place.cache, tmp_path / "cache")
+    own = Workplace(place.folder, tmp_path / "cache")
+    kinds = own.json("cache")["kinds"]
+    assert kinds["artifact"]["entries"] == 4
+    assert own.json("cache", "--clear")["cleared"]
+    assert own.json("cache")["kinds"] == {}
+    assert str(tmp_path / "cache") in own.edgeship("cache").stdout
+
+
+def test_convert_needs_no_recipe(place: Workplace) -> None:
+    report = place.json(
+        *("convert", "./model.py:build", "-i", "image:batch[1-8]x3x16x16", "-t", "onnx", "-v", "float", "-v", "int8"),
+        *("--calibration", "./data.py:images", "--no-measure"),
+    )
+    assert [(line["variant"], line["verdict"]) for line in report["lines"]] == [("float", "pass"), ("int8", "pass")]

@@ -1,0 +1,109 @@
+"""The main job on real input, from the recipe to the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from digits_run import DIGITS, DigitsRun, digits_text
+
+from toolchain import recipe as recipes
+from toolchain import report as reports
+from toolchain import run as runs
+from toolchain.pipeline import Event
+from toolchain.protocol import Result
+
+TARGETS = ("onnx", "executorch", "litert")
+
+
+def test_every_line_passes_through_its_real_runtime(digits: DigitsRun) -> None:
+    assert digits.outcome.exit_code == 0
+    assert [line.verdict for line in digits.report.lines] == ["pass"] * 6
+    names = {line.executed_by.split()[0] for line in digits.report.lines if line.executed_by}
+    assert names == {"onnxruntime", "executorch", "litert"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_float_agrees_to_the_last_digits_and_int8_keeps_the_accuracy(digits: DigitsRun, target: str) -> None:
+    plain, small = digits.line("float", target), digits.line("int8", target)
+    assert plain.parity is not None
+    assert plain.parity.sqnr_db > 90
+    assert small.parity_float is not None
+    assert small.parity_float.sqnr_db > 25
+    assert plain.metric is not None
+    assert small.metric is not None
+    assert plain.metric.artifact > 0.98
+    assert abs(plain.metric.artifact - small.metric.artifact) <= 0.01
+    assert small.size_ratio is not None
+    assert small.size_ratio < 0.6
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_int8_files_compute_in_integers(digits: DigitsRun, target: str) -> None:
+    line = digits.line("int8", target)
+    assert line.artifact is not None
+    integer = sum(count for dtype, count in line.artifact.dtypes.items() if dtype in ("int8", "uint8"))
+    assert integer > 10
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_measurement_is_a_process_without_torch_and_keeps_its_raw_samples(digits: DigitsRun, target: str) -> None:
+    measured = digits.line("int8", target).measurements[0]
+    assert measured.latency_ns["p50"] > 0
+    assert measured.peak_rss_bytes is not None
+    assert "WITHIN_RUN_ONLY" in measured.flags
+    result = Result.model_validate_json((digits.outcome.folder / measured.file).read_text())
+    assert len(result.runs[0].samples or []) >= 20
+    assert not result.agent.imports_torch
+
+
+def test_nothing_of_this_machine_is_in_a_shipped_file(digits: DigitsRun) -> None:
+    for file in (digits.outcome.folder / "artifacts").rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            for secret in (b"/examples/", b"site-packages", str(Path.home()).encode() + b"/", b'File "'):
+                assert secret not in content, (file.name, secret)
+
+
+def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(digits: DigitsRun) -> None:
+    folder = digits.outcome.folder
+    assert (folder / "recipe.toml").read_text() == digits.recipe.text
+    assert len(json.loads((folder / "plan.json").read_text())) == 6
+    assert (folder / "events.jsonl").read_text().count("\n") == len(digits.events)
+    html = reports.write_html(reports.read(folder), folder).read_text()
+    assert html.count("<svg") >= 3
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert "https://" not in html
+
+
+def test_again_with_nothing_changed_no_worker_starts(digits: DigitsRun, tmp_path: Path) -> None:
+    events: list[Event] = []
+    outcome = runs.run(digits.recipe, tmp_path / "run", runs.Options(quick=True), events.append, digits.store)
+    assert outcome.report.worker_peak_bytes == {}
+    assert not [event for event in events if "launch" in event.text]
+    ours, before = (
+        [line.model_dump(exclude={"measurements"}) for line in r.lines] for r in (outcome.report, digits.report)
+    )
+    assert ours == before
+
+
+def test_a_changed_target_option_rebuilds_that_line_only(digits: DigitsRun, tmp_path: Path) -> None:
+    text = digits.recipe.text.replace("[targets.onnx]", '[targets.onnx]\nactivations = "int8"')
+    recipe = recipes.parse(text, DIGITS, default_name="digits")
+    events: list[Event] = []
+    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), events.append, digits.store)
+    converted = {event.line for event in events if event.text == "converting"}
+    assert converted == {"digits-float-onnx", "digits-int8-onnx"}
+    assert set(outcome.report.worker_peak_bytes) == {"onnx"}
+
+
+def test_a_corrupt_cache_entry_is_built_again(digits: DigitsRun, tmp_path: Path) -> None:
+    entry = next(e for e in digits.store.entries() if e.kind == "artifact" and any(e.folder.rglob("*.onnx")))
+    file = next(entry.folder.rglob("*.onnx"))
+    sound = file.read_bytes()
+    file.write_bytes(sound[: len(sound) // 2])
+    recipe = recipes.parse(digits_text(("float", "int8"), ("onnx",)), DIGITS, default_name="digits")
+    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, digits.store)
+    assert [line.verdict for line in outcome.report.lines] == ["pass", "pass"]
+    assert file.read_bytes() == sound

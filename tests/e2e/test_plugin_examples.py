@@ -1,0 +1,54 @@
+"""The ten-line plugins that the README shows, installed as a distribution and used in a recipe."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from workplace import Workplace, recipe_text, register
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    tmp = tmp_path_factory.mktemp("plugins")
+    site = tmp / "site"
+    shutil.copytree(EXAMPLES, site, ignore=shutil.ignore_patterns("__pycache__"))
+    register(
+        site,
+        passes={"round-weights": "round_weights:RoundWeights"},
+        targets={"torch-program": "torch_program:TorchProgram"},
+        devices={"replay": "replay:Replay"},
+    )
+    return Workplace(tmp / "project", tmp / "cache", {"PYTHONPATH": str(site)})
+
+
+def test_they_are_listed_with_their_options(place: Workplace) -> None:
+    rows = {row["name"]: row for row in place.json("targets")}
+    assert rows["round-weights"]["options"]["step"]["default"] == 1 / 1024
+    assert rows["torch-program"]["about"]
+    done = place.edgeship("check", place.recipe("no.toml", recipe_text("onnx", variants='r = ["round-weight"]')))
+    assert "did you mean 'round-weights'?" in done.stderr
+
+
+def test_a_pass_a_target_and_a_device_from_outside_do_a_whole_run(place: Workplace) -> None:
+    variants = 'float = []\nrounded = [{ pass = "round-weights", step = 0.25 }]'
+    text = recipe_text("torch-program", variants=variants)
+    report = place.json("run", place.recipe("first.toml", text), "--quick")
+    lines = {line["variant"]: line for line in report["lines"]}
+    assert {line["verdict"] for line in lines.values()} == {"pass"}
+    assert 0 < lines["rounded"]["parity_float"]["sqnr_db"] < 40 < lines["float"]["parity_float"]["sqnr_db"]
+    recorded = place.folder / "recorded"
+    recorded.mkdir()
+    run = place.runs()[0]
+    for line in lines.values():
+        measured = run / line["measurements"][0]["file"]
+        shutil.copyfile(measured, recorded / f"{line['artifact']['sha256']}-latency.json")
+    devices = '\n[devices.local]\n[devices.pixel]\ndevice = "replay"\nfolder = "./recorded"\n'
+    again = place.json("run", place.recipe("second.toml", text + devices), "--quick")
+    for line in again["lines"]:
+        by_device = {measurement["device"]: measurement for measurement in line["measurements"]}
+        assert set(by_device) == {"local", "pixel"}, line.get("not_measured")
+        assert by_device["pixel"]["latency_ns"] == by_device["local"]["latency_ns"]

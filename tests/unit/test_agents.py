@@ -1,0 +1,248 @@
+"""The agents execute real files by real runtimes: outputs, state, timing, memory and errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from tiny_files import TinyFile, TinyFiles
+
+from toolchain.devices import agents, native_runner
+from toolchain.jobs import make_job, read_outputs
+from toolchain.protocol import Config, Job, Result, Stop
+
+# one worker makes the files; the other has the other tests
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "apps" / "protocol" / "bench-result-1.schema.json").read_text())
+SHORT = Config(
+    mode="latency",
+    warmup=Stop(min_iters=10, min_ns=5_000_000, max_ns=500_000_000, adaptive=True),
+    measure=Stop(min_iters=100, min_ns=10_000_000, max_ns=500_000_000),
+)
+needs_native = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++: the native runner cannot be built")
+
+
+def launch(command: list[str], job: Job, work: Path) -> tuple[int, Result]:
+    job.save(work / "job.json")
+    done = subprocess.run(
+        [*command, str(work / "job.json"), str(work / "result.json")], capture_output=True, timeout=120, check=False
+    )
+    assert (work / "result.json").exists(), done.stderr.decode()
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads((work / "result.json").read_text()))
+    return done.returncode, Result.load(work / "result.json")
+
+
+def job_for(file: TinyFile, work: Path, config: Config, capture: bool = True) -> Job:
+    return make_job(file.artifact, file.folder, work, file.rows, config, capture=capture, feedback=file.feedback)
+
+
+def python_copy(work: Path) -> list[str]:
+    """The Python agent as a board has it: one file, copied, nothing of edgeship beside it."""
+    shutil.copy(agents.python_agent(), work / "agent.py")
+    return [sys.executable, "-I", str(work / "agent.py")]
+
+
+def native() -> list[str]:
+    return [str(native_runner.build(agents.sources() / "native"))]
+
+
+@pytest.mark.parametrize(
+    ("net", "format", "agent"),
+    [
+        ("conv_net", "onnx", "python"),
+        ("conv_net", "litert", "python"),
+        ("conv_net", "torchscript", "python"),
+        ("conv_net", "torchscript_lite", "python"),
+        pytest.param("conv_net", "executorch", "cpp", marks=needs_native),
+        ("streaming_net", "onnx", "python"),
+        ("streaming_net", "litert", "python"),
+        ("streaming_net", "coreai", "python"),
+        pytest.param("streaming_net", "executorch", "cpp", marks=needs_native),
+        ("token_net", "onnx", "python"),
+        ("token_net", "litert", "python"),
+        ("token_net", "torchscript", "python"),
+        pytest.param("token_net", "executorch", "cpp", marks=needs_native),
+        pytest.param("conv_net", "torch", "python", marks=pytest.mark.slow),
+        pytest.param("conv_net", "coreai", "python", marks=pytest.mark.slow),
+        pytest.param("token_net", "coreai", "python", marks=pytest.mark.slow),
+        pytest.param("streaming_net", "executorch", "python", marks=pytest.mark.slow),
+    ],
+)
+def test_every_runtime_answers_what_eager_torch_answers(
+    net: str, format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get(net, format)
+    job = job_for(file, tmp_path, Config(mode="verify"))
+    code, result = launch(native() if agent == "cpp" else python_copy(tmp_path), job, tmp_path)
+    assert result.runs[0].error is None
+    assert code == 0
+    assert result.agent.kind == agent
+    # the Python fallback for ExecuTorch imports torch, and says so
+    assert result.agent.imports_torch is (format.startswith("torch") or (format, agent) == ("executorch", "python"))
+    captured = read_outputs(result, job, tmp_path, file.artifact)
+    assert [list(row) for row in captured] == [list(row) for row in file.expected]
+    for got, wanted in zip(captured, file.expected, strict=True):
+        for name, array in wanted.items():
+            assert got[name].shape == array.shape
+            np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
+def test_latency_is_raw_samples_after_a_cold_start_in_parts(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    code, result = launch(command, job_for(file, tmp_path, SHORT), tmp_path)
+    run = result.runs[0]
+    assert code == 0
+    assert run.cold is not None
+    for part in ("process_start", "runtime_init", "load", "prepare", "first_inference"):
+        assert getattr(run.cold, part) is not None, part
+    assert run.warmup_stop in ("steady", "max_time")
+    assert len(run.warmup or []) >= 10
+    calls = run.iterations_per_sample or 1
+    assert len(run.samples or []) * calls >= 100
+    # a call shorter than 100 clock ticks is never timed alone
+    assert np.median(run.samples or []) >= 50 * run.clock.resolution
+    assert run.outputs is not None, "the outputs of a timed launch can be checked too"
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
+def test_memory_is_the_kernels_peak_above_the_agents_own_baseline(
+    format: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    _, result = launch(command, job_for(file, tmp_path, Config(mode="memory"), capture=False), tmp_path)
+    memory = result.runs[0].memory
+    assert memory is not None
+    assert memory.peak_method == "kernel"
+    baseline, loaded, peak = memory.baseline["vm_rss"], memory.loaded["vm_rss"], memory.peak["vm_hwm"]
+    assert baseline < loaded <= peak
+    # neither torch nor an exporter is in these processes
+    assert peak < (40 << 20 if format == "executorch" else 120 << 20)
+    if format == "executorch":
+        assert (result.runtime.planned_bytes or 0) > 0
+
+
+@pytest.mark.parametrize("mode", ["cold", "throughput"])
+@pytest.mark.parametrize("format", ["litert", pytest.param("executorch", marks=needs_native)])
+def test_cold_and_throughput_answer_what_they_are_for(
+    format: str, mode: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    config = SHORT.model_copy(update={"mode": mode})
+    _, result = launch(command, job_for(file, tmp_path, config, capture=False), tmp_path)
+    run = result.runs[0]
+    assert run.error is None
+    if mode == "cold":
+        assert run.cold.page_cache == "dropped"
+        assert run.cold.first_inference
+        assert run.samples is None
+    else:
+        assert run.completed >= 100
+        assert run.window >= 10_000_000
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
+def test_a_broken_file_and_a_wrong_shape_are_errors_with_their_phase(
+    format: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    job = job_for(file, tmp_path, Config(mode="verify"))
+    broken = tmp_path / "broken"
+    broken.write_bytes((file.folder / file.artifact.file).read_bytes()[:200])
+    cut = job.model_copy(update={"artifact": job.artifact.model_copy(update={"path": str(broken)})})
+    code, result = launch(command, cut, tmp_path)
+    assert code == 1
+    assert result.runs[0].error.phase == "load"
+
+    narrow = [tensor.model_copy(update={"shape": [1, 2, 16, 16]}) for tensor in job.cases[0]]
+    code, result = launch(command, job.model_copy(update={"cases": [narrow]}), tmp_path)
+    assert code == 1
+    assert result.runs[0].error.message
+    assert result.runs[0].outputs is None
+
+
+def test_litert_takes_cases_of_different_shapes(tmp_path: Path) -> None:
+    import litert_torch
+    import torch
+
+    from toolchain.artifact import Artifact, Runtime, Tensor, digest
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU()).eval()
+    path = tmp_path / "dynamic.tflite"
+    litert_torch.convert(net, (torch.randn(1, 3, 8, 8),)).export(str(path))
+    artifact = Artifact(
+        format="litert",
+        file=path.name,
+        spec="float32",
+        runtime=Runtime(name="litert", minimum_version="2.3"),
+        inputs=(Tensor(name="x", dtype="float32", shape=(1, 3, "h", "w")),),
+        outputs=(Tensor(name="y", dtype="float32", shape=(1, 4, "h", "w")),),
+        size_bytes=path.stat().st_size,
+        sha256=digest(path),
+        dtypes={},
+    )
+    cases = [{"x": torch.randn(1, 3, *size).numpy()} for size in ((8, 8), (12, 10), (8, 8))]
+    job = make_job(artifact, tmp_path, tmp_path, cases, Config(mode="verify"))
+    _, result = launch(python_copy(tmp_path), job, tmp_path)
+    assert result.runs[0].error is None
+    for row, answer in zip(cases, read_outputs(result, job, tmp_path, artifact), strict=True):
+        with torch.no_grad():
+            np.testing.assert_allclose(answer["y"], net(torch.from_numpy(row["x"])).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_names_in_the_file_decide_the_order_of_inputs(tiny_files: TinyFiles, tmp_path: Path) -> None:
+    file = tiny_files.get("streaming_net", "onnx")
+    job = job_for(file, tmp_path, Config(mode="verify"))
+    turned = job.model_copy(update={"cases": [case[::-1] for case in job.cases], "outputs": job.outputs[::-1]})
+    _, result = launch(python_copy(tmp_path), turned, tmp_path)
+    captured = read_outputs(result, turned, tmp_path, file.artifact)
+    assert [list(row) for row in captured] == [["next_state", "out"]] * 3
+    np.testing.assert_allclose(captured[2]["out"], file.expected[2]["out"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize("asked", [{"mode": "energy"}, {"timed_region": "end_to_end"}], ids=str)
+def test_what_an_agent_cannot_do_is_an_error_never_ignored(
+    format: str, asked: dict[str, str], tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    job = job_for(tiny_files.get("conv_net", format), tmp_path, SHORT.model_copy(update=asked))
+    code, result = launch(command, job, tmp_path)
+    assert code == 1
+    assert "this agent cannot do" in result.runs[0].error.message
+
+
+def test_an_unknown_runtime_is_an_error_in_the_result(tiny_files: TinyFiles, tmp_path: Path) -> None:
+    job = job_for(tiny_files.get("conv_net", "onnx"), tmp_path, Config(mode="verify"))
+    other = job.model_copy(update={"runtime": job.runtime.model_copy(update={"name": "tflite-micro"})})
+    code, result = launch(python_copy(tmp_path), other, tmp_path)
+    assert code == 1
+    assert "no engine for tflite-micro" in result.runs[0].error.message
+
+
+@needs_native
+@pytest.mark.slow
+def test_the_native_warm_up_is_the_python_one(tmp_path: Path) -> None:
+    cases = json.loads((ROOT / "tests/golden/protocol/warmup.json").read_text())
+    program = tmp_path / "warmup.cpp"
+    program.write_text(
+        '#include <iostream>\n#include "measure.hpp"\nint main() {\n'
+        "  for (const json& row : json::parse(std::cin)) {\n    size_t next = 0;\n"
+        '    auto [taken, why] = warm_up([&] { return row["samples"][next++].get<int64_t>(); }, Stop(row["stop"]));\n'
+        '    std::cout << taken.size() << " " << why << "\\n";\n  }\n}\n'
+    )
+    include = ["-I", str(agents.sources() / "native")]
+    subprocess.run(["g++", "-std=c++17", *include, str(program), "-o", str(tmp_path / "warmup")], check=True)
+    said = subprocess.run([tmp_path / "warmup"], input=json.dumps(cases), capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == [f"{case['iterations']} {case['warmup_stop']}" for case in cases]

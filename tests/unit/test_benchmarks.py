@@ -1,0 +1,192 @@
+"""The benchmarks' own parts: figures to goals, results to tables, networks that are fit to be measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from benchmarks import (
+    artifact_latency,
+    examples,
+    images,
+    results,
+    tables,
+    toolchain_speed,
+    what_optimizations_bring,
+    zoo,
+)
+from benchmarks.results import Goal, at_least, at_most
+from toolchain import recipe as recipes
+
+RECIPES = results.ROOT / "benchmarks" / "recipes"
+
+
+def test_the_readme_says_what_the_results_and_the_plugins_say() -> None:
+    readme = tables.README.read_text()
+    assert tables.render(readme) == readme, "run `make tables`"
+
+
+def test_a_goal_says_its_value_its_limit_and_whether_it_was_met() -> None:
+    assert str(at_most("memory", 5, 4.0)) == "goal memory: 5 against ≤ 4: missed"
+    assert str(at_least("share", 1.0, 1.0)) == "goal share: 1 against ≥ 1: met"
+    assert str(at_most("memory", None, 4.0)) == "goal memory: not measured against ≤ 4: missed"
+
+
+def _latency_row(ratio: list[float], sqnr_db: dict[str, float], variant: str = "int8") -> dict[str, object]:
+    return {
+        "model": "net",
+        "target": "onnx",
+        "variant": variant,
+        "tool": "a tool",
+        "size_bytes": {"float": 400, "ours": 110, "theirs": 100},
+        "sqnr_db": sqnr_db,
+        "cosine": {"float": 1.0, "ours": 0.99, "theirs": 0.98},
+        "p50_ns": {"float": 4e6, "ours": 2e6, "theirs": 2e6},
+        "launch_medians_ns": {"ours": [1, 1]},
+        "ours_to_theirs": ratio,
+        "ours_to_float": [0.5, 0.4, 0.6],
+    }
+
+
+def _met(goals: list[Goal]) -> dict[str, bool]:
+    return {goal.name.partition("/")[0]: goal.met for goal in goals}
+
+
+def test_a_latency_goal_is_missed_only_where_the_whole_interval_lies_above_one() -> None:
+    sound = {"ours": 30.0, "theirs": 30.4}
+    noisy = _met(list(artifact_latency.goals({"a": _latency_row([1.02, 0.99, 1.05], sound)})))
+    slower = _met(list(artifact_latency.goals({"a": _latency_row([1.05, 1.01, 1.09], {"ours": 29, "theirs": 30})})))
+    assert noisy == {"latency-to-theirs": True, "sqnr-above-theirs-db": True}
+    assert slower == {"latency-to-theirs": False, "sqnr-above-theirs-db": False}
+
+
+def test_a_dynamic_file_is_held_against_size_and_cosine() -> None:
+    row = _latency_row([0.9, 0.8, 1.0], {"ours": 30, "theirs": 30}, "int8-dynamic")
+    found = _met(list(artifact_latency.goals({"minilm onnx": row})))
+    assert found == {"latency-to-theirs": True, "size-to-theirs": False, "cosine-above-theirs": True}
+
+
+def test_results_are_kept_from_one_run_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    results.Results("zoo", False).put("resnet18", {"peak_bytes": 5e9, "lines": []}, zoo.goals)
+    again = results.Results("zoo", False)
+    again.put("vit_tiny", {"peak_bytes": 1e9, "lines": []}, zoo.goals)
+    written = json.loads((tmp_path / "zoo.json").read_text())
+    assert list(written["rows"]) == ["resnet18", "vit_tiny"]
+    assert [goal["met"] for goal in written["goals"]] == [False, True]
+    assert written["environment"]["libraries"]["torch"]
+
+
+def test_a_table_names_what_failed_and_marks_what_is_slower_than_float(tmp_path: Path) -> None:
+    good = {"variant": "float", "target": "onnx", "status": "ok", "verdict": "pass", "sqnr_float_db": 120.0,
+            "p50_ns": 2e6, "size_bytes": 4_000_000}  # fmt: skip
+    slow = good | {"variant": "int8", "sqnr_float_db": 35.2, "p50_ns": 3e6, "latency_ratio": 1.5, "size_bytes": 999_000}
+    broken = {"variant": "int8-dynamic", "target": "onnx", "status": "failed", "reason": "no such operator"}
+    document = {
+        "created_at": "2026-11-23T10:00:00Z",
+        "environment": results.environment(),
+        "rows": {"resnet18": {"lines": [good, slow, broken], "peak_bytes": 2_000_000_000}},
+    }
+    (tmp_path / "zoo.json").write_text(json.dumps(document))
+    text = tables.render("before <!-- table:zoo -->\nold\n<!-- /table:zoo --> after", results=tmp_path)
+    assert "120 dB · 2.00 ms · 4.0 MB" in text
+    assert "35 dB · 3.00 ms (1.5× float) · 999 kB" in text
+    assert "- resnet18 int8-dynamic ONNX Runtime: no such operator" in text
+    assert "2.0 GB" in text
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+    assert "old" not in text
+
+
+def test_a_table_without_results_stays_as_it_is(tmp_path: Path) -> None:
+    text = "<!-- table:zoo -->\nold\n<!-- /table:zoo -->"
+    assert tables.render(text, results=tmp_path) == text
+
+
+def test_every_benchmark_recipe_is_sound() -> None:
+    for file in RECIPES.glob("*.toml"):
+        plan = recipes.read(file)
+        assert plan.name == file.stem
+    assert {file.stem for file in RECIPES.glob("*.toml")} == {*zoo.MODELS, "digits"}
+
+
+def test_made_up_images_are_the_same_every_time_and_differ_among_themselves() -> None:
+    first, again = images.structured(3, 32, seed=5), images.structured(3, 32, seed=5)
+    assert np.array_equal(first, again)
+    assert np.abs(first[0] - first[1]).mean() > 0.1
+    assert np.allclose(first.mean((1, 2, 3, 4)), 0, atol=1e-5)
+
+
+def test_warmed_networks_answer_ordinary_numbers_and_their_twins_the_same() -> None:
+    import torch
+
+    from benchmarks import models
+
+    image = torch.from_numpy(images.structured(1, models.SIZE, seed=9)[0])
+    with torch.no_grad():
+        net = models.warmed("mobilenet_v2")
+        answer = net(image)
+        written_out = models.warmed("mobilenet_v2", fold=False)(image)
+        turned = models.ChannelsLast(net)(image.permute(0, 2, 3, 1))
+    assert 0.5 < float(answer.std()) < 2
+    assert not any(module.training for module in net.modules())
+    assert float((answer - written_out).abs().max()) < 1e-3
+    assert not torch.equal(answer, written_out)  # other arithmetic, so it was written out
+    assert torch.equal(answer, turned)
+
+
+def test_a_warmed_network_keeps_its_numbers_when_they_are_rounded() -> None:
+    """A network that blows rounding up compares quantizers by their luck, and fails every verdict."""
+    import torch
+
+    from benchmarks import models
+    from toolchain.parity import sqnr_db
+
+    net = models.warmed("mobilenet_v2")
+    image = torch.from_numpy(images.structured(1, models.SIZE, seed=9)[0])
+
+    def round_to_8_bits(module: object, given: object, output: torch.Tensor) -> torch.Tensor:
+        scale = float(output.max() - output.min()) / 255
+        return (output / scale).round() * scale
+
+    with torch.no_grad():
+        plain = net(image)
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.register_forward_hook(round_to_8_bits)
+        rounded = net(image)
+    assert 20 < sqnr_db(plain.numpy(), rounded.numpy()) < 60
+
+
+@pytest.mark.parametrize("script", [artifact_latency, zoo, toolchain_speed, what_optimizations_bring, examples])
+def test_every_script_says_how_long_it_takes(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["script", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        script.main()
+    said = capsys.readouterr().out
+    assert "minute" in said
+    assert "--quick" in said
+
+
+def test_the_speed_goals_follow_the_figures() -> None:
+    rows = {
+        "help": {"median_s": 0.3},
+        "warm": {"median_s": 2.0, "imports_torch": True},
+        "changed": {"programs_built": 0, "artifacts_built": 4, "lines_of_target": 4},
+        "cold": {"ratio": [0.7]},
+    }
+    found = {goal.name: goal.met for goal in toolchain_speed.goals(rows)}
+    assert found["help-seconds"]
+    assert not found["warm-run-seconds"]
+    assert not found["warm-run-imports-torch"]
+    assert not found["cold-build-to-plain-script"]
+    assert found["lines-rebuilt-beyond-the-changed-target"]
+    assert all(dataclasses.asdict(goal)["name"] for goal in toolchain_speed.goals(rows))

@@ -1,0 +1,69 @@
+"""References to the user's own Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolchain.callables import load_callable, source_file
+from toolchain.errors import MissingError, RecipeError
+
+
+def test_a_file_beside_the_recipe_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from helper import four\ndef build(n=1): return n + four\n")
+    (tmp_path / "helper.py").write_text("four = 4\n")
+    assert load_callable("./mine.py:build", tmp_path)(n=2) == 6
+    assert load_callable(f"{tmp_path}/mine.py:build", Path("/"))() == 5
+    assert source_file("./mine.py:build", tmp_path) == tmp_path / "mine.py"
+
+
+def test_a_function_in_a_package_is_found(tmp_path: Path) -> None:
+    assert load_callable("pathlib:Path.cwd", tmp_path)() == Path.cwd()
+    assert source_file("pathlib:Path.cwd", tmp_path) is None
+
+
+def test_two_folders_with_the_same_file_name_do_not_mix(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "model.py").write_text(f"def build(): return {number}\n")
+    assert [load_callable("./model.py:build", tmp_path / str(n))() for n in (1, 2, 1)] == [1, 2, 1]
+
+
+def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "m.py").write_text(f"def f(): return {number}\n")
+        assert load_callable("./m.py:f", tmp_path)() == number
+
+
+def test_a_users_folder_never_shadows_an_installed_module(tmp_path: Path) -> None:
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / "__init__.py").write_text("raise SystemExit\n")
+    (tmp_path / "m.py").write_text("import targets\ndef f(): return targets.__file__\n")
+    assert not load_callable("./m.py:f", tmp_path)().startswith(str(tmp_path))
+    assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("build", "does not name a function"),
+        ("./none.py:f", "cannot read"),
+        ("./m.py:g", "no 'g'"),
+        ("./m.py:number", "not a function"),
+        ("./broken.py:f", "broken.py:2"),
+        ("./syntax.py:f", "syntax.py:1"),
+    ],
+)
+def test_a_wrong_reference_says_where_and_why(tmp_path: Path, reference: str, message: str) -> None:
+    (tmp_path / "m.py").write_text("number = 1\ndef f(): return 1\n")
+    (tmp_path / "broken.py").write_text("x = 1\nraise ValueError('oh')\n")
+    (tmp_path / "syntax.py").write_text("def f(:\n")
+    with pytest.raises(RecipeError, match=message):
+        load_callable(reference, tmp_path)
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="no_such_package"):
+        load_callable("no_such_package.x:f", tmp_path)

@@ -1,0 +1,189 @@
+"""The TorchScript target on tiny nets, executed by torch and by the lite interpreter."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import models
+import numpy as np
+import pytest
+import torch
+
+from targets.torchscript import TorchScript, inspect_file
+from toolchain.api import (
+    FLOAT16,
+    FLOAT32,
+    W8_WEIGHTS,
+    W8A8_DYNAMIC,
+    W8A8_STATIC,
+    Context,
+    EdgeshipError,
+    ExportError,
+    QuantSpec,
+    Samples,
+)
+from toolchain.artifact import Artifact, Tensor
+from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
+from toolchain.plugin import Signature
+from toolchain.program import export, flatten, save
+from toolchain.upstream.torch import load_lite
+
+
+def context(spec: QuantSpec = FLOAT32, batch: int | str = 1) -> Context:
+    _, (image,) = models.conv_net()
+    signature = Signature(
+        (Tensor(name="image", dtype="float32", shape=(batch, 3, 16, 16)),),
+        (Tensor(name="logits", dtype="float32", shape=(batch, 10)),),
+        dims={"batch": (1, 4)} if batch == "batch" else {},
+    )
+    torch.manual_seed(3)
+    rows = np.stack([(image + 0.5 * torch.randn_like(image)).numpy() for _ in range(24)])
+    return Context(signature=signature, spec=spec, example=(image,), calibration=Samples({"image": rows}))
+
+
+@functools.cache
+def program(spec: str = "float32", batch: int | str = 1) -> torch.export.ExportedProgram:
+    net, (image,) = models.conv_net()
+    at = context(batch=batch)
+    float_program = export(flatten(net, 1), (image,), at.signature)
+    passes = {"w8a8-static": QuantizeStatic(), "w8a8-dynamic": QuantizeDynamic()}
+    return passes[spec].apply(float_program, at) if spec in passes else float_program
+
+
+def sqnr_db(expected: torch.Tensor, answer: torch.Tensor) -> float:
+    assert answer.abs().max() > 1
+    noise = (expected - answer).square().sum()
+    return float(10 * torch.log10(expected.square().sum() / noise)) if noise > 0 else float("inf")
+
+
+def build(target: TorchScript, spec: QuantSpec, out: Path) -> tuple[Artifact, float]:
+    """The artifact and its SQNR against the program it was made from."""
+    source, at = program(str(spec)), context(spec)
+    artifact = target.export(source, out, at)
+    assert at.calibration is not None
+    image = torch.from_numpy(at.calibration.row(5)[0])
+    file = out / artifact.file
+    module = load_lite(file) if target.lite else torch.jit.load(str(file))
+    with torch.no_grad():
+        return artifact, sqnr_db(source.module()(image)[0], module(image)[0])
+
+
+@pytest.mark.parametrize("method", ["trace", "script"])
+@pytest.mark.parametrize("lite", [False, True])
+def test_a_float_program_answers_the_same(method: str, lite: bool, tmp_path: Path) -> None:
+    target = TorchScript.model_validate({"method": method, "lite": lite})
+    artifact, db = build(target, FLOAT32, tmp_path)
+    assert db > 100
+    assert set(artifact.dtypes) == {"float32"}
+    assert artifact.format == ("torchscript_lite" if lite else "torchscript")
+
+
+@pytest.mark.parametrize("method", ["trace", "script"])
+@pytest.mark.parametrize("lite", [False, True])
+def test_a_static_int8_program_computes_in_integers_only(method: str, lite: bool, tmp_path: Path) -> None:
+    target = TorchScript.model_validate({"method": method, "lite": lite})
+    artifact, db = build(target, W8A8_STATIC, tmp_path)
+    assert db > 40
+    assert set(artifact.dtypes) == {"int8"}
+    assert artifact.weight_bytes["int8"] > 1000
+
+
+@pytest.mark.parametrize("engine", ["qnnpack", "x86"])
+def test_the_integer_file_runs_on_each_engine(engine: str, tmp_path: Path) -> None:
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = engine
+    try:
+        artifact, db = build(TorchScript.model_validate({"engine": engine}), W8A8_STATIC, tmp_path)
+    finally:
+        torch.backends.quantized.engine = before
+    assert db > 40
+    assert artifact.runtime.backend == engine
+
+
+def test_a_dynamic_int8_program_computes_its_linear_layer_in_integers(tmp_path: Path) -> None:
+    artifact, db = build(TorchScript(), W8A8_DYNAMIC, tmp_path)
+    assert db > 40
+    assert artifact.dtypes["int8"] == 1
+
+
+def test_reference_arithmetic_shows_as_float_and_is_flagged(tmp_path: Path) -> None:
+    artifact, _ = build(TorchScript(engine="reference"), W8A8_STATIC, tmp_path)
+    assert set(artifact.dtypes) == {"float32"}
+    assert any("reference" in note for note in artifact.notes)
+
+
+def test_a_program_that_no_integer_kernel_fits_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no integer kernel"):
+        TorchScript().export(program(), tmp_path, context(W8A8_STATIC))
+
+
+@pytest.mark.parametrize("spec", [FLOAT16, W8_WEIGHTS])
+def test_specs_that_freezing_would_undo_are_unsupported(spec: QuantSpec) -> None:
+    assert "freezing" in (TorchScript().unsupported(spec, dynamic=False) or "")
+
+
+def test_a_dynamic_batch_is_honoured(tmp_path: Path) -> None:
+    source = program("float32", "batch")
+    artifact = TorchScript().export(source, tmp_path, context(batch="batch"))
+    module = torch.jit.load(str(tmp_path / artifact.file))
+    for size in (1, 3, 4):
+        images = torch.randn(size, 3, 16, 16)
+        with torch.no_grad():
+            assert sqnr_db(source.module()(images)[0], module(images)[0]) > 100
+
+
+def test_files_are_equal_in_another_process_and_name_nothing_of_this_machine(tmp_path: Path) -> None:
+    here = []
+    for lite in (False, True, False, True):  # the second trace of one process gets a number in its class name
+        artifact, _ = build(TorchScript(lite=lite), W8A8_STATIC, tmp_path)
+        here.append(artifact.sha256)
+    assert here[:2] == here[2:]
+    save(program("w8a8-static"), tmp_path / "program.pt2")
+    (tmp_path / "again").mkdir()
+    code = f"""
+import sys; sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parent.parent)]!r}
+from pathlib import Path
+from test_torchscript_target import TorchScript, W8A8_STATIC, context
+from toolchain.program import load
+again = load(Path({str(tmp_path / "program.pt2")!r}))
+for lite in (False, True):
+    print(TorchScript(lite=lite).export(again, Path({str(tmp_path / "again")!r}), context(W8A8_STATIC)).sha256)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == here[:2]
+    for name in ("model.pt", "model.ptl"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            for entry in archive.infolist():
+                content = archive.read(entry)
+                for path in (str(Path.cwd()), str(Path.home()) + "/", "site-packages", "/tmp/", "mangle"):
+                    assert path.encode() not in content, (entry.filename, path)
+
+
+def test_a_lite_file_holds_no_weight_twice(tmp_path: Path) -> None:
+    artifact, _ = build(TorchScript(lite=True), W8A8_STATIC, tmp_path)
+    with zipfile.ZipFile(tmp_path / artifact.file) as archive:
+        constants = [archive.read(entry) for entry in archive.infolist() if "/constants/" in entry.filename]
+    assert len(constants) == len(set(constants))
+
+
+def test_inspecting_reads_operators_dtypes_and_sizes(tmp_path: Path) -> None:
+    artifact, _ = build(TorchScript(), W8A8_STATIC, tmp_path)
+    found = inspect_file(tmp_path / artifact.file)
+    assert found["operators"]["quantized::conv2d"] == 3
+    assert found["dtypes"] == artifact.dtypes
+    assert found["largest"][0][1] == 512
+    save(program(), tmp_path / "program.pt2")
+    found = inspect_file(tmp_path / "program.pt2")
+    assert found["inputs"][0]["shape"] == [1, 3, 16, 16]
+    assert found["operators"]["aten.conv2d.default"] == 3
+
+
+@pytest.mark.parametrize("name", ["broken.pt", "broken.pt2"])
+def test_a_damaged_file_is_named_and_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(EdgeshipError, match="broken"):
+        inspect_file(tmp_path / name)

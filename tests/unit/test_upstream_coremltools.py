@@ -1,0 +1,46 @@
+"""Fails when the private parts of coremltools that edgeship stands on change."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolchain.upstream.coremltools import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+
+
+def test_a_package_reads_back_with_its_constants_and_operators(tmp_path: Path) -> None:
+    ct = coremltools()
+    assert ct.__version__.startswith("9.0")
+    assert sys.modules.get("sklearn", sys) is not None  # hidden for the import alone
+    net = nn.Linear(40, 30).eval()
+    program = torch.export.export(net, (torch.randn(1, 40),)).run_decompositions({})
+    ct.convert(program, compute_precision=ct.precision.FLOAT32, skip_model_load=True).save(
+        str(tmp_path / "n.mlpackage")
+    )
+    found = read_program(tmp_path / "n.mlpackage")
+    (linear,) = [op for op in found.main.operations if op.kind == "linear"]
+    weight = linear.inputs["weight"]
+    assert not isinstance(weight, list)
+    np.testing.assert_array_equal(weight.constant, net.weight.detach().numpy())
+    assert ("float32", 4800) in {(dtype, size) for _, dtype, size in found.stored}
+    assert read_spec(tmp_path / "n.mlpackage").WhichOneof("Type") == "mlProgram"
+
+
+def test_the_converter_still_drops_the_form_of_gelu_and_it_is_decomposed() -> None:
+    def program(form: str) -> torch.export.ExportedProgram:
+        return torch.export.export(nn.GELU(approximate=form), (torch.randn(3),))
+
+    assert list(lossy_operators(program("tanh"))) == [torch.ops.aten.gelu.default]
+    assert lossy_operators(program("none")) == {}
+
+
+def test_int4_groups_register_once() -> None:
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+
+    take_int4_groups()
+    take_int4_groups()
+    assert "quantized_decomposed::dequantize_per_channel_group" in _TORCH_OPS_REGISTRY

@@ -1,0 +1,125 @@
+"""The names an outsider may import; everything else is private."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolchain.artifact import Artifact, Placement, Quantization, Runtime, Tensor, digest, size_bytes
+from toolchain.callables import load_callable, source_file
+from toolchain.data import Array, Samples, load_samples
+from toolchain.errors import (
+    DataError,
+    DeviceError,
+    EdgeshipError,
+    ExportError,
+    MissingError,
+    RecipeError,
+    UnsupportedError,
+    missing_extra,
+)
+from toolchain.machine import DeviceFacts
+from toolchain.plugin import (
+    Context,
+    Dataset,
+    Device,
+    Metric,
+    ModulePass,
+    ModuleToProgramPass,
+    Need,
+    Pass,
+    Plugin,
+    ProgramPass,
+    Signature,
+    Target,
+)
+from toolchain.program import export, folded
+from toolchain.protocol import Job, Mode, Result
+from toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
+from toolchain.store import default_root as cache_root
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from toolchain.live import Converted
+
+__all__ = [
+    "FLOAT16",
+    "FLOAT32",
+    "W8A8_DYNAMIC",
+    "W8A8_STATIC",
+    "W8_WEIGHTS",
+    "Array",
+    "Artifact",
+    "Context",
+    "DataError",
+    "Dataset",
+    "Device",
+    "DeviceError",
+    "DeviceFacts",
+    "EdgeshipError",
+    "ExportError",
+    "Job",
+    "Metric",
+    "MissingError",
+    "Mode",
+    "ModulePass",
+    "ModuleToProgramPass",
+    "Need",
+    "Pass",
+    "Placement",
+    "Plugin",
+    "ProgramPass",
+    "QuantSpec",
+    "Quantization",
+    "RecipeError",
+    "Result",
+    "Runtime",
+    "Samples",
+    "Signature",
+    "Target",
+    "Tensor",
+    "UnsupportedError",
+    "cache_root",
+    "convert",
+    "digest",
+    "export",
+    "folded",
+    "load_callable",
+    "load_samples",
+    "missing_extra",
+    "size_bytes",
+    "source_file",
+]
+
+
+def convert(
+    module: nn.Module,
+    inputs: Mapping[str, torch.Tensor] | Sequence[torch.Tensor],
+    targets: Sequence[str] | Mapping[str, Mapping[str, Any]],
+    *,
+    calibration: Iterable[Any] | None = None,
+    evaluation: Iterable[Any] | None = None,
+    variants: Mapping[str, Sequence[Any]] | None = None,
+    metric: str | None = None,
+    dynamic: Mapping[str, tuple[int, int]] | None = None,
+    measure: bool = False,
+    folder: Path | str = "runs",
+) -> list[Converted]:
+    """Convert a live module: the job of `edgeship run`, through the same pipeline.
+
+    `inputs` are example tensors, batch 1, by name or in order. `targets` are names, or names with options.
+    `calibration` and `evaluation` yield batches (a tensor, a tuple of inputs and maybe labels, or a dict).
+    `variants` default to float, and int8 static where there is calibration data. `dynamic` bounds dimensions:
+    {"batch": (1, 8)} is every input's first axis, {"ids.1": (1, 128)} one input's.
+    Raises RecipeError, DataError, SourceError, MissingError before work starts; a failed line says so in its verdict.
+    """
+    from toolchain import live
+
+    chosen = variants or ({"float": [], "int8": ["quantize-static"]} if calibration is not None else {"float": []})
+    return live.convert(
+        module, inputs, targets, calibration, evaluation, chosen, metric, dict(dynamic or {}), measure, Path(folder),
+        lambda event: None,
+    )  # fmt: skip

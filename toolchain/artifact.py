@@ -1,0 +1,109 @@
+"""Artifact: the files a target made and their manifest artifact.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from toolchain.errors import EdgeshipError
+
+MANIFEST = "artifact.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Quantization(_Record):
+    """real = scale * (stored - zero_point), for an input or output that is not float."""
+
+    scale: float
+    zero_point: int
+
+
+class Tensor(_Record):
+    """One input or output; a dimension that may vary is its name, a fixed one its size."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    quantization: Quantization | None = None
+
+
+class Runtime(_Record):
+    """What executes the file: `name` as in bench-result/1 (executorch, onnxruntime, litert, coreml, coreai, torch)."""
+
+    name: str
+    minimum_version: str
+    backend: str = "cpu"
+
+
+class Placement(_Record):
+    """Nodes a delegate took and nodes left to the reference kernels."""
+
+    delegated: int
+    not_delegated: int
+    partitions: int = 0
+    not_delegated_ops: dict[str, int] = Field(default_factory=dict)
+
+
+class Artifact(_Record):
+    """One deliverable of one target; `file` is relative to the folder of artifact.json (.mlpackage is a folder)."""
+
+    format: str = Field(description="executorch, onnx, litert, coreml, coreai, torchscript, torchscript_lite, torch")
+    file: str
+    extra_files: tuple[str, ...] = Field((), description="external weights that must travel with `file`")
+    spec: str = Field(description="quantization spec, see toolchain.quant")
+    runtime: Runtime
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    size_bytes: int
+    sha256: str
+    dtypes: dict[str, int] = Field(
+        description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}"
+    )
+    weight_bytes: dict[str, int] = Field(default_factory=dict, description="bytes of constants per dtype")
+    placement: Placement | None = None
+    reproducible: bool = Field(True, description="whether building twice gives the same bytes")
+    notes: tuple[str, ...] = Field((), description="what a user must know about this file")
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; of a folder, over its sorted relative paths and contents."""
+    sha = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if path.is_dir():
+            sha.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                sha.update(block)
+    return sha.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file or of all files below a folder."""
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def write(artifact: Artifact, folder: Path) -> None:
+    """Write artifact.json into the folder that holds the artifact's files."""
+    (folder / MANIFEST).write_text(artifact.model_dump_json(indent=2, exclude_defaults=False) + "\n")
+
+
+def read(folder: Path) -> Artifact:
+    """Read artifact.json and check that its file is the one it describes; EdgeshipError when it is not."""
+    manifest = folder / MANIFEST
+    try:
+        artifact = Artifact.model_validate(json.loads(manifest.read_text()))
+    except (OSError, ValueError) as error:
+        raise EdgeshipError(f"{manifest}: not a readable artifact manifest ({error})", "build it again") from error
+    file = folder / artifact.file
+    if not file.exists() or digest(file) != artifact.sha256:
+        raise EdgeshipError(f"{file}: is not the file that {MANIFEST} describes", "build it again")
+    return artifact

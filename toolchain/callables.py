@@ -1,0 +1,106 @@
+"""References to the user's own Python (`./model.py:build`, `package.module:function`) become callables here."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from toolchain.errors import EdgeshipError, MissingError, RecipeError, missing_extra
+
+# packages that edgeship knows an extra for: the error prints the exact install command
+EXTRAS = {"torchvision": "vision", "timm": "vision", "PIL": "vision", "transformers": "text"}
+
+
+def load_callable(reference: str, base: Path) -> Callable[..., Any]:
+    """The callable behind `./file.py:function` or `package.module:function`; the attribute may be dotted.
+
+    A relative file is taken from the folder `base` (the recipe's). `base` and the file's own folder are appended to
+    sys.path, never prepended, so a user's `targets/` or `json.py` shadows nothing. RecipeError when the reference, the
+    file or the attribute is wrong or the file fails while it is imported; MissingError when a package is missing.
+    """
+    where, _, attribute = reference.rpartition(":")
+    if not where or not attribute:
+        raise RecipeError(
+            f"{reference!r} does not name a function", "write ./file.py:function or package.module:function"
+        )
+    file = source_file(reference, base)
+    module = _import_file(file, base, reference) if file else _import_module(where, base, reference)
+    value: Any = module
+    for name in attribute.split("."):
+        if not hasattr(value, name):
+            known = ", ".join(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))
+            raise RecipeError(
+                f"{reference}: there is no {name!r} in {where}", f"it has: {known[:300]}" if known else ""
+            )
+        value = getattr(value, name)
+    if not callable(value):
+        raise RecipeError(f"{reference}: {attribute} is a {type(value).__name__}, not a function", "name a function")
+    return value  # type: ignore[no-any-return]
+
+
+def source_file(reference: str, base: Path) -> Path | None:
+    """The absolute path of the file a reference names, or None for one into a package."""
+    where = reference.rpartition(":")[0]
+    if not where.endswith(".py") and "/" not in where:
+        return None
+    return (base / Path(where).expanduser()).resolve()
+
+
+def _import_file(file: Path, base: Path, reference: str) -> ModuleType:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"{reference}: cannot read {file} ({error.strerror})", "check the path") from error
+    # the name carries path and content: two recipes' model.py live side by side, an edited file is loaded anew
+    name = f"edgeship_user_{file.stem}_{hashlib.sha256(str(file).encode() + content).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    _append_to_path(base, file.parent)
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{reference}: {file} is not a Python file", "name a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _import_failed(reference, file, error) from error
+    return module
+
+
+def _import_module(name: str, base: Path, reference: str) -> ModuleType:
+    _append_to_path(base)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise _import_failed(reference, None, error) from error
+
+
+def _append_to_path(*folders: Path) -> None:
+    for folder in (str(folder.resolve()) for folder in folders):
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def _import_failed(reference: str, file: Path | None, error: Exception) -> EdgeshipError:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package in EXTRAS:
+            return missing_extra(EXTRAS[package], package)
+        return MissingError(
+            f"{reference}: there is no module {error.name!r}", f"install the package that has {package}"
+        )
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if file and frame.filename == str(file)
+    ]
+    line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
+    place = f"{file}:{line}" if file and line else reference
+    return RecipeError(f"{place}: {type(error).__name__} while importing it: {error}", "correct the file")

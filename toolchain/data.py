@@ -1,0 +1,65 @@
+"""Samples: representative inputs of a model, held as arrays and stored as safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """n samples of a model's inputs.
+
+    `inputs[name]` has shape [n, *model input shape], the batch dimension of 1 included, in the order of the
+    model's inputs. `labels` has n rows, or is None. `synthetic` data says nothing about accuracy and is flagged
+    wherever it was used.
+    """
+
+    inputs: dict[str, Array]
+    labels: Array | None = None
+    synthetic: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values()))) if self.inputs else 0
+
+    def row(self, index: int) -> tuple[Array, ...]:
+        """One sample: the model's positional inputs."""
+        return tuple(array[index] for array in self.inputs.values())
+
+    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> Samples:
+        """The samples at these indices, in this order."""
+        rows = np.asarray(indices, dtype=np.int64)
+        labels = None if self.labels is None else self.labels[rows]
+        return Samples({k: v[rows] for k, v in self.inputs.items()}, labels, self.synthetic, self.warnings)
+
+    def save(self, path: Path) -> None:
+        """Write as one safetensors file; equal samples give equal bytes."""
+        from safetensors.numpy import save_file
+
+        tensors = {f"input.{i}.{k}": np.ascontiguousarray(v) for i, (k, v) in enumerate(self.inputs.items())}
+        if self.labels is not None:
+            tensors["labels"] = np.ascontiguousarray(self.labels)
+        about = {"synthetic": self.synthetic, "warnings": list(self.warnings)}
+        save_file(tensors, path, metadata={"samples": json.dumps(about)})
+
+
+def load_samples(path: Path) -> Samples:
+    """Read what `Samples.save` wrote."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {}).get("samples", "{}"))
+        named = sorted(
+            (key.split(".", 2) for key in file.keys() if key.startswith("input.")), key=lambda parts: int(parts[1])
+        )
+        inputs = {name: file.get_tensor(f"input.{index}.{name}") for _, index, name in named}
+        labels = file.get_tensor("labels") if "labels" in file.keys() else None
+    return Samples(inputs, labels, about.get("synthetic", False), tuple(about.get("warnings", ())))

@@ -1,0 +1,90 @@
+"""Builds the C++ ExecuTorch runner from the executorch wheel, once per sources, wheel and compiler."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from toolchain.api import DeviceError, MissingError, cache_root
+
+LIBRARIES = (
+    "executorch",
+    "executorch_kernels_optimized",
+    "executorch_kernels_quantized",
+    "executorch_backend_xnnpack",
+    "executorch_threadpool",
+)
+# the wheel's own build settings: its headers only fit its libraries with these
+DEFINITIONS = ("-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL")
+REMEDY = "make system-deps (or install g++ and nlohmann-json3-dev)"
+
+
+@functools.cache
+def build(sources: Path) -> Path:
+    """The runner's path; compiles `sources` into the cache folder if it is not there yet.
+
+    Raises MissingError without a compiler, the JSON header or the wheel's libraries; DeviceError when the compiler
+    rejects the sources.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        raise MissingError("there is no C++ compiler to build the ExecuTorch runner", REMEDY)
+    wheel = wheel_folder()
+    runner = cache_root() / "native-runner" / _key(sources, wheel, compiler) / "runner"
+    if runner.exists():
+        return runner
+    runner.parent.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(runner.parent.parent / "lock"):
+        if not runner.exists():
+            with tempfile.TemporaryDirectory(dir=runner.parent.parent, ignore_cleanup_errors=True) as partial:
+                compile_runner(compiler, sources, wheel, Path(partial))
+                Path(partial).rename(runner.parent)
+    return runner
+
+
+def wheel_folder() -> Path:
+    """The installed executorch package; MissingError when it brings no C++ libraries."""
+    spec = importlib.util.find_spec("executorch")
+    for place in spec.submodule_search_locations or [] if spec else []:
+        if (Path(place) / "lib" / "libexecutorch.so").exists() and (Path(place) / "include").exists():
+            return Path(place)
+    raise MissingError("this executorch brings no C++ libraries", "pip install 'edgeship[executorch]' on Linux")
+
+
+def compile_runner(compiler: str, sources: Path, wheel: Path, out: Path) -> None:
+    """Write `runner` into `out` and beside it `lib`, a link to the wheel's libraries, where it looks for them."""
+    command = [
+        *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
+        *("-isystem", str(wheel / "include")),
+        *("-isystem", str(wheel / "include/executorch/runtime/core/portable_type/c10")),
+        *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{wheel / 'lib'}"),
+        # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
+        *("-Wl,--no-as-needed", *(f"-l{name}" for name in LIBRARIES), "-Wl,--as-needed", "-Wl,-rpath,$ORIGIN/lib"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "nlohmann/json.hpp" in done.stderr and done.returncode:
+        raise MissingError("nlohmann/json.hpp is missing, which the ExecuTorch runner needs", REMEDY)
+    if done.returncode:
+        raise DeviceError(
+            f"the ExecuTorch runner does not compile: {done.stderr.strip()[-1000:]}",
+            "set CXX to another compiler, or to nothing that exists for the slower Python agent",
+        )
+    (out / "lib").symlink_to(wheel / "lib")
+
+
+def _key(sources: Path, wheel: Path, compiler: str) -> str:
+    """Changes with the sources, the wheel (its version and place) and the compiler."""
+    about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    sha = hashlib.sha256(f"{version('executorch')}\0{wheel}\0{compiler}\0{about}".encode())
+    for file in (Path(__file__), *sorted(sources.glob("*.?pp"))):
+        sha.update(file.name.encode() + b"\0" + file.read_bytes())
+    return sha.hexdigest()[:24]

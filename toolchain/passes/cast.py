@@ -1,0 +1,62 @@
+"""Half-precision weights, float arithmetic.
+
+Every float32 weight of more than one element becomes a float16 constant followed by `aten.to.dtype(weight, float32)`;
+batch norms that follow a convolution or a linear are folded first; inputs, outputs and arithmetic stay float32.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING
+
+from toolchain.api import FLOAT16, Context, ProgramPass, QuantSpec, export
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+LARGEST_ERROR = 0.01
+"""A weight that float16 changes by more than this share of its norm stays float32."""
+
+
+class CastFp16(ProgramPass):
+    """Stores weights as float16; targets that compute in float16 may drop the casts."""
+
+    def spec(self, before: QuantSpec) -> QuantSpec:
+        """float16; ValueError unless the program is float32."""
+        if before.scheme != "float32":
+            raise ValueError(f"the program is {before} already; cast-fp16 takes a float32 program")
+        return FLOAT16
+
+    def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
+        """Cast the weights; one that float16 cannot hold stays float32, with a warning."""
+        import torch
+
+        from toolchain.upstream.torchao import drop_unused_state, fold_batch_norm
+
+        module = program.module()
+        fold_batch_norm(module)
+        for node in list(module.graph.nodes):
+            if node.op != "get_attr" or not node.users:
+                continue
+            weight = operator.attrgetter(node.target)(module)
+            if not isinstance(weight, torch.Tensor) or weight.dtype != torch.float32 or weight.numel() < 2:
+                continue
+            if problem := _does_not_fit(weight):
+                context.warn(f"{node.target} stays float32: {problem}")
+                continue
+            name = f"{node.target.replace('.', '_')}_float16"
+            module.register_buffer(name, weight.detach().half())
+            with module.graph.inserting_before(node):
+                cast = module.graph.call_function(torch.ops.aten.to.dtype, (module.graph.get_attr(name), torch.float32))
+            node.replace_all_uses_with(cast)
+        drop_unused_state(module)
+        return export(module, context.example, context.signature)
+
+
+def _does_not_fit(weight: torch.Tensor) -> str:
+    half = weight.detach().half().float()
+    if not half.isfinite().all():
+        return f"its largest magnitude {float(weight.detach().abs().max()):.3g} is beyond float16"
+    error, norm = float((half - weight.detach()).norm()), float(weight.detach().norm())
+    return f"float16 changes it by {error / norm:.1%}" if error > LARGEST_ERROR * norm else ""

@@ -1,0 +1,194 @@
+"""What an outsider subclasses: a plugin is its own validated options plus one method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from toolchain.artifact import Artifact, Tensor
+from toolchain.data import Array, Samples
+from toolchain.quant import FLOAT32, QuantSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor as TorchTensor
+    from torch import nn
+    from torch.export import ExportedProgram
+
+    from toolchain.protocol import Job, Mode, Result
+
+Need = Literal["calibration", "training", "evaluation"]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A model's inputs and outputs in positional order, and the state that goes out of one call into the next."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    dims: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Each named dimension's smallest and largest size."""
+    state: dict[str, str] = field(default_factory=dict)
+    """Output name → the input name that takes it at the next step."""
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether any input dimension may vary."""
+        return any(isinstance(size, str) for tensor in self.inputs for size in tensor.shape)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pass or a target may use besides the model itself."""
+
+    signature: Signature
+    spec: QuantSpec = FLOAT32
+    """What the numbers of the program taken in are."""
+    scratch: Path = Path()
+    """A folder of this stage that survives a kill: checkpoints of long work; removed when the stage is done."""
+    example: tuple[TorchTensor, ...] = ()
+    """One real (or, without data, synthetic) set of positional inputs, batch 1."""
+    calibration: Samples | None = None
+    training: Samples | None = None
+    evaluation: Samples | None = None
+    teacher: Callable[[], nn.Module] | None = None
+    """Loads the float model as it was before any pass, in eval mode."""
+    module: Callable[[], nn.Module] | None = None
+    """For a target: loads the module the program was exported from, all module passes applied, in eval mode."""
+    warn: Callable[[str], None] = lambda message: None
+    progress: Callable[[str], None] = lambda message: None
+    """Says where long work is: 'epoch 3 of 8'."""
+
+
+class Plugin(BaseModel):
+    """Base of every plugin: pydantic fields are its options, and their descriptions the options' documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: ClassVar[int] = 1
+    """Bump when the plugin's meaning changes: it enters the cache key."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Distributions it imports: checked before the run, their versions enter the cache key."""
+    extra: ClassVar[str] = ""
+    """The edgeship extra that installs `packages`."""
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """Data that must be declared in the recipe."""
+
+
+class Pass(Plugin):
+    """Something done to a model before it is exported to a target."""
+
+    def spec(self, before: QuantSpec) -> QuantSpec:
+        """What the program's numbers are afterwards; ValueError when this pass cannot follow `before`."""
+        return before
+
+
+class ModulePass(Pass):
+    """Works on the nn.Module, before torch.export."""
+
+    def apply(self, module: nn.Module, context: Context) -> nn.Module:
+        """Return the changed module (may be the same object), in eval mode."""
+        raise NotImplementedError
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        """Store what `restore` needs; override together with it where shapes change."""
+        from safetensors.torch import save_model
+
+        save_model(module, str(folder / "module.safetensors"))
+
+    def restore(self, module: nn.Module, folder: Path, context: Context) -> nn.Module:
+        """Repeat this pass on a module as `apply` got it, from what `save` stored."""
+        from safetensors.torch import load_model
+
+        load_model(module, str(folder / "module.safetensors"))
+        return module
+
+
+class ModuleToProgramPass(Pass):
+    """Trains or prepares a module and ends in an exported program (QAT)."""
+
+    def apply(self, module: nn.Module, context: Context) -> ExportedProgram:
+        """Return the program; all later passes work on programs."""
+        raise NotImplementedError
+
+
+class ProgramPass(Pass):
+    """Works on the ExportedProgram."""
+
+    def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
+        """Return the changed program with the same inputs and outputs."""
+        raise NotImplementedError
+
+
+class Target(Plugin):
+    """Makes one runtime's file from the one stored program."""
+
+    format: ClassVar[str] = ""
+    schemes: ClassVar[frozenset[str]] = frozenset()
+    """QuantSpec.scheme names it can carry; any other pair is 'unsupported', known before the run."""
+    takes_module: ClassVar[bool] = False
+    """Whether `export` may ask for `context.module` (its own quantizer needs the module)."""
+    dynamic_dims: ClassVar[bool] = True
+    """Whether it honours dimensions declared dynamic."""
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Why this pair cannot be made, or None; asked before anything runs."""
+        if spec.scheme not in self.schemes:
+            return f"{spec} is not something {self.format} carries (it carries {', '.join(sorted(self.schemes))})"
+        if dynamic and not self.dynamic_dims:
+            return f"{self.format} cannot keep dynamic dimensions"
+        return None
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Write the file(s) into the empty folder `out` and describe them; artifact.json is written by the caller."""
+        raise NotImplementedError
+
+
+class Device(Plugin):
+    """Something that executes artifacts."""
+
+    def facts(self) -> dict[str, Any]:
+        """The `device` part of bench-result/1."""
+        raise NotImplementedError
+
+    def conditions(self, artifact: Artifact) -> dict[str, Any]:
+        """What a result depends on besides artifact and protocol: the machine, the agent's code, the runtime's version.
+        Two equal answers mean that a stored result may stand for a new one."""
+        raise NotImplementedError
+
+    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
+        """Why this device cannot execute the artifact in this mode, or None."""
+        raise NotImplementedError
+
+    def is_slow(self, artifact: Artifact) -> bool:
+        """Whether an interpreter executes it here (numbers, never speed), so that only a few samples are run."""
+        return False
+
+    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
+        """Run one job in a fresh process: `folder` holds the artifact's files, `work` the job's input files;
+        captured outputs land in `work`. DeviceError when the agent fails."""
+        raise NotImplementedError
+
+
+class Dataset(Plugin):
+    """A source of representative samples."""
+
+    def read(self, signature: Signature, limit: int | None) -> Samples:
+        """All samples, or the first `limit` where reading is costly; DataError names the place and remedy."""
+        raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """The files it reads, for the cache key (path, size and mtime are mapped to a digest)."""
+        return []
+
+
+class Metric(Plugin):
+    """A task metric; higher is better."""
+
+    def score(self, outputs: dict[str, Array], labels: Array | None, reference: dict[str, Array]) -> Array:
+        """One score per sample, [n] float64 (a hit is 1.0); `outputs` and `reference` (the float model's) are
+        [n, *output shape] by output name."""
+        raise NotImplementedError

@@ -1,0 +1,88 @@
+"""Names to plugin classes: the built-in table and entry points, imported on first use."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Literal
+
+from toolchain.errors import MissingError, RecipeError
+from toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+
+Group = Literal["passes", "targets", "devices", "datasets", "metrics"]
+
+BASES: dict[Group, type[Plugin]] = {
+    "passes": Pass,
+    "targets": Target,
+    "devices": Device,
+    "datasets": Dataset,
+    "metrics": Metric,
+}
+
+BUILT_IN: dict[Group, dict[str, str]] = {
+    "passes": {
+        "prune-structured": "toolchain.passes.prune:PruneStructured",
+        "finetune": "toolchain.passes.finetune:Finetune",
+        "qat": "toolchain.passes.qat:Qat",
+        "quantize-static": "toolchain.passes.quantize:QuantizeStatic",
+        "quantize-dynamic": "toolchain.passes.quantize:QuantizeDynamic",
+        "quantize-weights": "toolchain.passes.quantize:QuantizeWeights",
+        "cast-fp16": "toolchain.passes.cast:CastFp16",
+    },
+    "targets": {
+        "executorch": "targets.executorch:ExecuTorch",
+        "onnx": "targets.onnx:Onnx",
+        "litert": "targets.litert:LiteRT",
+        "coreml": "targets.coreml:CoreML",
+        "coreai": "targets.coreai:CoreAI",
+        "torchscript": "targets.torchscript:TorchScript",
+    },
+    "devices": {"local": "toolchain.devices.local:Local"},
+    "datasets": {
+        "image-folder": "calibration.datasets:ImageFolder",
+        "arrays": "calibration.datasets:Arrays",
+        "text": "calibration.datasets:Text",
+        "python": "calibration.datasets:Python",
+        "huggingface": "calibration.datasets:HuggingFace",
+        "synthetic": "calibration.datasets:Synthetic",
+    },
+    "metrics": {
+        "top1": "calibration.metrics:Top1",
+        "cosine": "calibration.metrics:Cosine",
+        "python": "calibration.metrics:Python",
+    },
+}
+
+
+@functools.cache
+def names(group: Group) -> dict[str, str]:
+    """Every registered name of a group with its dotted path; outsiders register under `edgeship.<group>`."""
+    table = dict(BUILT_IN[group])
+    for point in entry_points(group=f"edgeship.{group}"):
+        table.setdefault(point.name, point.value)
+    return table
+
+
+@functools.cache
+def load(group: Group, name: str) -> type[Plugin]:
+    """The class behind a name; RecipeError with the nearest names when there is none."""
+    table = names(group)
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        known = ", ".join(sorted(table))
+        raise RecipeError(
+            f"there is no {group.removesuffix('s').removesuffix('e') if group == 'passes' else group[:-1]} {name!r}",
+            f"did you mean {near[0]!r}? known: {known}" if near else f"known: {known}",
+        )
+    module, _, attribute = table[name].partition(":")
+    try:
+        plugin = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise MissingError(
+            f"{name}: cannot import {table[name]} ({error})", "reinstall the package that brings it"
+        ) from error
+    if not issubclass(plugin, BASES[group]):
+        raise RecipeError(f"{name}: {table[name]} is not a {BASES[group].__name__}", "see toolchain.plugin")
+    return plugin  # type: ignore[no-any-return]

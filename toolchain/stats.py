@@ -1,0 +1,174 @@
+"""Raw samples to medians, intervals, validity flags and comparisons: the only place with this maths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolchain.protocol import Result, Run, Validity
+
+# binomial floors: below them a percentile's upper confidence bound is the maximum (measurement.md; equal to LoadGen's)
+PERCENTILE_FLOORS = {"p90": 64, "p95": 130, "p99": 662}
+MIN_SAMPLES = 20
+MIN_PROCESSES = 5
+STEADY_TOLERANCE = 0.05
+BIMODAL_GAP = 0.10
+BLOCKING = {"OUTPUT_MISMATCH", "DEBUG_BUILD", "EMULATOR", "LOW_BATTERY", "POWER_SAVE", "THERMAL", "BACKGROUND"}
+
+
+def per_call_ns(run: Run) -> np.ndarray:
+    """Latencies of one launch in nanoseconds per call."""
+    return np.asarray(run.samples or [], dtype=np.float64) / (run.iterations_per_sample or 1)
+
+
+def summarize(result: Result) -> dict[str, Any]:
+    """Median, tail and interval over launches; percentiles that have too few samples are absent.
+
+    Keys: latency_ns {p50, p90, …, min, iqr}, p50_interval_ns (95% t interval over the launches' medians),
+    launches, samples, outliers (Tukey), cold_ns (median of each part), peak_rss_bytes above the agent's baseline.
+    """
+    runs = [run for run in result.runs if run.error is None]
+    summary: dict[str, Any] = {"launches": len(runs)}
+    timed = [per_call_ns(run) for run in runs if run.samples]
+    if timed:
+        pooled = np.concatenate(timed)
+        medians = np.array([np.median(samples) for samples in timed])
+        quarter, three_quarters = np.percentile(pooled, [25, 75])
+        latency = {"p50": float(np.median(medians)), "min": float(pooled.min())}
+        latency["iqr"] = float(three_quarters - quarter)
+        for name, floor in PERCENTILE_FLOORS.items():
+            if len(pooled) >= floor:
+                latency[name] = float(np.percentile(pooled, float(name[1:])))
+        reach = 1.5 * (three_quarters - quarter)
+        summary |= {
+            "latency_ns": latency,
+            "samples": len(pooled),
+            "outliers": int(np.sum((pooled < quarter - reach) | (pooled > three_quarters + reach))),
+        }
+        if interval := t_interval(np.log(medians)):
+            summary["p50_interval_ns"] = [math.exp(bound) for bound in interval]
+    cold = _cold(runs)
+    if cold:
+        summary["cold_ns"] = cold
+    peaks = [peak for run in runs if (peak := peak_above_baseline(run)) is not None]
+    if peaks:
+        summary["peak_rss_bytes"] = int(np.median(peaks))
+    return summary
+
+
+def _cold(runs: Sequence[Run]) -> dict[str, float]:
+    parts: dict[str, list[int]] = {}
+    for run in runs:
+        if run.cold is not None:
+            for name, value in run.cold.model_dump(exclude_none=True).items():
+                if isinstance(value, int):
+                    parts.setdefault(name, []).append(value)
+    medians = {name: float(np.median(values)) for name, values in parts.items()}
+    if medians:
+        medians["total"] = sum(medians.values())
+    return medians
+
+
+def peak_above_baseline(run: Run) -> int | None:
+    """Peak resident bytes of a launch above what its agent took before the runtime was there."""
+    if run.memory is None or run.memory.peak is None or run.memory.baseline is None:
+        return None
+    peak = run.memory.peak.get("vm_hwm")
+    baseline = run.memory.baseline.get("vm_hwm", run.memory.baseline.get("vm_rss"))
+    return None if peak is None or baseline is None else max(0, peak - baseline)
+
+
+def t_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
+    """Student's t interval of the mean; None below 2 values."""
+    from scipy import stats
+
+    if len(values) < 2:
+        return None
+    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def share_interval(scores: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Sampling interval of a mean of scores: Wilson's for hits and misses, a percentile bootstrap otherwise."""
+    from scipy import stats
+
+    if np.isin(scores, (0.0, 1.0)).all():
+        interval = stats.binomtest(int(scores.sum()), len(scores)).proportion_ci(level, method="wilson")
+        return float(interval.low), float(interval.high)
+    if len(scores) < 2 or np.ptp(scores) == 0:
+        return float(scores.mean()), float(scores.mean())
+    found = stats.bootstrap((scores,), np.mean, confidence_level=level, method="percentile", rng=0, n_resamples=2000)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def validity(result: Result, shared_host: bool) -> Validity:
+    """The flags of measurement.md; a blocking one makes the result invalid for verdicts."""
+    flags: list[str] = list(result.validity.flags) if result.validity else []
+    runs = [run for run in result.runs if run.samples]
+    if any(run.error for run in result.runs):
+        flags.append("INCOMPLETE")
+    if runs:
+        pooled = np.concatenate([per_call_ns(run) for run in runs])
+        if len(pooled) < MIN_SAMPLES:
+            flags.append("FEW_SAMPLES")
+        if len(runs) == 1:
+            flags.append("WITHIN_RUN_ONLY")
+        elif len(runs) < MIN_PROCESSES:
+            flags.append("FEW_PROCESSES")
+        if any(not steady(per_call_ns(run)) for run in runs):
+            flags.append("NO_STEADY_STATE")
+        if bimodal(pooled):
+            flags.append("BIMODAL")
+    if shared_host:
+        flags.append("SHARED_HOST")
+    unique = sorted(set(flags))
+    return Validity(valid=not (BLOCKING | {"FEW_SAMPLES"}) & set(unique), flags=unique)
+
+
+def steady(samples: np.ndarray) -> bool:
+    """Whether a launch was in a steady state: medians of four blocks and the Theil–Sen drift stay within 5%."""
+    from scipy import stats
+
+    if len(samples) < 16:
+        return True
+    median = float(np.median(samples))
+    blocks = [float(np.median(block)) for block in np.array_split(samples, 4)]
+    if (max(blocks) - min(blocks)) / median > STEADY_TOLERANCE:
+        return False
+    thinned = samples[:: max(1, len(samples) // 500)]
+    slope = float(stats.theilslopes(thinned)[0]) * len(thinned)
+    return abs(slope) / median <= STEADY_TOLERANCE
+
+
+def bimodal(samples: np.ndarray) -> bool:
+    """Whether two modes lie more than 10% apart, each with at least 20% of the samples (a valley between them)."""
+    if len(samples) < 40:
+        return False
+    low, high = np.percentile(samples, [2, 98])
+    counts, edges = np.histogram(samples, bins=24, range=(low, high))
+    if high <= low * (1 + BIMODAL_GAP):
+        return False
+    for cut in range(1, len(counts)):
+        left, right = counts[:cut], counts[cut:]
+        if min(left.sum(), right.sum()) < 0.2 * len(samples):
+            continue
+        gap = edges[cut + int(right.argmax())] / edges[int(left.argmax())] - 1
+        valley = counts[int(left.argmax()) : cut + int(right.argmax()) + 1].min()
+        if gap > BIMODAL_GAP and valley < 0.25 * min(left.max(), right.max()):
+            return True
+    return False
+
+
+def paired_ratio(candidate: Sequence[float], baseline: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """Geometric mean of candidate ÷ baseline over pairs of launches, and its 95% t interval (on log ratios)."""
+    logs = np.log(np.asarray(candidate, dtype=np.float64)) - np.log(np.asarray(baseline, dtype=np.float64))
+    interval = t_interval(logs)
+    return float(math.exp(logs.mean())), None if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+
+
+def launch_medians_ns(result: Result) -> list[float]:
+    """The median of each launch, in the order of launching."""
+    return [float(np.median(per_call_ns(run))) for run in result.runs if run.samples]
