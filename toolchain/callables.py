@@ -21,8 +21,9 @@ EXTRAS = {"torchvision": "vision", "timm": "vision", "PIL": "vision", "transform
 def load_callable(reference: str, base: Path) -> Callable[..., Any]:
     """The callable behind `./file.py:function` or `package.module:function`; the attribute may be dotted.
 
-    A relative file is taken from the folder `base` (the recipe's). `base` and the file's own folder are appended to
-    sys.path, never prepended, so a user's `targets/` or `json.py` shadows nothing. RecipeError when the reference, the
+    A relative file is taken from the folder `base` (the recipe's). The file's own folder and `base` are appended to
+    sys.path, never prepended, so a user's `targets/` or `json.py` shadows nothing; they make way when a file of another
+    folder is loaded, so that two projects' `data.py` never mix. RecipeError when the reference, the
     file or the attribute is wrong or the file fails while it is imported; MissingError when a package is missing.
     """
     where, _, attribute = reference.rpartition(":")
@@ -60,9 +61,9 @@ def _import_file(file: Path, base: Path, reference: str) -> ModuleType:
         raise RecipeError(f"{reference}: cannot read {file} ({error.strerror})", "check the path") from error
     # the name carries path and content: two recipes' model.py live side by side, an edited file is loaded anew
     name = f"edgeship_user_{file.stem}_{hashlib.sha256(str(file).encode() + content).hexdigest()[:12]}"
+    _import_from(file.parent, base)
     if name in sys.modules:
         return sys.modules[name]
-    _append_to_path(base, file.parent)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise RecipeError(f"{reference}: {file} is not a Python file", "name a .py file")
@@ -77,17 +78,39 @@ def _import_file(file: Path, base: Path, reference: str) -> ModuleType:
 
 
 def _import_module(name: str, base: Path, reference: str) -> ModuleType:
-    _append_to_path(base)
+    _import_from(base)
     try:
         return importlib.import_module(name)
     except Exception as error:
         raise _import_failed(reference, None, error) from error
 
 
-def _append_to_path(*folders: Path) -> None:
-    for folder in (str(folder.resolve()) for folder in folders):
-        if folder not in sys.path:
-            sys.path.append(folder)
+def _import_from(*folders: Path) -> None:
+    """Make `folders` the only ones of a user's that plain imports search, after everything installed."""
+    wanted = list(dict.fromkeys(str(folder.resolve()) for folder in folders))
+    left = set(_appended) - set(wanted)
+    for name in [name for name, module in sys.modules.items() if left and _found_in(name, module) in left]:
+        # a module lives on in whoever imported it; only its plain name is free again
+        for part in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
+            del sys.modules[part]
+    for folder in _appended:
+        sys.path.remove(folder)
+    _appended[:] = [folder for folder in wanted if folder not in sys.path]
+    sys.path.extend(_appended)
+
+
+# what _import_from added to sys.path and may therefore take away
+_appended: list[str] = []
+
+
+def _found_in(name: str, module: ModuleType) -> str | None:
+    """The sys.path entry that a plain import found a top-level module or package in."""
+    if "." in name or name.startswith("edgeship_user_"):
+        return None
+    known = getattr(module, "__dict__", {})  # not getattr on the module: lazy ones would load themselves
+    package = [Path(path) for path in known.get("__path__") or ()]
+    file = package[0] if package else known.get("__file__")
+    return str(Path(file).parent) if file else None
 
 
 def _import_failed(reference: str, file: Path | None, error: Exception) -> EdgeshipError:

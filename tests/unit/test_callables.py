@@ -31,6 +31,23 @@ def test_two_folders_with_the_same_file_name_do_not_mix(tmp_path: Path) -> None:
     assert [load_callable("./model.py:build", tmp_path / str(n))() for n in (1, 2, 1)] == [1, 2, 1]
 
 
+def test_two_folders_with_the_same_helper_do_not_mix(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "layers").mkdir(parents=True)
+        (folder / "layers" / "__init__.py").write_text("")
+        (folder / "layers" / "conv.py").write_text(f"width = {number}\n")
+        (folder / "data.py").write_text(f"number = {number}\n")
+        (folder / "model.py").write_text(
+            "from data import number\nfrom layers.conv import width\n"
+            "def build():\n    import data\n    return number, width, data.number\n"
+        )
+    for n in (1, 2, 1):
+        assert load_callable("./model.py:build", tmp_path / str(n))() == (n, n, n)
+        assert load_callable(f"./{n}/model.py:build", tmp_path)() == (n, n, n)
+        assert load_callable("layers.conv:__name__.upper", tmp_path / str(n))() == "LAYERS.CONV"
+
+
 def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     for number in (1, 2):
         (tmp_path / "m.py").write_text(f"def f(): return {number}\n")
