@@ -313,16 +313,15 @@ def _run(recipe: Any, options: Any, runs_folder: Path, as_json: bool) -> None:
     from toolchain import report as reports
     from toolchain import run as runs
 
-    folder = runs.new_folder(runs_folder, recipe.name)
     started = time.monotonic()
     with console.tracking() as tracker:
-        outcome = runs.run(recipe, folder, options, tracker)
-    path = reports.write_html(outcome.report, folder)
+        outcome = runs.run(recipe, runs.folder_for(runs_folder, recipe.name), options, tracker)
+    path = reports.write_html(outcome.report, outcome.folder)
     if as_json:
         console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
         console.print_report(outcome.report)
-        console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {folder / 'artifacts'}")
+        console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder / 'artifacts'}")
         console.say(f"report: {path}")
     raise typer.Exit(outcome.exit_code)
 

@@ -100,9 +100,9 @@ def step_key(step: Step, parent: Entry, base: Path, data: dict[Need, str]) -> st
     return key_of(["step", plugin_key(step.plugin, base), parent.content, parent.meta["signature"], data])
 
 
-def outputs_key(program: Entry, data: str, rows: int | None) -> str:
+def outputs_key(program: Entry, data: str, rows: int | None, row_scales: bool) -> str:
     """The key of a program's outputs on samples."""
-    return key_of(["outputs", program.content, program.meta["signature"], data, rows, version_of("torch")])
+    return key_of(["outputs", program.content, program.meta["signature"], data, rows, row_scales, version_of("torch")])
 
 
 def artifact_key(target: Plugin, program: Entry, base: Path, spec: str, data: dict[Need, str]) -> str:

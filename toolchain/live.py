@@ -89,10 +89,9 @@ def convert(
             if metric and evaluation is not None:
                 raw["evaluation"]["metric"] = metric
             recipe = recipes.from_tables(raw, Path.cwd(), "convert()", raw["name"], json.dumps(raw, default=str))
-            here = frozenset({"program", *(name for name in raw["targets"] if _needs_module(recipe, name))})
-            outcome = runs.run(
-                recipe, runs.new_folder(folder, recipe.name), runs.Options(True, measure), on_event, here=here
-            )
+            place = runs.folder_for(folder, recipe.name)
+            # only this process has the module, so the programs are made here
+            outcome = runs.run(recipe, place, runs.Options(True, measure), on_event, here=frozenset({"program"}))
     finally:
         del _modules[digest]
     return [
@@ -103,12 +102,6 @@ def convert(
 
 def _options(targets: Sequence[str] | Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     return targets if isinstance(targets, Mapping) else {name: {} for name in targets}
-
-
-def _needs_module(recipe: Any, name: str) -> bool:
-    """Whether a target may ask for the module itself: it then builds in this process, too."""
-    plan = next(plan for plan in recipe.plans if plan.target_name == name)
-    return bool(type(plan.target).takes_module)
 
 
 def _named(module: nn.Module, inputs: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:

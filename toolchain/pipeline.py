@@ -171,7 +171,13 @@ class Builder:
         line.samples = samples.folder / stages.SAMPLES
         line.reference = self._outputs(plan.model.name, model, samples, None)
         rows = self.recipe.verify.samples
-        line.expected = self._outputs(f"{plan.model.name} {plan.variant}", program, samples, rows)
+        line.expected = self._outputs(
+            f"{plan.model.name} {plan.variant}",
+            program,
+            samples,
+            rows,
+            row_scales=plan.target.row_scales and plan.spec.kind == "dynamic",
+        )
 
     def _origin(self, model: Model, data: dict[Need, Entry]) -> stages.Origin:
         files = {need: entry.folder / stages.SAMPLES for need, entry in data.items()}
@@ -213,9 +219,9 @@ class Builder:
         task = Task(stages.build_model, (self._origin(model, data), contents))
         return self._entry(f"model {model.name}", "program", model.name, task)
 
-    def _outputs(self, name: str, program: Entry, samples: Entry, rows: int | None) -> Path:
-        key = keys.outputs_key(program, samples.content, rows)
-        arguments = (self.store.root, key, program.key, samples.folder / stages.SAMPLES, rows)
+    def _outputs(self, name: str, program: Entry, samples: Entry, rows: int | None, row_scales: bool = False) -> Path:
+        key = keys.outputs_key(program, samples.content, rows, row_scales)
+        arguments = (self.store.root, key, program.key, samples.folder / stages.SAMPLES, rows, row_scales)
         return self._entry(key, "program", name, Task(stages.run_program, arguments)).folder / stages.OUTPUTS
 
     def _entry(self, key: str, family: str, name: str, task: Task) -> Entry:

@@ -56,8 +56,6 @@ class Context:
     evaluation: Samples | None = None
     teacher: Callable[[], nn.Module] | None = None
     """Loads the float model as it was before any pass, in eval mode."""
-    module: Callable[[], nn.Module] | None = None
-    """For a target: loads the module the program was exported from, all module passes applied, in eval mode."""
     warn: Callable[[str], None] = lambda message: None
     progress: Callable[[str], None] = lambda message: None
     """Says where long work is: 'epoch 3 of 8'."""
@@ -129,8 +127,8 @@ class Target(Plugin):
     format: ClassVar[str] = ""
     schemes: ClassVar[frozenset[str]] = frozenset()
     """QuantSpec.scheme names it can carry; any other pair is 'unsupported', known before the run."""
-    takes_module: ClassVar[bool] = False
-    """Whether `export` may ask for `context.module` (its own quantizer needs the module)."""
+    row_scales: ClassVar[bool] = False
+    """Whether its runtime chooses the scales of dynamic activations per row, where the program has one per tensor."""
     dynamic_dims: ClassVar[bool] = True
     """Whether it honours dimensions declared dynamic."""
 

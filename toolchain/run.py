@@ -50,15 +50,9 @@ class Outcome:
         return EXIT_LINE_FAILED if bad else EXIT_OK
 
 
-def new_folder(runs: Path, name: str) -> Path:
-    """A run directory that is not there yet: RUNS/<time>-<name>."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = runs / f"{stamp}-{name}"
-    for number in range(2, 1000):
-        if not folder.exists():
-            break
-        folder = runs / f"{stamp}-{name}-{number}"
-    return folder
+def folder_for(runs: Path, name: str) -> Path:
+    """Where a run that begins now belongs: RUNS/<time>-<name>."""
+    return runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
 def run(
@@ -69,13 +63,15 @@ def run(
     store: Store | None = None,
     here: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """Run a recipe into `folder` (made here); a line that fails is recorded and the others go on.
+    """Run a recipe into `folder`; a line that fails is recorded and the others go on.
 
+    The folder is made here; where another run has taken it, a number is added: Outcome.folder is the one.
     `here` names the worker families that run in this process (see toolchain.live).
     """
     preflight.check(recipe)
     store = store or Store()
-    (folder / "artifacts").mkdir(parents=True)
+    folder = claimed(folder)
+    (folder / "artifacts").mkdir()
     (folder / "recipe.toml").write_text(recipe.text)
     (folder / "plan.json").write_text(json.dumps([_plan(plan, recipe) for plan in recipe.plans], indent=1) + "\n")
     seconds: dict[str, float] = {}
@@ -121,6 +117,19 @@ def run(
     partial.write_text(report.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n")
     partial.replace(folder / "report.json")
     return Outcome(folder, report)
+
+
+def claimed(folder: Path) -> Path:
+    """A folder that only this run has: mkdir decides between two that begin in the same second."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stem, number = folder.name, 1
+    while True:
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = folder.with_name(f"{stem}-{number}")
 
 
 def _build_and_verify(

@@ -183,13 +183,24 @@ def build_step(origin: Origin, chain: Sequence[tuple[Step, str]], model_key: str
     return key
 
 
-def run_program(store_root: Path, key: str, program_key: str, samples: Path, rows: int | None, report: Report) -> str:
+def run_program(
+    store_root: Path,
+    key: str,
+    program_key: str,
+    samples: Path,
+    rows: int | None,
+    row_scales: bool,
+    report: Report,
+) -> str:
     """The program's outputs on the first `rows` samples (None: all), row by row: what artifacts are judged against.
 
+    `row_scales` computes a dynamically quantized program as the runtimes do that choose activation scales per row.
     Beside them what only some programs can show: outputs at another size of its dynamic dimensions, and the outputs
     of a stream whose state is fed back.
     """
     import torch
+
+    from calibration.row_scales import scale_by_rows
 
     store = Store(store_root)
     with store.lock(key):
@@ -203,6 +214,8 @@ def run_program(store_root: Path, key: str, program_key: str, samples: Path, row
         report("progress", f"running the program on {count} samples")
         signature = read_signature(entry.meta["signature"])
         module = programs.load(entry.folder / PROGRAM).module()
+        if row_scales:
+            scale_by_rows(module)
         with torch.no_grad(), store.building(key) as folder:
             _stack([_call(module, data.row(i)) for i in range(count)], signature).save(folder / OUTPUTS)
             if rows is not None and signature.is_dynamic:
@@ -286,7 +299,6 @@ def build_artifact(
             scratch=store.scratch(key),
             example=_example(origin),
             calibration=samples.get("calibration"),
-            module=lambda: _module(origin, chain, store, context),
             warn=warn,
             progress=lambda message: report("progress", message),
         )

@@ -21,7 +21,7 @@ from toolchain.plugin import Device, Metric
 from toolchain.protocol import Config, Result
 from toolchain.quant import QuantSpec
 
-VERSION = 3
+VERSION = 4
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
 
 
@@ -39,14 +39,15 @@ class Threshold(_Record):
 
 THRESHOLDS: dict[str, Threshold] = {
     "float32": Threshold(program_db=60, float_db=60, loss_db=200),
-    "float16": Threshold(program_db=40, float_db=40, loss_db=200),
+    "float16": Threshold(program_db=60, float_db=40, loss_db=200),
     "static": Threshold(program_db=25, float_db=15, loss_db=2),
-    # runtimes choose activation ranges per row where the program has them per tensor: a better file may lie far from it
-    "dynamic": Threshold(program_db=12, float_db=15, loss_db=3),
-    "weights": Threshold(program_db=25, float_db=10, loss_db=3),
+    "dynamic": Threshold(program_db=25, float_db=15, loss_db=2),
+    "weights": Threshold(program_db=50, float_db=10, loss_db=2),
 }
 HALF_ARITHMETIC_DB = 40.0
 """Against the program for files that compute in half precision, whatever their spec says (Core ML's default)."""
+ROUNDED_ACTIVATIONS = Threshold(program_db=25, float_db=10, loss_db=2)
+"""For float programs with integer weights whose runtime rounds the activations, too (ONNX Runtime's MatMulNBits)."""
 AFFORDABLE_S = 8.0
 MORE_SAMPLES = 64
 """Where an interpreter does its few samples within AFFORDABLE_S, it gets this many: a metric of two says little."""
@@ -250,8 +251,11 @@ def _judged(artifact: Artifact, case: Case, result: Result, outputs: dict[str, A
 def threshold(spec: QuantSpec, artifact: Artifact, own: dict[str, float]) -> Threshold:
     """The limits for a spec; `own` (from the recipe) replaces the limit against the float model."""
     limits = THRESHOLDS[str(spec) if spec.kind == "float" else spec.kind]
-    if artifact.dtypes.get("float16") and limits.program_db > HALF_ARITHMETIC_DB:
-        limits = limits.model_copy(update={"program_db": HALF_ARITHMETIC_DB, "float_db": HALF_ARITHMETIC_DB})
+    if spec.kind == "weights" and artifact.dtypes.get("int8"):
+        limits = ROUNDED_ACTIVATIONS
+    if artifact.dtypes.get("float16"):
+        half = {name: min(getattr(limits, name), HALF_ARITHMETIC_DB) for name in ("program_db", "float_db")}
+        limits = limits.model_copy(update=half)
     if str(spec) in own:
         limits = limits.model_copy(update={"float_db": own[str(spec)]})
     return limits

@@ -42,6 +42,7 @@ class ExecuTorch(Target):
     extra: ClassVar[str] = "executorch"
     format: ClassVar[str] = "executorch"
     schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic"})
+    row_scales: ClassVar[bool] = True
 
     backend: Literal["xnnpack", "portable"] = Field(
         "xnnpack", description="who executes it; portable is for tests only"

@@ -39,6 +39,7 @@ class LiteRT(Target):
     extra: ClassVar[str] = "litert"
     packages: ClassVar[tuple[str, ...]] = ("litert-torch", "ai-edge-litert")
     schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights"})
+    row_scales: ClassVar[bool] = True
 
     io: Literal["float", "int8"] = Field(
         "float",

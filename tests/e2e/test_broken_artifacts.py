@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from digits_run import DigitsRun
+from digits_run import DIGITS, DigitsRun, digits_text
 from onnx import helper, numpy_helper
 
 from toolchain import foreign, pipeline, verify
+from toolchain import recipe as recipes
 from toolchain.artifact import Artifact, digest, size_bytes
 from toolchain.data import load_samples
 from toolchain.devices.local import Local
@@ -85,6 +87,12 @@ def scale_a_quantized_weight(model: onnx.ModelProto) -> None:
     for tensor in model.graph.initializer:
         if tensor.name == scales[len(scales) // 2]:
             replace(tensor, lambda array: array * 1.05)
+
+
+def scale_integers(model: onnx.ModelProto, factor: float, dims: int) -> None:
+    """Multiply the integers of the middle weight with so many dimensions."""
+    found = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8 and len(t.dims) == dims]
+    replace(found[len(found) // 2], lambda array: np.clip(np.round(array * factor), -128, 127))
 
 
 def zero_a_channel(model: onnx.ModelProto) -> None:
@@ -188,6 +196,35 @@ def test_a_broken_int8_file_is_caught(how: str, lines: dict[tuple[str, str], Lin
     assert broken(lines["int8", "onnx"], change, tmp_path).verdict == "fail"
 
 
+@pytest.fixture(scope="module")
+def other_lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
+    """Variants that the shared run does not have, on ONNX Runtime."""
+    text = digits_text(("fp16", "int8-dynamic"), ("onnx",))
+    recipe = recipes.parse(text.replace("[variants]", '[variants]\nint8-weights = ["quantize-weights"]'), DIGITS)
+    log = tmp_path_factory.mktemp("log") / "log.txt"
+    with pipeline.builder(recipe, digits.store, log, lambda event: None) as builder:
+        return {line.plan.variant: line for line in builder.build()}
+
+
+@pytest.mark.parametrize(
+    ("variant", "change"),
+    [
+        ("fp16", scale_a_weight),
+        ("int8-dynamic", scale_a_weight),
+        ("int8-dynamic", functools.partial(scale_integers, factor=1.05, dims=2)),
+        # by 1.05 it would hide behind the rounding of the weights and of MatMulNBits' activations
+        ("int8-weights", functools.partial(scale_integers, factor=1.1, dims=4)),
+        *((variant, change) for variant in ("fp16", "int8-dynamic", "int8-weights") for change in (
+            zero_a_channel, answer_nan_on_some_inputs, swap_two_classes, preprocess_wrongly
+        )),
+    ],
+)  # fmt: skip
+def test_broken_files_of_other_kinds_are_caught(
+    variant: str, change: Break, other_lines: dict[str, Line], tmp_path: Path
+) -> None:
+    assert broken(other_lines[variant], change, tmp_path).verdict == "fail"
+
+
 def test_int8_that_computes_in_float_is_caught(lines: dict[tuple[str, str], Line]) -> None:
     """The float file under the name of the int8 one: as accurate as can be, and not what was asked for."""
     line, float_line = lines["int8", "onnx"], lines["float", "onnx"]
@@ -212,8 +249,8 @@ def test_a_truncated_file_is_caught_and_named(target: str, lines: dict[tuple[str
     assert verdict.reasons
 
 
-def test_the_sound_ones_beside_them_all_pass(lines: dict[tuple[str, str], Line]) -> None:
-    for name, line in lines.items():
+def test_the_sound_ones_beside_them_all_pass(lines: dict[tuple[str, str], Line], other_lines: dict[str, Line]) -> None:
+    for name, line in [*lines.items(), *other_lines.items()]:
         assert line.artifact is not None
         assert line.folder is not None
         verdict = judge(line, line.artifact, line.folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
+from native import needs_native
 
 from toolchain import recipe as recipes
 from toolchain import report as reports
@@ -47,7 +48,9 @@ def test_int8_files_compute_in_integers(digits: DigitsRun, target: str) -> None:
     assert integer > 10
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target", [pytest.param(name, marks=needs_native) if name == "executorch" else name for name in TARGETS]
+)
 def test_a_measurement_is_a_process_without_torch_and_keeps_its_raw_samples(digits: DigitsRun, target: str) -> None:
     measured = digits.line("int8", target).measurements[0]
     assert measured.latency_ns["p50"] > 0

@@ -123,14 +123,14 @@ def test_two_runs_at_once_on_one_cache_both_succeed(primed: Workplace, tmp_path:
     recipe = primed.recipe("both.toml", recipe_text("onnx", "torchscript"))
     cache = tmp_path / "cache"
     place = Workplace(primed.folder, cache)
-    runs = [place.start("run", recipe, "--no-measure", "--runs", tmp_path / f"runs{i}") for i in range(2)]
+    runs = [place.start("run", recipe, "--no-measure", "--runs", tmp_path / "runs") for _ in range(2)]
     for run in runs:
         out, err = run.communicate(timeout=500)
         assert run.returncode == 0, out + err
-    converted = [
-        event["line"] for i in range(2) for folder in (tmp_path / f"runs{i}").iterdir()
-        for event in place.events(folder) if event["text"] == "converting"
-    ]  # fmt: skip
+    folders = list((tmp_path / "runs").iterdir())
+    assert len(folders) == 2
+    events = [event for folder in folders for event in place.events(folder)]
+    converted = [event["line"] for event in events if event["text"] == "converting"]
     assert sorted(converted) == ["tiny-float-onnx", "tiny-float-torchscript"]  # each by one of the two
     assert leftovers(place) == []
 

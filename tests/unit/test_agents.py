@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from toolchain.devices import agents, native_runner
@@ -25,7 +26,6 @@ SHORT = Config(
     warmup=Stop(min_iters=10, min_ns=5_000_000, max_ns=500_000_000, adaptive=True),
     measure=Stop(min_iters=100, min_ns=10_000_000, max_ns=500_000_000),
 )
-needs_native = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++: the native runner cannot be built")
 
 
 def launch(command: list[str], job: Job, work: Path) -> tuple[int, Result]:

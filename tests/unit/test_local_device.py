@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from toolchain.artifact import Artifact, Runtime
@@ -20,8 +21,6 @@ from toolchain.devices.local import Local
 from toolchain.errors import DeviceError, MissingError
 from toolchain.jobs import make_job, read_outputs
 from toolchain.protocol import Config, Job
-
-needs_native = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++: the native runner cannot be built")
 
 
 def artifact(runtime: str, backend: str = "cpu") -> Artifact:

@@ -76,7 +76,7 @@ def test_a_fixed_batch_is_trained_in_batches_and_fixed_again() -> None:
 def test_training_wins_back_what_three_bits_lose() -> None:
     there = context()
     crude = Qat(epochs=1, weight_bits=3, lr=1e-12).apply(module(), there)  # ranges only
-    taught = Qat(epochs=2, weight_bits=3, lr=2e-3).apply(module(), there)
+    taught = Qat(epochs=4, weight_bits=3, lr=2e-3).apply(module(), there)
     assert sqnr_db(answers(module()), answers(taught.module())) > 3 + sqnr_db(
         answers(module()), answers(crude.module())
     )

@@ -83,7 +83,6 @@ class QuantizeStatic(ProgramPass):
         """Observe the calibration samples in order and convert; EdgeshipError when they are unusable."""
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-        from calibration.checks import check_calibration
         from calibration.observed import lift_dead_channels, range_warnings
         from calibration.quantizer import SCALE_FLOOR, portable_quantizer, symmetric_config
         from calibration.ranges import activation_observer
@@ -91,8 +90,6 @@ class QuantizeStatic(ProgramPass):
         samples = context.calibration
         if samples is None or len(samples) == 0:
             raise EdgeshipError("quantize-static has no calibration samples", "declare [calibration] in the recipe")
-        for warning in check_calibration(samples, context.evaluation):
-            context.warn(warning)
         config = symmetric_config(activation_observer(self.ranges, self.percentile))
         prepared = prepare_pt2e(program.module(), portable_quantizer(config))
         _calibrate(prepared, samples, context, self.batch_size)
