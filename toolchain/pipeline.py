@@ -24,6 +24,7 @@ from toolchain.worker import Here, Slots, Task, Worker
 PRIORITY = {"program": 0}
 TARGETS = 1
 VERIFYING = 2
+WARMING_UP = 3
 Status = Literal["ok", "failed", "unsupported"]
 
 
@@ -84,6 +85,8 @@ class Builder:
         self._here = here
         self._lock = threading.Lock()
         self._stopped = False
+        self._exporting = threading.Event()
+        """Set when a model is exported: its targets' workers can warm up; else everything may be in the cache."""
         self._once: dict[str, Future[Entry]] = {}
         self._workers: dict[str, Worker] = {}
         self.slots = Slots(recipe.build.workers or steps_at_once(recipe))
@@ -92,13 +95,17 @@ class Builder:
     def build(self) -> Iterator[Line]:
         """Build every plan; lines come as they finish, a failed one never stops another."""
         self.store.tidy()
-        threads = ThreadPoolExecutor(max_workers=max(4, len(self.recipe.plans)))
+        firsts = {plan.target_name: plan for plan in self.recipe.plans if not plan.unsupported}.values()
+        threads = ThreadPoolExecutor(max_workers=max(4, len(self.recipe.plans) + len(firsts)))
         try:
             futures = [threads.submit(self._line, plan) for plan in self.recipe.plans]
+            for plan in firsts:
+                threads.submit(self._warm_up, plan)
             for future in as_completed(futures):
                 yield future.result()
         finally:
             self._stopped = True
+            self._exporting.set()
             threads.shutdown(wait=False, cancel_futures=True)
             self.close()
 
@@ -136,6 +143,19 @@ class Builder:
             if not self._stopped:  # what is cut off by Ctrl-C did not fail
                 self._on_event(Event(plan.name, line.status, line.reason))
         return line
+
+    def _warm_up(self, plan: Plan) -> None:
+        """Let a target's worker import what it needs while the first program is made, if a slot is free by then."""
+        self._exporting.wait()
+        worker = self._worker(plan.target_name)
+        with self.slots.hold(WARMING_UP):
+            if self._stopped or not worker.turn.acquire(blocking=False):
+                return
+            try:
+                if not worker.started:
+                    worker.call(Task(stages.warm_up, (plan.target,)), lambda kind, text: None)
+            finally:
+                worker.turn.release()
 
     def _build(self, plan: Plan, line: Line) -> None:
         line.stage = "data"
@@ -216,6 +236,7 @@ class Builder:
             key = keys.model_key(model.source, self.recipe.base, code, self.store, contents)
             if entry := self.store.get(key):
                 return entry
+        self._exporting.set()
         task = Task(stages.build_model, (self._origin(model, data), contents))
         return self._entry(f"model {model.name}", "program", model.name, task)
 

@@ -140,6 +140,9 @@ class Target(Plugin):
             return f"{self.format} cannot keep dynamic dimensions"
         return None
 
+    def warm_up(self) -> None:
+        """Import what `export` needs and takes seconds to import: a worker does so until the first program is ready."""
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write the file(s) into the empty folder `out` and describe them; artifact.json is written by the caller."""
         raise NotImplementedError

@@ -271,6 +271,11 @@ def _stream(module: Any, data: Samples, count: int, signature: Signature) -> lis
     return answers
 
 
+def warm_up(target: Target, report: Report) -> None:
+    """Let a target's worker import what it will need."""
+    target.warm_up()
+
+
 def build_artifact(
     origin: Origin,
     key: str,

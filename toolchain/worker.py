@@ -42,6 +42,7 @@ class Worker:
         self._memory_bytes = memory_bytes
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: connection.Connection | None = None
+        self.started = False
         self.turn = threading.Lock()
         """Held around `call`: a worker does one task at a time."""
         self.peak_bytes = 0
@@ -51,6 +52,7 @@ class Worker:
 
         LineError when the process dies, passes its time or its memory; the next call starts a fresh one.
         """
+        self.started = True
         pipe = self._start()
         pipe.send(task)
         deadline = time.monotonic() + self._timeout_s

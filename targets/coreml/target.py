@@ -57,6 +57,10 @@ class CoreML(Target):
             return 'float16 weights would be stored as float32 under precision = "float32"'
         return super().unsupported(spec, dynamic)
 
+    def warm_up(self) -> None:
+        """coremltools."""
+        coremltools()
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Convert and clean the package; ExportError names what coremltools cannot take."""
         package = out / "model.mlpackage"

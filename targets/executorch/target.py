@@ -54,6 +54,11 @@ class ExecuTorch(Target):
             return f"XNNPACK has no kernel for {spec} (float activations, integer weights): use quantize-dynamic"
         return super().unsupported(spec, dynamic)
 
+    def warm_up(self) -> None:
+        """The lowering of executorch and its XNNPACK backend."""
+        import executorch.backends.xnnpack.partition.xnnpack_partitioner
+        import executorch.exir  # noqa: F401
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write model.pte; the file carries no names, they stay in the artifact. Raises ExportError."""
         try:

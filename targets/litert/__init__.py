@@ -47,6 +47,10 @@ class LiteRT(Target):
         "(LiteRT.js refuses int8)",
     )
 
+    def warm_up(self) -> None:
+        """The converter, with the MLIR of its own."""
+        import litert_torch  # noqa: F401
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write model.tflite; ExportError when the converter cannot take the program or loses its numbers."""
         model = self._convert(program, context)
