@@ -119,8 +119,10 @@ class Builder:
 
     def close(self) -> None:
         """End all workers."""
+        with self._lock:
+            workers = list(self._workers.values())
         with ThreadPoolExecutor() as threads:
-            list(threads.map(Worker.close, self._workers.values()))
+            list(threads.map(Worker.close, workers))
 
     def peak_bytes(self) -> dict[str, int]:
         """The most memory each worker took."""
@@ -147,9 +149,11 @@ class Builder:
     def _warm_up(self, plan: Plan) -> None:
         """Let a target's worker import what it needs while the first program is made, if a slot is free by then."""
         self._exporting.wait()
-        worker = self._worker(plan.target_name)
         with self.slots.hold(WARMING_UP):
-            if self._stopped or not worker.turn.acquire(blocking=False):
+            if self._stopped:
+                return
+            worker = self._worker(plan.target_name)
+            if not worker.turn.acquire(blocking=False):
                 return
             try:
                 if not worker.started:
