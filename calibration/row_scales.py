@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def scale_by_rows(module: GraphModule) -> None:
     """Give the input of every dynamically quantized linear layer one scale and zero point per row, in place."""
     import torch
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  registers quantized_decomposed
 
     dequantize = torch.ops.quantized_decomposed.dequantize_per_tensor.tensor
     for node in list(module.graph.nodes):

@@ -66,6 +66,9 @@ class Artifact(_Record):
     dtypes: dict[str, int] = Field(
         description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}"
     )
+    rounds_activations: bool = Field(
+        False, description="whether the runtime rounds activations that the program keeps in float"
+    )
     weight_bytes: dict[str, int] = Field(default_factory=dict, description="bytes of constants per dtype")
     placement: Placement | None = None
     reproducible: bool = Field(True, description="whether building twice gives the same bytes")

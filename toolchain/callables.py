@@ -18,13 +18,17 @@ from toolchain.errors import EdgeshipError, MissingError, RecipeError, missing_e
 EXTRAS = {"torchvision": "vision", "timm": "vision", "PIL": "vision", "transformers": "text"}
 
 
+# the user's folders that are in sys.path now, and that _import_from may therefore take away
+_appended: list[str] = []
+
+
 def load_callable(reference: str, base: Path) -> Callable[..., Any]:
     """The callable behind `./file.py:function` or `package.module:function`; the attribute may be dotted.
 
     A relative file is taken from the folder `base` (the recipe's). The file's own folder and `base` are appended to
     sys.path, never prepended, so a user's `targets/` or `json.py` shadows nothing; they make way when a file of another
-    folder is loaded, so that two projects' `data.py` never mix. RecipeError when the reference, the
-    file or the attribute is wrong or the file fails while it is imported; MissingError when a package is missing.
+    folder is loaded, so that two projects' `data.py` never mix. RecipeError when the reference, the file or the
+    attribute is wrong or the file fails while it is imported; MissingError when a package is missing.
     """
     where, _, attribute = reference.rpartition(":")
     if not where or not attribute:
@@ -89,18 +93,15 @@ def _import_from(*folders: Path) -> None:
     """Make `folders` the only ones of a user's that plain imports search, after everything installed."""
     wanted = list(dict.fromkeys(str(folder.resolve()) for folder in folders))
     left = set(_appended) - set(wanted)
-    for name in [name for name, module in sys.modules.items() if left and _found_in(name, module) in left]:
+    known = list(sys.modules.items())  # a copy: other threads import meanwhile
+    gone = {name for name, module in known if _found_in(name, module) in left}
+    for name, _ in known:
         # a module lives on in whoever imported it; only its plain name is free again
-        for part in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
-            del sys.modules[part]
-    for folder in _appended:
-        sys.path.remove(folder)
+        if name.partition(".")[0] in gone:
+            sys.modules.pop(name, None)
+    sys.path[:] = [folder for folder in sys.path if folder not in _appended]
     _appended[:] = [folder for folder in wanted if folder not in sys.path]
     sys.path.extend(_appended)
-
-
-# what _import_from added to sys.path and may therefore take away
-_appended: list[str] = []
 
 
 def _found_in(name: str, module: ModuleType) -> str | None:

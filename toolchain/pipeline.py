@@ -119,14 +119,12 @@ class Builder:
 
     def close(self) -> None:
         """End all workers."""
-        with self._lock:
-            workers = list(self._workers.values())
         with ThreadPoolExecutor() as threads:
-            list(threads.map(Worker.close, workers))
+            list(threads.map(Worker.close, self._made_workers().values()))
 
     def peak_bytes(self) -> dict[str, int]:
         """The most memory each worker took."""
-        return {family: worker.peak_bytes for family, worker in self._workers.items()}
+        return {family: worker.peak_bytes for family, worker in self._made_workers().items()}
 
     def _line(self, plan: Plan) -> Line:
         if plan.unsupported:
@@ -276,6 +274,11 @@ class Builder:
 
     def _tell(self, name: str, kind: str, text: str) -> None:
         self._on_event(Event(name, "warning" if kind == "warning" else "progress", text))
+
+    def _made_workers(self) -> dict[str, Worker]:
+        """Worker by family, a copy: a warm-up may add one meanwhile."""
+        with self._lock:
+            return dict(self._workers)
 
     def _worker(self, family: str) -> Worker:
         with self._lock:

@@ -194,9 +194,9 @@ def run_program(
 ) -> str:
     """The program's outputs on the first `rows` samples (None: all), row by row: what artifacts are judged against.
 
-    `row_scales` computes a dynamically quantized program as the runtimes do that choose activation scales per row.
     Beside them what only some programs can show: outputs at another size of its dynamic dimensions, and the outputs
-    of a stream whose state is fed back.
+    of a stream whose state is fed back. `row_scales` computes a dynamically quantized program as the runtimes do that
+    choose activation scales per row.
     """
     import torch
 

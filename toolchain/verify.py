@@ -46,8 +46,8 @@ THRESHOLDS: dict[str, Threshold] = {
 }
 HALF_ARITHMETIC_DB = 40.0
 """Against the program for files that compute in half precision, whatever their spec says (Core ML's default)."""
-ROUNDED_ACTIVATIONS = Threshold(program_db=25, float_db=10, loss_db=2)
-"""For float programs with integer weights whose runtime rounds the activations, too (ONNX Runtime's MatMulNBits)."""
+ROUNDED_ACTIVATIONS_DB = 25.0
+"""Against a program with float activations for files whose runtime rounds them (ONNX Runtime's MatMulNBits)."""
 AFFORDABLE_S = 8.0
 MORE_SAMPLES = 64
 """Where an interpreter does its few samples within AFFORDABLE_S, it gets this many: a metric of two says little."""
@@ -251,8 +251,8 @@ def _judged(artifact: Artifact, case: Case, result: Result, outputs: dict[str, A
 def threshold(spec: QuantSpec, artifact: Artifact, own: dict[str, float]) -> Threshold:
     """The limits for a spec; `own` (from the recipe) replaces the limit against the float model."""
     limits = THRESHOLDS[str(spec) if spec.kind == "float" else spec.kind]
-    if spec.kind == "weights" and artifact.dtypes.get("int8"):
-        limits = ROUNDED_ACTIVATIONS
+    if artifact.rounds_activations:
+        limits = limits.model_copy(update={"program_db": min(limits.program_db, ROUNDED_ACTIVATIONS_DB)})
     if artifact.dtypes.get("float16"):
         half = {name: min(getattr(limits, name), HALF_ARITHMETIC_DB) for name in ("program_db", "float_db")}
         limits = limits.model_copy(update=half)

@@ -42,7 +42,6 @@ class Worker:
         self._memory_bytes = memory_bytes
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: connection.Connection | None = None
-        self.started = False
         self.turn = threading.Lock()
         """Held around `call`: a worker does one task at a time."""
         self.peak_bytes = 0
@@ -52,7 +51,6 @@ class Worker:
 
         LineError when the process dies, passes its time or its memory; the next call starts a fresh one.
         """
-        self.started = True
         pipe = self._start()
         pipe.send(task)
         deadline = time.monotonic() + self._timeout_s
@@ -81,6 +79,11 @@ class Worker:
             if time.monotonic() > deadline:
                 self.stop()
                 raise LineError(f"not finished after {self._timeout_s:.0f} s", "raise build.timeout_s; see the log")
+
+    @property
+    def started(self) -> bool:
+        """Whether it has a process already."""
+        return self._process is not None
 
     def close(self) -> None:
         """Let an idle process end by itself, so that what it holds is given back properly."""

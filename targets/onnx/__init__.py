@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 RUNTIME_OF_OPSET = {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18", 22: "1.20", 23: "1.23"}
 # a protobuf ends at 2 GB; the graph needs room beside the weights
 _EXTERNAL_ABOVE = 1_500_000_000
+# multiplies by integer weights, and rounds the float activations to 8 bits in blocks
+_ROUNDING_KERNEL = "com.microsoft.MatMulNBits"
 
 
 class Onnx(Target):
@@ -100,6 +102,7 @@ class Onnx(Target):
         library = self._ship_library(out)
         executed = inspect.optimized(file, library)
         dtypes = inspect.compute_dtypes(model, executed)
+        kernels = inspect.operators(executed)
         if context.spec.is_integer and not dtypes.get("int8"):
             raise EdgeshipError(
                 f"ONNX Runtime computes nothing of this {context.spec} file in integers",
@@ -116,14 +119,15 @@ class Onnx(Target):
             size_bytes=size_bytes(file) + sum(size_bytes(out / name) for name in extra),
             sha256=digest(file),
             dtypes=dtypes,
+            rounds_activations=_ROUNDING_KERNEL in kernels,
             weight_bytes=inspect.weight_bytes(model),
             placement=_placement(executed),
-            notes=self._notes(context, inspect.operators(executed)),
+            notes=self._notes(context, kernels),
             provenance={
                 "opset": dict(model.opset_imports),
                 "rewrites": applied,
                 "onnxruntime": onnxruntime.__version__,
-                "kernels": inspect.operators(executed),
+                "kernels": kernels,
             },
         )
 
@@ -150,7 +154,7 @@ class Onnx(Target):
         notes = []
         if context.spec.kind == "static" and self.activations == "uint8":
             notes.append("activations are uint8, which x86 runs fastest; for ARM export with activations = 'int8'")
-        if "com.microsoft.MatMulNBits" in kernels:
+        if _ROUNDING_KERNEL in kernels:
             notes.append(
                 "ONNX Runtime multiplies these weights by activations rounded to 8 bits in blocks; for float "
                 "arithmetic set the session's session.qdq_matmulnbits_accuracy_level to 1"

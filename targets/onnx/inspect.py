@@ -25,16 +25,7 @@ _MOVES = frozenset({
 })
 # fmt: on
 # what ONNX Runtime calls its integer kernels (com.microsoft and standard)
-_INTEGER = (
-    "MatMulNBits",
-    "QLinear",
-    "QGemm",
-    "QAttention",
-    "MatMulInteger",
-    "ConvInteger",
-    "DynamicQuantizeMatMul",
-    "QEmbed",
-)
+_INTEGER = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "QEmbed")
 
 
 def optimized(path: Path, library: Path | None = None) -> ir.Model:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from toolchain import report as reports
 from toolchain import run as runs
 from toolchain.pipeline import Event
 from toolchain.protocol import Result
+from toolchain.store import Store
 
 TARGETS = ("onnx", "executorch", "litert")
 
@@ -102,11 +105,23 @@ def test_a_changed_target_option_rebuilds_that_line_only(digits: DigitsRun, tmp_
 
 
 def test_a_corrupt_cache_entry_is_built_again(digits: DigitsRun, tmp_path: Path) -> None:
+    # in a copy: other tests read the shared cache meanwhile
+    shutil.copytree(digits.store.root / "entries", tmp_path / "cache" / "entries")
+    store = Store(tmp_path / "cache")
     sound = next(digits.folder("float", "onnx").glob("*.onnx")).read_bytes()
-    entries = [entry for entry in digits.store.entries() if entry.kind == "artifact"]
+    entries = [entry for entry in store.entries() if entry.kind == "artifact"]
     file = next(file for e in entries for file in e.folder.rglob("*.onnx") if file.read_bytes() == sound)
     file.write_bytes(sound[: len(sound) // 2])
     recipe = recipes.parse(digits_text(("float", "int8"), ("onnx",)), DIGITS, default_name="digits")
-    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, digits.store)
+    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, store)
     assert [line.verdict for line in outcome.report.lines] == ["pass", "pass"]
     assert file.read_bytes() == sound
+
+
+def test_too_few_calibration_samples_are_told_once(digits: DigitsRun, tmp_path: Path) -> None:
+    text, count = re.subn(r"samples = 128", "samples = 3", digits_text(("int8",), ("onnx",)))
+    assert count == 1
+    recipe = recipes.parse(text, DIGITS, default_name="digits")
+    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, digits.store)
+    for told in (outcome.report.warnings, outcome.report.lines[0].warnings):
+        assert len([warning for warning in told if "3 samples" in warning]) == 1, told

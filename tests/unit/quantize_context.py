@@ -51,7 +51,11 @@ def program_of(
 
 def answers(program: ExportedProgram, samples: Samples) -> torch.Tensor:
     """The first output for every sample, one at a time."""
-    module = program.module()
+    return answers_of(program.module(), samples)
+
+
+def answers_of(module: nn.Module, samples: Samples) -> torch.Tensor:
+    """The first output of a module for every sample, one at a time."""
     with torch.no_grad():
         return torch.cat([module(*map(torch.from_numpy, samples.row(index)))[0] for index in range(len(samples))])
 
