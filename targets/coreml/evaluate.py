@@ -151,6 +151,9 @@ def positions(wanted: list[str], found: list[str], what: str) -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Read a job file, write a result file."""
+    from toolchain.upstream.coremltools import coremltools_to_read
+
+    coremltools_to_read()  # before torch is imported
     job_path, result_path = map(Path, arguments)
     try:
         job = Job.model_validate(json.loads(job_path.read_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,3 +45,29 @@ def test_int4_groups_register_once() -> None:
     take_int4_groups()
     take_int4_groups()
     assert "quantized_decomposed::dequantize_per_channel_group" in _TORCH_OPS_REGISTRY
+
+
+def test_a_process_that_only_reads_imports_no_converters(tmp_path: Path) -> None:
+    """Reads the same program as the whole package, without torch's converter, which takes most of the import."""
+    script = f"""
+import subprocess
+import sys
+from toolchain.upstream.coremltools import coremltools_to_read, read_program
+coremltools_to_read()
+assert "torch" not in sys.modules and "transformers" not in sys.modules
+import torch
+program = read_program(__import__("pathlib").Path({str(tmp_path / "net.mlpackage")!r}))
+assert not [name for name in sys.modules if name.startswith("coremltools.converters.mil.frontend.torch.ops")]
+print([op.kind for op in program.main.operations])
+"""
+    ct = coremltools()
+    program = torch.export.export(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), (torch.randn(1, 4),)).run_decompositions(
+        {}
+    )
+    model = ct.convert(program, minimum_deployment_target=ct.target.iOS17, skip_model_load=True)
+    model.save(str(tmp_path / "net.mlpackage"))
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    kinds = [op.kind for op in read_program(tmp_path / "net.mlpackage").main.operations]
+    assert told.stdout.splitlines()[-1] == str(kinds)
+    assert "linear" in kinds
