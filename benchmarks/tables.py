@@ -236,7 +236,10 @@ def speed_table(document: Document, results: Path) -> str:
         cold = rows["cold"]
         ours, plain = (sum(cold[k]) / len(cold[k]) for k in ("edgeship_s", "plain_script_s"))
         figure = f"{ours:.0f} s against {plain:.0f} s: {cold['ratio'][0]:.2f}×"
-        told.append([f"{cold['artifacts']} artifacts cold, against a plain script", figure, "≤ 0.6×"])
+        told.append([f"{cold['artifacts']} artifacts cold and verified, against a plain script", figure, "≤ 0.6×"])
+        files = sum(cold["edgeship_files_s"]) / len(cold["edgeship_files_s"])
+        figure = f"{files:.0f} s against {plain:.0f} s: {cold['files_ratio']:.2f}×"
+        told.append(["until the last of them was made, as far as the script goes", figure, ""])
     if "warm" in rows:
         torch = "torch imported" if rows["warm"]["imports_torch"] else "torch not imported"
         told.append(["the same run again", f"{rows['warm']['median_s']:.2f} s, {torch}", "≤ 1.5 s"])
