@@ -95,6 +95,7 @@ class Onnx(Target):
         integers = folded(program, context.signature, context.example)
         model = to_onnx(integers, context.signature, self.opset, table)
         applied = rewrite(model, context.spec, self.activations)
+        metadata.keep_origins(model, out)
         metadata.normalize(model)
         file = out / "model.onnx"
         extra = self._save(model, file)

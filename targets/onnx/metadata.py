@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,27 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRODUCER = "edgeship"
+ORIGINS = "origins.json"
+"""Beside the model, never in it: for each node the module and the source line it comes from, for debugging."""
+_TRACE = "pkg.torch.onnx.stack_trace"
+_SCOPE = "pkg.torch.onnx.name_scopes"
 _TRACES = (b"/site-packages/", b'File "', b"<locals>")
+
+
+def keep_origins(model: ir.Model, out: Path) -> None:
+    """Write ORIGINS into `out` from what torch's exporter says of the nodes; nodes that edgeship made have none."""
+    origins: dict[str, dict[str, str]] = {}
+    for node in model.graph.all_nodes():
+        said = {"module": _scope(node.metadata_props.get(_SCOPE, "")), "trace": node.metadata_props.get(_TRACE, "")}
+        if node.name and any(said.values()):
+            origins[node.name] = {"operator": node.op_type, **{key: text for key, text in said.items() if text}}
+    (out / ORIGINS).write_text(json.dumps(origins, indent=1))
+
+
+def _scope(scopes: str) -> str:
+    """The innermost module of a list such as "['', 'features', 'features.0', 'conv2d']"; its last is the node."""
+    names = [name.strip(" '\"") for name in scopes.strip("[]").split(",")]
+    return names[-2] if len(names) > 1 else ""
 
 
 def normalize(model: ir.Model) -> None:

@@ -83,6 +83,18 @@ def test_a_float_program_answers_as_torch_does(tmp_path: Path) -> None:
     assert artifact.runtime.minimum_version == "1.23"
 
 
+def test_where_nodes_come_from_is_kept_beside_the_file_and_not_in_it(tmp_path: Path) -> None:
+    net, example = conv_net()
+    context = image_context()
+    artifact = Onnx().export(export(flatten(net, 1), example, context.signature), tmp_path, context)
+    origins = json.loads((tmp_path / "origins.json").read_text())
+    convolutions = [origin for origin in origins.values() if origin["operator"] == "Conv"]
+    assert len(convolutions) == 3
+    assert all("in forward" in origin["trace"] for origin in convolutions)
+    assert "origins.json" not in (artifact.file, *artifact.extra_files)
+    assert b"in forward" not in (tmp_path / artifact.file).read_bytes()
+
+
 def test_a_static_int8_program_computes_in_integers_and_agrees(tmp_path: Path) -> None:
     program, context = static_program()
     artifact = Onnx().export(program, tmp_path, context)
@@ -284,7 +296,8 @@ def test_large_weights_go_beside_the_graph(tmp_path: Path) -> None:
     artifact = Onnx(external_data=True).export(program, tmp_path, context)
     assert artifact.extra_files == ("model.onnx.data",)
     assert (tmp_path / artifact.file).stat().st_size < 10_000
-    assert artifact.size_bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
+    shipped = [tmp_path / name for name in (artifact.file, *artifact.extra_files)]
+    assert artifact.size_bytes == sum(file.stat().st_size for file in shipped)
     (answer,) = run(tmp_path, artifact, context.example[0].numpy())
     assert sqnr(net(*context.example).detach().numpy(), answer) > 90
 
