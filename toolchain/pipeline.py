@@ -104,8 +104,6 @@ class Builder:
             for future in as_completed(futures):
                 yield future.result()
         finally:
-            self._stopped = True
-            self._exporting.set()
             threads.shutdown(wait=False, cancel_futures=True)
             self.close()
 
@@ -118,7 +116,9 @@ class Builder:
         return Reference(samples.folder / stages.SAMPLES, outputs, stages.read_signature(program.meta["signature"]))
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers and start no more; who waits to warm one up goes home."""
+        self._stopped = True
+        self._exporting.set()
         with ThreadPoolExecutor() as threads:
             list(threads.map(Worker.close, self._made_workers().values()))
 
@@ -283,6 +283,8 @@ class Builder:
     def _worker(self, family: str) -> Worker:
         with self._lock:
             if family not in self._workers:
+                if self._stopped:
+                    raise LineError("stopped before it began", "run again")
                 options: BuildOptions = self.recipe.build
                 limit = int(options.memory_gb * 1e9) if options.memory_gb else None
                 log = self._log.with_name(f"{self._log.stem}-{family}{self._log.suffix}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import toolchain
+from toolchain import artifact as artifacts
 from toolchain import bench, keys, measurements, pipeline, preflight, stages, stats, verify
 from toolchain.data import Array, Samples, load_samples
 from toolchain.devices import local
@@ -170,10 +171,19 @@ def _verified(line: Line, recipe: Recipe, folder: Path, device: Device, store: S
 
 
 def _copy_artifact(line: Line, folder: Path) -> None:
+    """What ships goes to artifacts/; what a target left beside it, to find faults with, goes to debug/."""
     import shutil
 
     assert line.folder is not None
-    shutil.copytree(line.folder, folder / "artifacts" / line.plan.name)
+    assert line.artifact is not None
+    shipped = {artifacts.MANIFEST, *(Path(name).parts[0] for name in (line.artifact.file, *line.artifact.extra_files))}
+    for source in line.folder.iterdir():
+        home = folder / ("artifacts" if source.name in shipped else "debug") / line.plan.name
+        home.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, home / source.name)
+        else:
+            shutil.copy2(source, home)
 
 
 def _verdict(line: Line, recipe: Recipe, device: Device, store: Store) -> Verdict:

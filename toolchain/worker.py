@@ -42,6 +42,8 @@ class Worker:
         self._memory_bytes = memory_bytes
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: connection.Connection | None = None
+        self._life = threading.Lock()
+        self._closed = False
         self.turn = threading.Lock()
         """Held around `call`: a worker does one task at a time."""
         self.peak_bytes = 0
@@ -66,7 +68,8 @@ class Worker:
                     raise value
                 on_message(kind, value)
                 continue
-            if not self._process or not self._process.is_alive():
+            process = self._process
+            if process is None or not process.is_alive():
                 raise self._died()
             resident = self._resident_bytes()
             self.peak_bytes = max(self.peak_bytes, resident)
@@ -86,7 +89,9 @@ class Worker:
         return self._process is not None
 
     def close(self) -> None:
-        """Let an idle process end by itself, so that what it holds is given back properly."""
+        """Let an idle process end by itself, so that what it holds is given back properly; no call starts another."""
+        with self._life:
+            self._closed = True
         process, pipe = self._process, self._pipe
         if process is not None and pipe is not None and self.turn.acquire(blocking=False):
             with contextlib.suppress(OSError):
@@ -97,15 +102,23 @@ class Worker:
 
     def stop(self) -> None:
         """End the process, now."""
-        if self._pipe is not None:
-            self._pipe.close()
-        if self._process is not None and self._process.pid is not None:
+        with self._life:  # who closes a worker and who waits for its answer may both come here
+            process, self._process = self._process, None
+            pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        if process is not None and process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-            self._process.join(5)
-        self._process = self._pipe = None
+                os.kill(process.pid, signal.SIGKILL)
+            process.join(5)
 
     def _start(self) -> connection.Connection:
+        with self._life:
+            return self._started_pipe()
+
+    def _started_pipe(self) -> connection.Connection:
+        if self._closed:
+            raise LineError("stopped before it began", "run again")
         if self._process is not None and self._process.is_alive() and self._pipe is not None:
             return self._pipe
         context = multiprocessing.get_context("forkserver")

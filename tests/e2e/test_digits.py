@@ -70,6 +70,8 @@ def test_nothing_of_this_machine_is_in_a_shipped_file(digits: DigitsRun) -> None
             content = file.read_bytes()
             for secret in (b"/examples/", b"site-packages", str(Path.home()).encode() + b"/", b'File "'):
                 assert secret not in content, (file.name, secret)
+    origins = [path.parent.name for path in (digits.outcome.folder / "debug").glob("*/origins.json")]
+    assert sorted(origins) == ["digits-float-onnx", "digits-int8-onnx"]
 
 
 def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(digits: DigitsRun) -> None:

@@ -106,7 +106,7 @@ def test_ctrl_c_ends_everything_and_says_what_is_kept(primed: Workplace) -> None
     run, _ = started_waiting(primed)
     family = descendants(run.pid)
     os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to the whole group
-    out, err = run.communicate(timeout=60)
+    out, err = primed.ended(run, 60)
     assert run.returncode == 130, out + err
     assert "Traceback" not in out + err
     assert err.strip().splitlines()[-2:] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,7 +36,13 @@ class Workplace:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "EDGESHIP_CACHE": str(self.cache), "OMP_NUM_THREADS": "1", **self.env}
+        return {
+            **os.environ,
+            "EDGESHIP_CACHE": str(self.cache),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONFAULTHANDLER": "1",
+            **self.env,
+        }
 
     def edgeship(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; nothing a user does may end in a traceback."""
@@ -57,12 +64,20 @@ class Workplace:
         return subprocess.Popen(
             [str(self.executable), *map(str, arguments)],
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, "PYTHONFAULTHANDLER": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+
+    def ended(self, run: subprocess.Popen[str], seconds: float) -> tuple[str, str]:
+        """What a started command said; one that does not end is made to print the stacks of all its threads."""
+        try:
+            return run.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGABRT)
+            raise AssertionError("not ended\n" + "\n".join(run.communicate(timeout=60))) from None
 
     def recipe(self, name: str, text: str) -> Path:
         path = self.folder / name

@@ -99,3 +99,11 @@ def test_an_error_with_a_remedy_arrives_whole_and_a_foreign_one_in_one_line(work
     assert (str(caught.value), caught.value.hint, caught.value.exit_code) == ("wrong", "do it right", 2)
     with pytest.raises(LineError, match=r"^IndexError: list index out of range$"):
         call(worker, stumble)
+
+
+def test_a_closed_worker_starts_no_process(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "log.txt", 60, None)
+    worker.close()
+    with pytest.raises(LineError, match="stopped before it began"):
+        worker.call(Task(os.getpid, ()), lambda kind, text: None)
+    assert not worker.started
