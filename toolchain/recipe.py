@@ -19,6 +19,7 @@ from toolchain.quant import FLOAT32, QuantSpec
 from toolchain.source import ModelSource
 
 T = TypeVar("T", bound=BaseModel)
+P = TypeVar("P", bound=Plugin)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -237,8 +238,8 @@ def from_tables(raw: dict[str, Any], base: Path, place: str, default_name: str, 
             )
     models = _models(raw, problems)
     variants = _variants(raw.get("variants", {"float": []}), problems)
-    targets = _targets(raw.get("targets", {}), problems)
-    devices = _devices(raw.get("devices", {"local": {}}), problems)
+    targets = _plugins(raw.get("targets", {}), "targets", Target, problems)
+    devices = _plugins(raw.get("devices", {"local": {}}), "devices", Device, problems)
     verify = problems.build(VerifyOptions, "verify", raw.get("verify", {}))
     bench = problems.build(BenchOptions, "bench", raw.get("bench", {}))
     build = problems.build(BuildOptions, "build", raw.get("build", {}))
@@ -377,24 +378,15 @@ def _append(steps: list[Step], name: str, plugin: Pass, place: str, problems: _P
     steps.append(Step(name, plugin, spec))
 
 
-def _targets(table: Any, problems: _Problems) -> dict[str, Target]:
-    targets = {}
-    for name, options in _named(table, "targets", problems).items():
+def _plugins(table: Any, group: Literal["targets", "devices"], kind: type[P], problems: _Problems) -> dict[str, P]:
+    """The tables of [targets] or [devices]: a table's name is its plugin's, unless it names another."""
+    plugins = {}
+    for name, options in _named(table, group, problems).items():
         own = dict(options) if isinstance(options, dict) else {}
-        plugin = problems.plugin("targets", own.pop("target", name), f"targets.{name}", own)
-        if isinstance(plugin, Target):
-            targets[name] = plugin
-    return targets
-
-
-def _devices(table: Any, problems: _Problems) -> dict[str, Device]:
-    devices = {}
-    for name, options in _named(table, "devices", problems).items():
-        own = dict(options) if isinstance(options, dict) else {}
-        plugin = problems.plugin("devices", own.pop("device", name), f"devices.{name}", own)
-        if isinstance(plugin, Device):
-            devices[name] = plugin
-    return devices
+        plugin = problems.plugin(group, own.pop(group.removesuffix("s"), name), f"{group}.{name}", own)
+        if isinstance(plugin, kind):
+            plugins[name] = plugin
+    return plugins
 
 
 def _check_needs(

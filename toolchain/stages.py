@@ -47,9 +47,29 @@ class Origin:
     source: ModelSource
     data: dict[Need, Path]
 
-    def samples(self, needs: frozenset[Need]) -> dict[Need, Samples]:
-        """The samples a plugin asked for."""
-        return {need: load_samples(self.data[need]) for need in needs if need in self.data}
+    def context(
+        self,
+        signature: Signature,
+        spec: QuantSpec,
+        needs: frozenset[Need],
+        scratch: Path,
+        warn: Callable[[str], None],
+        report: Report,
+    ) -> Context:
+        """What a plugin works with: the data it asked for, and the model before any pass as a teacher."""
+        samples = {need: load_samples(self.data[need]) for need in needs if need in self.data}
+        return Context(
+            signature=signature,
+            spec=spec,
+            scratch=scratch,
+            example=_example(self),
+            calibration=samples.get("calibration"),
+            training=samples.get("training"),
+            evaluation=samples.get("evaluation"),
+            teacher=lambda: sources.load(self.source, self.base),
+            warn=warn,
+            progress=lambda message: report("progress", message),
+        )
 
 
 def dump_signature(signature: Signature) -> Any:
@@ -144,19 +164,8 @@ def build_step(origin: Origin, chain: Sequence[tuple[Step, str]], model_key: str
             raise EdgeshipError(f"the program before {step.name} is gone from the cache", "run again")
         signature = read_signature(parent.meta["signature"])
         warnings, warn = _collect(report)
-        samples = origin.samples(step.plugin.needs)
-        context = Context(
-            signature=signature,
-            spec=chain[-2][0].spec if len(chain) > 1 else FLOAT32,
-            scratch=store.scratch(key),
-            example=_example(origin),
-            calibration=samples.get("calibration"),
-            training=samples.get("training"),
-            evaluation=samples.get("evaluation"),
-            teacher=lambda: sources.load(origin.source, origin.base),
-            warn=warn,
-            progress=lambda message: report("progress", message),
-        )
+        spec = chain[-2][0].spec if len(chain) > 1 else FLOAT32
+        context = origin.context(signature, spec, step.plugin.needs, store.scratch(key), warn, report)
         with store.building(key) as folder:
             plugin = step.plugin
             if isinstance(plugin, ProgramPass):
@@ -296,17 +305,8 @@ def build_artifact(
             raise EdgeshipError("the program is gone from the cache", "run again")
         signature = read_signature(entry.meta["signature"])
         warnings, warn = _collect(report)
-        samples = origin.samples(target.needs)
-        spec: QuantSpec = chain[-1][0].spec if chain else FLOAT32
-        context = Context(
-            signature=signature,
-            spec=spec,
-            scratch=store.scratch(key),
-            example=_example(origin),
-            calibration=samples.get("calibration"),
-            warn=warn,
-            progress=lambda message: report("progress", message),
-        )
+        spec = chain[-1][0].spec if chain else FLOAT32
+        context = origin.context(signature, spec, target.needs, store.scratch(key), warn, report)
         report("progress", "converting")
         with store.building(key) as folder:
             (folder / ARTIFACT).mkdir()
