@@ -106,6 +106,10 @@ def _variant(line: ReportLine, report: Report) -> str:
 def _scatter(report: Report, metric: str | None, against: str) -> Any:
     marks = {name: index for index, name in enumerate(_variants(report))}
     most = max((line.metric.samples for line in report.lines if line.metric), default=0)
+    y_label = f"{metric}, %" if metric else "SQNR against float, dB"
+    metrics = {quality for line in report.lines if (quality := _quality(line, metric, most)) is not None}
+    if metric and len(metrics) == 1:  # all points on one line would show nothing
+        metric, y_label = None, f"SQNR against float, dB ({metric} is {metrics.pop():.4g}% for all)"
     points = []
     for line in report.lines:
         x = _latency_ms(line) if against == "latency" else _size_mb(line)
@@ -118,7 +122,7 @@ def _scatter(report: Report, metric: str | None, against: str) -> Any:
         mark = marks[_variant(line, report)]
         points.append(plots.Point(x, y, report.targets.index(line.target), mark, label, line.verdict == "fail"))
     x_label = "median latency, ms" if against == "latency" else "file size, MB"
-    return plots.scatter(points, x_label, f"{metric}, %" if metric else "SQNR against float, dB")
+    return plots.scatter(points, x_label, y_label)
 
 
 def _latency_ms(line: ReportLine) -> float | None:

@@ -80,6 +80,7 @@ def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(dig
     assert len(json.loads((folder / "plan.json").read_text())) == 6
     assert (folder / "events.jsonl").read_text().count("\n") == len(digits.events)
     html = reports.write_html(reports.read(folder), folder).read_text()
+    assert "SQNR against float, dB (top1 is" in html  # a plot of equal accuracies would show nothing
     assert html.count("<svg") >= 3
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "https://" not in html

@@ -69,8 +69,6 @@ class Workplace:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # a shell's background job ignores Ctrl-C, and its children with it: tests may run in one
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def ended(self, run: subprocess.Popen[str], seconds: float) -> tuple[str, str]:
