@@ -62,7 +62,8 @@ class Artifact(_Record):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     size_bytes: int
-    sha256: str
+    sha256: str = Field(description="of `file`")
+    extra_sha256: dict[str, str] = Field(default_factory=dict, description="of each of `extra_files`, by its name")
     dtypes: dict[str, int] = Field(
         description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}"
     )
@@ -95,18 +96,21 @@ def size_bytes(path: Path) -> int:
 
 
 def write(artifact: Artifact, folder: Path) -> None:
-    """Write artifact.json into the folder that holds the artifact's files."""
+    """Write artifact.json, with the digests of extra files, into the folder that holds the artifact's files."""
+    extra = {name: digest(folder / name) for name in artifact.extra_files}
+    artifact = artifact.model_copy(update={"extra_sha256": extra})
     (folder / MANIFEST).write_text(artifact.model_dump_json(indent=2, exclude_defaults=False) + "\n")
 
 
 def read(folder: Path) -> Artifact:
-    """Read artifact.json and check that its file is the one it describes; EdgeshipError when it is not."""
+    """Read artifact.json and check that its files are those it describes; EdgeshipError when it is not."""
     manifest = folder / MANIFEST
     try:
         artifact = Artifact.model_validate(json.loads(manifest.read_text()))
     except (OSError, ValueError) as error:
         raise EdgeshipError(f"{manifest}: not a readable artifact manifest ({error})", "build it again") from error
-    file = folder / artifact.file
-    if not file.exists() or digest(file) != artifact.sha256:
-        raise EdgeshipError(f"{file}: is not the file that {MANIFEST} describes", "build it again")
+    for name, expected in {artifact.file: artifact.sha256, **artifact.extra_sha256}.items():
+        file = folder / name
+        if not file.exists() or digest(file) != expected:
+            raise EdgeshipError(f"{file}: is not the file that {MANIFEST} describes", "build it again")
     return artifact

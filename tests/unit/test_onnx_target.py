@@ -33,6 +33,7 @@ from toolchain.api import (
     export,
     load_callable,
 )
+from toolchain.artifact import read, write
 from toolchain.passes.cast import CastFp16
 from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 from toolchain.program import flatten, save
@@ -296,10 +297,17 @@ def test_large_weights_go_beside_the_graph(tmp_path: Path) -> None:
     artifact = Onnx(external_data=True).export(program, tmp_path, context)
     assert artifact.extra_files == ("model.onnx.data",)
     assert (tmp_path / artifact.file).stat().st_size < 10_000
+    write(artifact, tmp_path)
+    assert set(read(tmp_path).extra_sha256) == {"model.onnx.data"}
     shipped = [tmp_path / name for name in (artifact.file, *artifact.extra_files)]
     assert artifact.size_bytes == sum(file.stat().st_size for file in shipped)
     (answer,) = run(tmp_path, artifact, context.example[0].numpy())
     assert sqnr(net(*context.example).detach().numpy(), answer) > 90
+    weights = bytearray((tmp_path / "model.onnx.data").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (tmp_path / "model.onnx.data").write_bytes(weights)
+    with pytest.raises(EdgeshipError, match=r"model\.onnx\.data: is not the file"):
+        read(tmp_path)
 
 
 OPS = """
