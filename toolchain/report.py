@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,14 @@ def decibel(value: float) -> str:
 
 def _view(report: Report) -> dict[str, Any]:
     metric = next((line.metric.name for line in report.lines if line.metric), None)
+    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
+    plotted, y_label = _y_axis(report, metric, most)
     bad = [line for line in report.lines if line.status == "failed" or line.verdict == "fail"]
     return {
         "report": report,
         "metric": metric,
         "max_metric_drop": report.max_metric_drop,
-        "most_samples": max((line.metric.samples for line in report.lines if line.metric), default=0),
+        "most_samples": most,
         "bad": bad,
         "unsupported": [line for line in report.lines if line.status == "unsupported"],
         "not_executed": [line for line in report.lines if line.verdict == "not-executed"],
@@ -80,8 +83,8 @@ def _view(report: Report) -> dict[str, Any]:
         "marks": {name: index for index, name in enumerate(_variants(report))},
         "shape": plots.shape,
         "thresholds": THRESHOLDS,
-        "against_latency": _scatter(report, metric, "latency"),
-        "against_size": _scatter(report, metric, "size"),
+        "against_latency": plots.scatter(_points(report, _latency_ms, plotted, most), "median latency, ms", y_label),
+        "against_size": plots.scatter(_points(report, _size_mb, plotted, most), "file size, MB", y_label),
         "strips": plots.strips(_strips(report)),
         "name_of": name_of,
         "variant_of": _variant,
@@ -103,17 +106,24 @@ def _variant(line: ReportLine, report: Report) -> str:
     return f"{line.model} {line.variant}" if len(report.models) > 1 else line.variant
 
 
-def _scatter(report: Report, metric: str | None, against: str) -> Any:
+def _y_axis(report: Report, metric: str | None, most: int) -> tuple[str | None, str]:
+    """What the plots show upwards and how it is called: the task metric if it tells lines apart, else (None) SQNR."""
+    sqnr = "SQNR against float, dB"
+    if metric is None:
+        return None, sqnr
+    figures = {_quality(line, metric, most) for line in report.lines} - {None}
+    if len(figures) == 1:  # all points on one line would show nothing
+        return None, f"{sqnr} ({metric} is {figures.pop():.4g}% for all)"
+    return metric, f"{metric}, %"
+
+
+def _points(
+    report: Report, cost: Callable[[ReportLine], float | None], metric: str | None, most: int
+) -> list[plots.Point]:
     marks = {name: index for index, name in enumerate(_variants(report))}
-    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
-    y_label = f"{metric}, %" if metric else "SQNR against float, dB"
-    metrics = {quality for line in report.lines if (quality := _quality(line, metric, most)) is not None}
-    if metric and len(metrics) == 1:  # all points on one line would show nothing
-        metric, y_label = None, f"SQNR against float, dB ({metric} is {metrics.pop():.4g}% for all)"
     points = []
     for line in report.lines:
-        x = _latency_ms(line) if against == "latency" else _size_mb(line)
-        y = _quality(line, metric, most)
+        x, y = cost(line), _quality(line, metric, most)
         if x is None or y is None:
             continue
         label = f"{name_of(line, len(report.models) > 1)}: {y:.4g}, {x:.4g}" + (
@@ -121,8 +131,7 @@ def _scatter(report: Report, metric: str | None, against: str) -> Any:
         )
         mark = marks[_variant(line, report)]
         points.append(plots.Point(x, y, report.targets.index(line.target), mark, label, line.verdict == "fail"))
-    x_label = "median latency, ms" if against == "latency" else "file size, MB"
-    return plots.scatter(points, x_label, y_label)
+    return points
 
 
 def _latency_ms(line: ReportLine) -> float | None:

@@ -53,7 +53,8 @@ class Worker:
 
         LineError when the process dies, passes its time or its memory; the next call starts a fresh one.
         """
-        pipe = self._start()
+        with self._life:
+            pipe = self._start()
         pipe.send(task)
         deadline = time.monotonic() + self._timeout_s
         while True:
@@ -113,10 +114,6 @@ class Worker:
             process.join(5)
 
     def _start(self) -> connection.Connection:
-        with self._life:
-            return self._started_pipe()
-
-    def _started_pipe(self) -> connection.Connection:
         if self._closed:
             raise LineError("stopped before it began", "run again")
         if self._process is not None and self._process.is_alive() and self._pipe is not None:

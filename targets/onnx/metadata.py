@@ -1,7 +1,8 @@
-"""What a shipped file says about its origin: edgeship, and nothing of the author's machine."""
+"""What a shipped file says about its origin: edgeship, and nothing of the author's machine; that is kept beside it."""
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ def keep_origins(model: ir.Model, out: Path) -> None:
 
 def _scope(scopes: str) -> str:
     """The innermost module of a list such as "['', 'features', 'features.0', 'conv2d']"; its last is the node."""
-    names = [name.strip(" '\"") for name in scopes.strip("[]").split(",")]
+    names = ast.literal_eval(scopes) if scopes else []
     return names[-2] if len(names) > 1 else ""
 
 

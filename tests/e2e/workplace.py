@@ -64,7 +64,7 @@ class Workplace:
         return subprocess.Popen(
             [str(self.executable), *map(str, arguments)],
             cwd=self.folder,
-            env={**self.environment, "PYTHONFAULTHANDLER": "1"},
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
