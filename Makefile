@@ -64,7 +64,7 @@ tables: $(STAMP)
 
 # parts that want them are skipped, with the reason, where these are missing
 system-deps:
-	apt-get update -q && apt-get install -y -q --no-install-recommends g++ nlohmann-json3-dev chromium
+	apt-get update -q && apt-get install -y -q --no-install-recommends g++ chromium
 
 clean:
 	rm -rf .venv runs

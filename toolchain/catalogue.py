@@ -13,7 +13,7 @@ from toolchain.errors import install_command
 from toolchain.plugin import Target
 
 PROGRAMS = {
-    "g++": ("the native ExecuTorch runner (without it: a flagged Python fallback)", "make system-deps"),
+    "g++": ("the native ExecuTorch runner (without it: a flagged Python fallback)", "apt install g++"),
     "chromium": ("pictures of the report in tests", "make system-deps"),
     "adb": ("Android devices (to come)", "apt install adb"),
 }

@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from toolchain import measurements
 from toolchain.pipeline import Event
 from toolchain.protocol import Result
 from toolchain.summary import Report, ReportLine
@@ -188,7 +189,7 @@ def print_bench(files: Sequence[Path], results: Sequence[Result | str]) -> None:
                 f"{latency['p90'] / 1e6:.3f}" if "p90" in latency else "",
                 f"{cold / 1e6:.0f}" if cold else "",
                 f"{peak / 1e6:.1f}" if peak else "",
-                ", ".join(result.validity.flags) if result.validity else "",
+                ", ".join([*measurements.notes(result), *(result.validity.flags if result.validity else [])]),
             ]
         )
     columns = ["file", "p50 ms", "95% interval", "p90 ms", "cold ms", "peak MB", "flags"]
@@ -260,6 +261,7 @@ def _notes(line: ReportLine) -> str:
     if line.status == "unsupported":
         return line.reason or ""
     notes = [flag.replace("-", " ") for flag in line.flags]
+    notes += dict.fromkeys(note for measured in line.measurements for note in measured.notes)
     if line.executed_by and "reference" in line.executed_by:
         notes.append("by reference evaluation")
     if line.verdict == "not-executed":

@@ -92,6 +92,12 @@ def flag(result: Result, name: str) -> None:
         result.validity.flags = sorted({*result.validity.flags, name})
 
 
+def notes(result: Result) -> list[str]:
+    """How a file was measured, where an app would run it in another way."""
+    stands_in = result.agent.imports_torch and result.runtime.name != "torch"
+    return ["Python fallback"] if stands_in else []
+
+
 def thinned(result: Result) -> list[float]:
     """At most 400 calls of all launches, evenly picked, for drawing."""
     timed = [stats.per_call_ns(run) for run in result.runs if run.samples]

@@ -307,6 +307,7 @@ def _measurement(result: Result, device: str, threads: int, batch: int, file: Pa
         launches=summary.get("launches", 0),
         samples=summary.get("samples", 0),
         flags=result.validity.flags if result.validity else [],
+        notes=measurements.notes(result),
         file=file.relative_to(folder).as_posix(),
     )
 

@@ -53,6 +53,7 @@ class Measurement(_Record):
     launches: int = 0
     samples: int = 0
     flags: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="Python fallback: the runtime was driven from Python")
     file: str = ""
 
 

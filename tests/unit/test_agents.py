@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +16,7 @@ import pytest
 from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
+from toolchain import measurements
 from toolchain.devices import agents, native_runner
 from toolchain.jobs import make_job, read_outputs
 from toolchain.protocol import Config, Job, Result, Stop
@@ -232,6 +235,69 @@ def test_an_unknown_runtime_is_an_error_in_the_result(tiny_files: TinyFiles, tmp
 
 
 @needs_native
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read .*job.json: No such file"),
+        ("{", "job.json is not a bench-job/1: .*parse_error"),
+        ("[]", "job.json is not a bench-job/1"),
+        ('{"schema": "bench-job/1", "config": {"mode": "verify"}}', "job.json is not a bench-job/1: .*artifact"),
+    ],
+)
+def test_the_native_agent_says_what_is_wrong_with_a_job_it_cannot_read(
+    content: str | None, said: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "job.json").write_text(content)
+    command = [*native(), str(tmp_path / "job.json"), str(tmp_path / "result.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.match(f"runner: .*{said}", done.stderr)
+    assert not (tmp_path / "result.json").exists()
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("absent.bin", "cannot read absent.bin for input image: No such file or directory"),
+        (".", "cannot read . for input image: Is a directory"),
+        ("short.bin", "short.bin is too short for input image"),
+    ],
+)
+def test_the_native_agent_tells_an_unreadable_case_file_from_a_short_one(
+    path: str, said: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "short.bin").write_bytes(b"1234")
+    job = job_for(tiny_files.get("conv_net", "executorch"), tmp_path, Config(mode="verify"))
+    elsewhere = [[tensor.model_copy(update={"path": path, "offset": 0}) for tensor in case] for case in job.cases]
+    code, result = launch(native(), job.model_copy(update={"cases": elsewhere}), tmp_path)
+    assert code == 1
+    assert result.runs[0].error.message == said
+
+
+@needs_native
+def test_the_runner_is_compiled_with_the_json_header_of_a_python_package() -> None:
+    assert sysconfig.get_paths()["purelib"] in str(native_runner.json_headers())
+
+
+def test_a_runtime_that_was_driven_from_python_is_noted_as_a_fallback() -> None:
+    golden = Result.load(ROOT / "tests/golden/protocol/result-latency.json")
+    for runtime, imports_torch, noted in (
+        ("executorch", True, ["Python fallback"]),
+        ("executorch", False, []),
+        ("torch", True, []),
+    ):
+        result = golden.model_copy(
+            update={
+                "agent": golden.agent.model_copy(update={"imports_torch": imports_torch}),
+                "runtime": golden.runtime.model_copy(update={"name": runtime}),
+            }
+        )
+        assert measurements.notes(result) == noted
+
+
+@needs_native
 @pytest.mark.slow
 def test_the_native_warm_up_is_the_python_one(tmp_path: Path) -> None:
     cases = json.loads((ROOT / "tests/golden/protocol/warmup.json").read_text())
@@ -242,7 +308,7 @@ def test_the_native_warm_up_is_the_python_one(tmp_path: Path) -> None:
         '    auto [taken, why] = warm_up([&] { return row["samples"][next++].get<int64_t>(); }, Stop(row["stop"]));\n'
         '    std::cout << taken.size() << " " << why << "\\n";\n  }\n}\n'
     )
-    include = ["-I", str(agents.sources() / "native")]
+    include = ["-I", str(agents.sources() / "native"), "-isystem", str(native_runner.json_headers())]
     subprocess.run(["g++", "-std=c++17", *include, str(program), "-o", str(tmp_path / "warmup")], check=True)
     said = subprocess.run([tmp_path / "warmup"], input=json.dumps(cases), capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == [f"{case['iterations']} {case['warmup_stop']}" for case in cases]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from toolchain.api import DeviceError, MissingError, cache_root
+from toolchain.api import DeviceError, MissingError, cache_root, missing_extra
 
 LIBRARIES = (
     "executorch",
@@ -25,20 +25,21 @@ LIBRARIES = (
 )
 # the wheel's own build settings: its headers only fit its libraries with these
 DEFINITIONS = ("-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL")
-REMEDY = "make system-deps (or install g++ and nlohmann-json3-dev)"
+JSON_HEADERS = "nlohmann-json"
+"""The distribution that brings nlohmann/json.hpp, so that nothing but a compiler must come from the system."""
 
 
 @functools.cache
 def build(sources: Path) -> Path:
     """The runner's path; compiles `sources` into the cache folder if it is not there yet.
 
-    Raises MissingError without a compiler, the JSON header or the wheel's libraries; DeviceError when the compiler
+    Raises MissingError without a compiler, the JSON headers or the wheel's libraries; DeviceError when the compiler
     rejects the sources.
     """
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
-        raise MissingError("there is no C++ compiler to build the ExecuTorch runner", REMEDY)
-    wheel = wheel_folder()
+        raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
+    wheel, headers = wheel_folder(), json_headers()
     runner = cache_root() / "native-runner" / _key(sources, wheel, compiler) / "runner"
     if runner.exists():
         return runner
@@ -46,24 +47,38 @@ def build(sources: Path) -> Path:
     with FileLock(runner.parent.parent / "lock"):
         if not runner.exists():
             with tempfile.TemporaryDirectory(dir=runner.parent.parent, ignore_cleanup_errors=True) as partial:
-                compile_runner(compiler, sources, wheel, Path(partial))
+                compile_runner(compiler, sources, wheel, headers, Path(partial))
                 Path(partial).rename(runner.parent)
     return runner
 
 
 def wheel_folder() -> Path:
     """The installed executorch package; MissingError when it brings no C++ libraries."""
-    spec = importlib.util.find_spec("executorch")
-    for place in spec.submodule_search_locations or [] if spec else []:
-        if (Path(place) / "lib" / "libexecutorch.so").exists() and (Path(place) / "include").exists():
-            return Path(place)
+    for place in _places("executorch"):
+        if (place / "lib" / "libexecutorch.so").exists() and (place / "include").exists():
+            return place
     raise MissingError("this executorch brings no C++ libraries", "pip install 'edgeship[executorch]' on Linux")
 
 
-def compile_runner(compiler: str, sources: Path, wheel: Path, out: Path) -> None:
+def json_headers() -> Path:
+    """The folder that holds nlohmann/json.hpp; MissingError where the package is not installed."""
+    for place in _places("nlohmann_json"):
+        if (place / "include" / "nlohmann" / "json.hpp").exists():
+            return place / "include"
+    raise missing_extra("executorch", JSON_HEADERS)
+
+
+def _places(package: str) -> list[Path]:
+    """The folders of an installed package, which is not imported for it."""
+    spec = importlib.util.find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
+
+
+def compile_runner(compiler: str, sources: Path, wheel: Path, headers: Path, out: Path) -> None:
     """Write `runner` into `out` and beside it `lib`, a link to the wheel's libraries, where it looks for them."""
     command = [
         *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
+        *("-isystem", str(headers)),
         *("-isystem", str(wheel / "include")),
         *("-isystem", str(wheel / "include/executorch/runtime/core/portable_type/c10")),
         *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{wheel / 'lib'}"),
@@ -71,8 +86,6 @@ def compile_runner(compiler: str, sources: Path, wheel: Path, out: Path) -> None
         *("-Wl,--no-as-needed", *(f"-l{name}" for name in LIBRARIES), "-Wl,--as-needed", "-Wl,-rpath,$ORIGIN/lib"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "nlohmann/json.hpp" in done.stderr and done.returncode:
-        raise MissingError("nlohmann/json.hpp is missing, which the ExecuTorch runner needs", REMEDY)
     if done.returncode:
         raise DeviceError(
             f"the ExecuTorch runner does not compile: {done.stderr.strip()[-1000:]}",
@@ -82,9 +95,10 @@ def compile_runner(compiler: str, sources: Path, wheel: Path, out: Path) -> None
 
 
 def _key(sources: Path, wheel: Path, compiler: str) -> str:
-    """Changes with the sources, the wheel (its version and place) and the compiler."""
+    """Changes with the sources, the wheel (its version and place), the JSON headers and the compiler."""
     about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    sha = hashlib.sha256(f"{version('executorch')}\0{wheel}\0{compiler}\0{about}".encode())
+    parts = (version("executorch"), version(JSON_HEADERS), str(wheel), compiler, about)
+    sha = hashlib.sha256("\0".join(parts).encode())
     for file in (Path(__file__), *sorted(sources.glob("*.?pp"))):
         sha.update(file.name.encode() + b"\0" + file.read_bytes())
     return sha.hexdigest()[:24]

@@ -1,11 +1,14 @@
 // Executes one ExecuTorch artifact as a bench-job/1 says and answers a bench-result/1.
 //
-//     runner JOB.json RESULT.json     exit code 0; 1 when the result carries an error
+//     runner JOB.json RESULT.json     exit code 0; 1 when the result carries an error; 2 when there is no result,
+//                                     because the job cannot be read or the result not written: standard error says why
 //
 // The same steps as apps/agents/python/agent.py, without an interpreter around them. Built from the headers and
 // libraries of the executorch wheel by toolchain/devices/native_runner.py.
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -33,6 +36,12 @@ std::string utc_now() {
   char text[32];
   strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime(&seconds));
   return text;
+}
+
+json read_job(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot read " + path.string() + ": " + std::strerror(errno));
+  return json::parse(file);
 }
 
 // Write under another name, then rename: a result that is there is complete.
@@ -229,8 +238,15 @@ int main(int count, char** arguments) {
     std::cerr << "usage: runner JOB.json RESULT.json\n";
     return 2;
   }
-  const std::filesystem::path path = std::filesystem::absolute(arguments[1]);
-  const json result = answer(json::parse(std::ifstream(path)), path.parent_path().string(), process_start);
-  write_result(result, arguments[2]);
-  return result.at("runs").at(0).contains("error") ? 1 : 0;
+  try {
+    const std::filesystem::path path = std::filesystem::absolute(arguments[1]);
+    const json result = answer(read_job(path), path.parent_path().string(), process_start);
+    write_result(result, arguments[2]);
+    return result.at("runs").at(0).contains("error") ? 1 : 0;
+  } catch (const json::exception& error) {
+    std::cerr << "runner: " << arguments[1] << " is not a bench-job/1: " << error.what() << '\n';
+  } catch (const std::exception& error) {
+    std::cerr << "runner: " << error.what() << '\n';
+  }
+  return 2;
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -39,12 +41,19 @@ inline Tensors read_case(const json& described, const std::string& folder) {
     HostTensor tensor{entry.at("name"), entry.at("dtype"), entry.at("shape").get<std::vector<int32_t>>(), {}};
     size_t count = item_size(tensor.dtype);
     for (const int32_t size : tensor.shape) count *= size;
-    tensor.bytes.resize(count);
     const std::string path = entry.at("path");
-    std::ifstream file(folder + "/" + path, std::ios::binary);
-    file.seekg(entry.value("offset", int64_t(0)));
-    if (!file.read(reinterpret_cast<char*>(tensor.bytes.data()), std::streamsize(count)))
+    const std::filesystem::path place = std::filesystem::path(folder) / path;
+    const auto offset = entry.value("offset", uint64_t(0));
+    std::error_code error;
+    const uint64_t present = std::filesystem::file_size(place, error);  // not of folders, pipes and what is not there
+    if (error) throw std::runtime_error("cannot read " + path + " for input " + tensor.name + ": " + error.message());
+    if (offset > present || count > present - offset)
       throw std::runtime_error(path + " is too short for input " + tensor.name);
+    tensor.bytes.resize(count);
+    std::ifstream file(place, std::ios::binary);
+    file.seekg(std::streamoff(offset));
+    if (!file.read(reinterpret_cast<char*>(tensor.bytes.data()), std::streamsize(count)))
+      throw std::runtime_error("cannot read " + path + " for input " + tensor.name);
     tensors.push_back(std::move(tensor));
   }
   return tensors;
