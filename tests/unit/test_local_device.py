@@ -174,9 +174,8 @@ def test_without_a_compiler_the_python_agent_stands_in(monkeypatch: pytest.Monke
 def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path) -> None:
     shutil.copytree(agents.sources() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
-    wheel, compiler = native_runner.wheel_folder(), shutil.which("g++") or ""
     with pytest.raises(DeviceError, match="nonsense"):
-        native_runner.compile_runner(compiler, tmp_path / "native", wheel, tmp_path)
+        native_runner.compile_runner(shutil.which("g++") or "", tmp_path / "native", tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")

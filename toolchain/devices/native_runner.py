@@ -39,15 +39,14 @@ def build(sources: Path) -> Path:
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
         raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
-    wheel, headers = wheel_folder(), json_headers()
-    runner = cache_root() / "native-runner" / _key(sources, wheel, compiler) / "runner"
+    runner = cache_root() / "native-runner" / _key(sources, compiler) / "runner"
     if runner.exists():
         return runner
     runner.parent.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(runner.parent.parent / "lock"):
         if not runner.exists():
             with tempfile.TemporaryDirectory(dir=runner.parent.parent, ignore_cleanup_errors=True) as partial:
-                compile_runner(compiler, sources, wheel, headers, Path(partial))
+                compile_runner(compiler, sources, Path(partial))
                 Path(partial).rename(runner.parent)
     return runner
 
@@ -74,8 +73,9 @@ def _places(package: str) -> list[Path]:
     return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
 
 
-def compile_runner(compiler: str, sources: Path, wheel: Path, headers: Path, out: Path) -> None:
+def compile_runner(compiler: str, sources: Path, out: Path) -> None:
     """Write `runner` into `out` and beside it `lib`, a link to the wheel's libraries, where it looks for them."""
+    wheel, headers = wheel_folder(), json_headers()
     command = [
         *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
         *("-isystem", str(headers)),
@@ -94,10 +94,11 @@ def compile_runner(compiler: str, sources: Path, wheel: Path, headers: Path, out
     (out / "lib").symlink_to(wheel / "lib")
 
 
-def _key(sources: Path, wheel: Path, compiler: str) -> str:
+def _key(sources: Path, compiler: str) -> str:
     """Changes with the sources, the wheel (its version and place), the JSON headers and the compiler."""
     about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    parts = (version("executorch"), version(JSON_HEADERS), str(wheel), compiler, about)
+    places = (str(wheel_folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
+    parts = (*places, version("executorch"), version(JSON_HEADERS), about)
     sha = hashlib.sha256("\0".join(parts).encode())
     for file in (Path(__file__), *sorted(sources.glob("*.?pp"))):
         sha.update(file.name.encode() + b"\0" + file.read_bytes())
