@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +100,8 @@ def convert(
     inputs: Mapping[str, torch.Tensor] | Sequence[torch.Tensor],
     targets: Sequence[str] | Mapping[str, Mapping[str, Any]],
     *,
-    calibration: Iterable[Any] | None = None,
-    evaluation: Iterable[Any] | None = None,
+    calibration: Any = None,
+    evaluation: Any = None,
     variants: Mapping[str, Sequence[Any]] | None = None,
     metric: str | None = None,
     dynamic: Mapping[str, tuple[int, int]] | None = None,
@@ -111,7 +111,8 @@ def convert(
     """Convert a live module: the job of `edgeship run`, through the same pipeline.
 
     `inputs` are example tensors, batch 1, by name or in order. `targets` are names, or names with options.
-    `calibration` and `evaluation` yield batches (a tensor, a tuple of inputs and maybe labels, or a dict).
+    `calibration` and `evaluation` are what a recipe's data function may return: a DataLoader, a Dataset, a generator or
+    list of batches or single samples (a tensor, a tuple of inputs and maybe labels, or a dict), or one of these whole.
     `variants` default to float, and int8 static where there is calibration data. `dynamic` bounds dimensions:
     {"batch": (1, 8)} is every input's first axis, {"ids.1": (1, 128)} one input's.
     Raises RecipeError, DataError, SourceError, MissingError before work starts; a failed line says so in its verdict.

@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolchain.errors import DataError, RecipeError
+from toolchain.artifact import Tensor
+from toolchain.data import Samples
+from toolchain.errors import RecipeError
+from toolchain.plugin import Signature
 from toolchain.summary import ReportLine
 
 if TYPE_CHECKING:
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from toolchain.pipeline import Event
+
+LABELS = "labels of the samples"
+"""Key of the labels in a stored file: no model's input is called so."""
 
 _modules: dict[str, nn.Module] = {}
 
@@ -50,8 +57,8 @@ def convert(
     module: nn.Module,
     inputs: Mapping[str, torch.Tensor] | Sequence[torch.Tensor],
     targets: Sequence[str] | Mapping[str, Mapping[str, Any]],
-    calibration: Iterable[Any] | None,
-    evaluation: Iterable[Any] | None,
+    calibration: Any,
+    evaluation: Any,
     variants: Mapping[str, Sequence[Any]],
     metric: str | None,
     dynamic: Mapping[str, tuple[int, int]],
@@ -62,10 +69,13 @@ def convert(
     """See toolchain.api.convert."""
     import json
 
+    from calibration.datasets.returned import collect
     from toolchain import recipe as recipes
     from toolchain import run as runs
 
     named = dict(inputs) if isinstance(inputs, Mapping) else _named(module, inputs)
+    declared = [_input(name, tensor, dynamic) for name, tensor in named.items()]
+    signature = Signature(tuple(Tensor.model_validate(table) for table in declared), (), dict(dynamic))
     digest = _digest(module)
     _modules[digest] = module
     try:
@@ -75,17 +85,16 @@ def convert(
                 "model": {
                     "factory": "toolchain.live:take",
                     "arguments": {"digest": digest},
-                    "inputs": [_input(name, tensor, dynamic) for name, tensor in named.items()],
+                    "inputs": declared,
                     "dims": {name: list(bounds) for name, bounds in dynamic.items()},
                 },
                 "variants": {name: list(passes) for name, passes in variants.items()},
                 "targets": {name: dict(options) for name, options in _options(targets).items()},
             }
-            for need, loader in (("calibration", calibration), ("evaluation", evaluation)):
-                if loader is not None:
-                    path = Path(data) / f"{need}.safetensors"
-                    _write(loader, named, path)
-                    raw[need] = {"source": "arrays", "path": str(path)}
+            for need, given in (("calibration", calibration), ("evaluation", evaluation)):
+                if given is not None:
+                    samples = collect(given, signature, None, need)
+                    raw[need] = _write(samples, Path(data) / f"{need}.safetensors")
             if metric and evaluation is not None:
                 raw["evaluation"]["metric"] = metric
             recipe = recipes.from_tables(raw, Path.cwd(), "convert()", raw["name"], json.dumps(raw, default=str))
@@ -134,27 +143,16 @@ def _digest(module: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def _write(loader: Iterable[Any], named: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Samples of a loader: batches of a tensor, a tuple (inputs …[, labels]) or a dict of inputs (and labels)."""
+def _write(samples: Samples, path: Path) -> dict[str, Any]:
+    """Store samples as the recipe's `arrays` read them; answers the table that names them."""
     from safetensors.numpy import save_file
 
-    columns: dict[str, list[Any]] = {name: [] for name in named}
-    labels: list[Any] = []
-    for batch in loader:
-        if isinstance(batch, Mapping):
-            parts, label = [batch[name] for name in named], batch.get("labels")
-        else:
-            values = list(batch) if isinstance(batch, tuple | list) else [batch]
-            parts, label = values[: len(named)], values[len(named)] if len(values) > len(named) else None
-        if len(parts) < len(named):
-            raise DataError(f"a batch holds {len(parts)} tensors, the model takes {len(named)}", "give all inputs")
-        for column, part in zip(columns.values(), parts, strict=True):
-            column.extend(np.asarray(row)[None] for row in part)
-        if label is not None:
-            labels.extend(np.asarray(label))
-    if not any(columns.values()):
-        raise DataError("the loader is empty", "give at least a few batches")
-    tensors = {name: np.ascontiguousarray(np.stack(column)) for name, column in columns.items()}
-    if labels:
-        tensors["labels"] = np.asarray(labels)
+    tensors = {name: np.ascontiguousarray(array) for name, array in samples.inputs.items()}
+    table: dict[str, Any] = {"source": "arrays", "path": str(path)}
+    if samples.labels is not None:
+        tensors[LABELS] = np.ascontiguousarray(samples.labels)
+        table["labels"] = LABELS
     save_file(tensors, path)
+    for warning in samples.warnings:
+        warnings.warn(warning, stacklevel=4)  # where the user called convert
+    return table

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import Field
 
-from calibration.datasets.conform import conform
+from calibration.datasets.returned import collect
 from toolchain.api import DataError, Dataset, EdgeshipError, Samples, Signature, load_callable, source_file
 
 
 class Python(Dataset):
-    """Calls a function that answers Samples, inputs, or (inputs, labels).
+    """Calls a function that gives samples: arrays, (inputs, labels), a dict, or an iterable or Dataset of them.
 
-    Inputs are an array (one input) or a dict of arrays by input name, one row per sample.
+    What it may return is said in calibration.datasets.returned and in the README.
     """
 
     function: str = Field(description="./file.py:function or package.module:function")
@@ -38,11 +38,4 @@ class Python(Dataset):
             raise DataError(
                 f"{self.function}: {type(error).__name__}: {error}", "call it by itself and correct it"
             ) from error
-        if isinstance(answer, Samples):
-            inputs, labels, synthetic, warnings = answer.inputs, answer.labels, answer.synthetic, answer.warnings
-        else:
-            inputs, labels = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
-            synthetic, warnings = False, ()
-        samples = conform(inputs, labels, signature, self.function)
-        samples = Samples(samples.inputs, samples.labels, synthetic, warnings)
-        return samples if limit is None else samples.take(range(min(limit, len(samples))))
+        return collect(answer, signature, limit, self.function)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from models import conv_net, digit_data, digit_net
 from torch.utils.data import DataLoader, TensorDataset
 
-from toolchain.api import RecipeError, convert
+from toolchain.api import DataError, RecipeError, convert
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,29 @@ def test_a_trained_module_and_a_loader_become_verified_files(tmp_path: Path) -> 
     assert abs(answers - expected).max() < 1e-3 < abs(expected).max()
 
 
+def test_whole_arrays_and_endless_generators_are_taken_as_a_recipe_takes_them(tmp_path: Path) -> None:
+    net, (image,) = digit_net()
+    train, test = digit_data()
+
+    def endless() -> Iterator[Any]:
+        while True:
+            yield from train.inputs["image"][:500, 0]
+
+    with pytest.warns(UserWarning, match="may not end"):
+        made = convert(
+            net,
+            {"image": image},
+            ["onnx"],
+            calibration=endless(),
+            evaluation=(torch.from_numpy(test.inputs["image"][:64, 0]), test.labels[:64]),
+            variants={"float": []},
+            metric="top1",
+            folder=tmp_path / "runs",
+        )
+    assert [one.passed for one in made] == [True]
+    assert [one.line.metric and one.line.metric.samples for one in made] == [64]
+
+
 def test_a_changed_module_is_not_answered_from_the_cache(tmp_path: Path) -> None:
     net, inputs = conv_net()
     first = convert(net, inputs, ["onnx"], folder=tmp_path / "runs")
@@ -77,6 +102,8 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path: Path) -> None:
         convert(net, inputs, ["onxx"], folder=tmp_path / "runs")
     with pytest.raises(RecipeError, match=r"needs \[calibration\] data"):
         convert(net, inputs, ["onnx"], variants={"int8": ["quantize-static"]}, folder=tmp_path / "runs")
+    with pytest.raises(DataError, match="calibration: item 0: a str, which is no sample"):
+        convert(net, inputs, ["onnx"], calibration=["photo.png"], folder=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
