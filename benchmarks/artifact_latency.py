@@ -25,18 +25,21 @@ import numpy as np
 
 from benchmarks import lines, peers
 from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
-from toolchain import bench, foreign, parity, stats
-from toolchain import recipe as recipes
-from toolchain.artifact import Artifact, digest
-from toolchain.bench import Protocol, Subject
-from toolchain.data import Samples, load_samples
-from toolchain.devices.local import Local
-from toolchain.errors import EdgeshipError
-from toolchain.jobs import make_job, read_outputs
-from toolchain.keys import version_of
-from toolchain.pipeline import Line, builder
-from toolchain.protocol import Config, Result
-from toolchain.store import Store, key_of
+from edgeship.toolchain import stats
+from edgeship.toolchain.artifact import Artifact, digest
+from edgeship.toolchain.build.builder import Line, builder
+from edgeship.toolchain.build.keys import version_of
+from edgeship.toolchain.build.store import Store, key_of
+from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.errors import EdgeshipError
+from edgeship.toolchain.judge import parity
+from edgeship.toolchain.measure import bench
+from edgeship.toolchain.measure.bench import Protocol, Subject
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Result
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.samples import Samples, load_samples
 
 RECIPES = {
     "digits": "benchmarks/recipes/digits.toml",

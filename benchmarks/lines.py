@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toolchain.summary import Report, ReportLine
+from edgeship.toolchain.report.document import Report, ReportLine
 
 EDGESHIP = Path(sys.executable).with_name("edgeship")
 

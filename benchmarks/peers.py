@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from toolchain import recipe as recipes
-from toolchain.api import Samples, Signature, Tensor
+from edgeship.toolchain.api import Samples, Signature, Tensor
+from edgeship.toolchain.recipe import read as recipes
 
 
 def calibration(model: recipes.Model) -> Samples:
     """The samples that the recipe calibrates with."""
-    from calibration.selection import read_selected
+    from edgeship.calibration.selection import read_selected
 
     inputs = tuple(Tensor(name=i.name, dtype=i.dtype, shape=i.shape) for i in model.source.inputs)
     data = model.data["calibration"]
@@ -107,7 +107,7 @@ def executorch_static(model: recipes.Model, base: Path, float_file: Path, out: P
     from executorch.exir import to_edge_transform_and_lower
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    from toolchain import source as sources
+    from edgeship.toolchain.model import source as sources
 
     samples = calibration(model)
     rows = [tuple(torch.from_numpy(array) for array in samples.row(i)) for i in range(len(samples))]

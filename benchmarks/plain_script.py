@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from targets.coreai import CoreAI
-from targets.coreml import CoreML
-from targets.executorch import ExecuTorch
-from targets.litert import LiteRT
-from targets.onnx import Onnx
-from targets.torchscript import TorchScript
-from toolchain.api import FLOAT32, Context, Samples, Signature, Tensor, export
-from toolchain.passes.cast import CastFp16
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
-from toolchain.program import flatten, load, save
+from edgeship.targets.coreai.target import CoreAI
+from edgeship.targets.coreml.target import CoreML
+from edgeship.targets.executorch.target import ExecuTorch
+from edgeship.targets.litert.target import LiteRT
+from edgeship.targets.onnx.target import Onnx
+from edgeship.targets.torchscript.target import TorchScript
+from edgeship.toolchain.api import FLOAT32, Context, Samples, Signature, Tensor, export
+from edgeship.toolchain.model.program import flatten, load, save
+from edgeship.toolchain.passes.cast import CastFp16
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
 
 DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 VARIANTS = {"float": None, "fp16": CastFp16(), "int8": QuantizeStatic(), "int8-dynamic": QuantizeDynamic()}
@@ -42,7 +42,7 @@ def main(out: Path) -> None:
     from model import build
     from safetensors.torch import load_file
 
-    from calibration.selection import select
+    from edgeship.calibration.selection import select
 
     net = build()
     net.load_state_dict(load_file(DIGITS / "digits.safetensors"))

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain.devices.local import Local
-from toolchain.keys import version_of
+from edgeship.toolchain.build.keys import version_of
+from edgeship.toolchain.devices.local import Local
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).parent / "results"

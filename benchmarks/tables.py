@@ -55,12 +55,12 @@ def plugin(file: Path, kind: str) -> str:
     taken = next(
         [alias.name for alias in node.names]
         for node in ast.parse(source).body
-        if isinstance(node, ast.ImportFrom) and node.module == "toolchain.api"
+        if isinstance(node, ast.ImportFrom) and node.module == "edgeship.toolchain.api"
     )
     group = {"pass": "passes"}.get(kind, f"{kind}s")
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", found.name).lower()
     return (
-        f"```python\nfrom toolchain.api import {', '.join(taken)}\n\n\n{body}\n```\n\n"
+        f"```python\nfrom edgeship.toolchain.api import {', '.join(taken)}\n\n\n{body}\n```\n\n"
         f'```toml\n[project.entry-points."edgeship.{group}"]\n{name} = "{file.stem}:{found.name}"\n```'
     )
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.lines import EDGESHIP, bounded
 from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
-from toolchain import stats
+from edgeship.toolchain import stats
 
 LONGEST_MINUTES = 15
 

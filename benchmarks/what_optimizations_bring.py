@@ -20,14 +20,15 @@ import numpy as np
 
 from benchmarks.artifact_latency import TARGETS, ratio
 from benchmarks.results import ROOT, Goal, Results, say
-from toolchain import bench, stats
-from toolchain import recipe as recipes
-from toolchain.bench import Protocol, Subject
-from toolchain.data import load_samples
-from toolchain.devices.local import Local
-from toolchain.pipeline import Line, builder
-from toolchain.protocol import Result
-from toolchain.store import Store
+from edgeship.toolchain import stats
+from edgeship.toolchain.build.builder import Line, builder
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.measure import bench
+from edgeship.toolchain.measure.bench import Protocol, Subject
+from edgeship.toolchain.protocol.messages import Result
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.samples import load_samples
 
 MODEL = "mobilenet_v2"
 LIMIT = 1.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.api import Array, Samples
+from edgeship.toolchain.api import Array, Samples
 
 # int8 digits, SQNR over four random choices: 24–26 dB from 4 samples, 26–31 from 8, 27–34 from 16, 33–34 from 32
 FEW = 32

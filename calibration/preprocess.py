@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from toolchain.api import Array, DataError, missing_extra
+from edgeship.toolchain.api import Array, DataError, missing_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image

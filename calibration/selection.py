@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.datasets import IndexedDataset
-from toolchain.api import Array, DataError, Dataset, Samples, Signature
+from edgeship.calibration.datasets import IndexedDataset
+from edgeship.toolchain.api import Array, DataError, Dataset, Samples, Signature
 
 How = Literal["first", "random", "stratified"]
 

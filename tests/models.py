@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from toolchain.data import Samples
+    from edgeship.toolchain.samples import Samples
 
 
 def conv_net() -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
@@ -89,7 +89,7 @@ def digit_data() -> tuple[Samples, Samples]:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from toolchain.data import Samples
+    from edgeship.toolchain.samples import Samples
 
     digits = load_digits()
     images = (digits.images / 16).astype(np.float32)[:, None, None]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import models
 import numpy as np
 
-from toolchain.artifact import Artifact, Runtime, Tensor, digest, size_bytes
-from toolchain.data import Array
+from edgeship.toolchain.artifact import Artifact, Runtime, Tensor, digest, size_bytes
+from edgeship.toolchain.samples import Array
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolchain.artifact import Artifact, Placement, Quantization, Runtime, Tensor, digest, size_bytes
-from toolchain.callables import load_callable, source_file
-from toolchain.data import Array, Samples, load_samples
-from toolchain.errors import (
+from edgeship.toolchain.artifact import Artifact, Placement, Quantization, Runtime, Tensor, digest, size_bytes
+from edgeship.toolchain.build.store import default_root as cache_root
+from edgeship.toolchain.errors import (
     DataError,
     DeviceError,
     EdgeshipError,
@@ -19,8 +18,8 @@ from toolchain.errors import (
     UnsupportedError,
     missing_extra,
 )
-from toolchain.machine import DeviceFacts
-from toolchain.plugin import (
+from edgeship.toolchain.model.program import export, folded
+from edgeship.toolchain.plugin import (
     Context,
     Dataset,
     Device,
@@ -34,16 +33,17 @@ from toolchain.plugin import (
     Signature,
     Target,
 )
-from toolchain.program import export, folded
-from toolchain.protocol import Job, Mode, Result
-from toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
-from toolchain.store import default_root as cache_root
+from edgeship.toolchain.protocol.machine import DeviceFacts
+from edgeship.toolchain.protocol.messages import Job, Mode, Result
+from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
+from edgeship.toolchain.references import load_callable, source_file
+from edgeship.toolchain.samples import Array, Samples, load_samples
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from toolchain.live import Converted
+    from edgeship.toolchain.commands.notebook import Converted
 
 __all__ = [
     "FLOAT16",
@@ -117,7 +117,7 @@ def convert(
     {"batch": (1, 8)} is every input's first axis, {"ids.1": (1, 128)} one input's.
     Raises RecipeError, DataError, SourceError, MissingError before work starts; a failed line says so in its verdict.
     """
-    from toolchain import live
+    from edgeship.toolchain.commands import notebook as live
 
     chosen = variants or ({"float": [], "int8": ["quantize-static"]} if calibration is not None else {"float": []})
     return live.convert(

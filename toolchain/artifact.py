@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolchain.errors import EdgeshipError
+from edgeship.toolchain.errors import EdgeshipError
 
 MANIFEST = "artifact.json"
 
@@ -57,7 +57,7 @@ class Artifact(_Record):
     format: str = Field(description="executorch, onnx, litert, coreml, coreai, torchscript, torchscript_lite, torch")
     file: str
     extra_files: tuple[str, ...] = Field((), description="external weights that must travel with `file`")
-    spec: str = Field(description="quantization spec, see toolchain.quant")
+    spec: str = Field(description="quantization spec, see edgeship.toolchain.quant")
     runtime: Runtime
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]

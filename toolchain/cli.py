@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from toolchain import __version__
-from toolchain.errors import (
+from edgeship.toolchain import __version__
+from edgeship.toolchain.errors import (
     EXIT_DEVICE,
     EXIT_LINE_FAILED,
     EXIT_MISSING,
@@ -75,8 +75,9 @@ def init(
     """Write a recipe to start from, and its JSON Schema for editors."""
     import json
 
-    from toolchain import recipe_schema, tables
-    from toolchain.errors import RecipeError
+    from edgeship.toolchain.errors import RecipeError
+    from edgeship.toolchain.recipe import arguments as tables
+    from edgeship.toolchain.recipe import schema as recipe_schema
 
     if path.exists():
         raise RecipeError(f"{path} is there already", "name another file")
@@ -89,8 +90,9 @@ def init(
 @app.command(cls=Command)
 def check(recipe: RecipePath, as_json: Json = False) -> None:
     """Check a recipe: all its errors at once, or its lines."""
-    from toolchain import console, preflight
-    from toolchain import recipe as recipes
+    from edgeship.toolchain.recipe import preflight
+    from edgeship.toolchain.recipe import read as recipes
+    from edgeship.toolchain.report import terminal as console
 
     plan = recipes.read(recipe)
     preflight.check(plan)
@@ -116,8 +118,8 @@ def run(
     Ends in a table and the path of an HTML report. A line that fails is recorded and the others go on; a run that was
     stopped is taken up where it was.
     """
-    from toolchain import recipe as recipes
-    from toolchain.run import Options
+    from edgeship.toolchain.commands.run import Options
+    from edgeship.toolchain.recipe import read as recipes
 
     _run(recipes.read(recipe), Options(quick, measure, remeasure), runs_folder, as_json)
 
@@ -145,9 +147,9 @@ def convert(
     """
     import json
 
-    from toolchain import recipe as recipes
-    from toolchain import tables
-    from toolchain.run import Options
+    from edgeship.toolchain.commands.run import Options
+    from edgeship.toolchain.recipe import arguments as tables
+    from edgeship.toolchain.recipe import read as recipes
 
     raw: dict[str, Any] = {
         "name": Path(model.partition(":")[0]).stem.rpartition(".")[2] or "model",
@@ -179,7 +181,8 @@ def verify(
 
     On data, through the file's real runtime, by the limits of `run`. Exit code 1 when it does not.
     """
-    from toolchain import console, elsewhere
+    from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.report import terminal as console
 
     verdict = elsewhere.verify(file, against, data, inputs, weights, spec, metric)
     if as_json:
@@ -201,7 +204,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure files beside each other, no recipe needed."""
-    from toolchain import console, elsewhere
+    from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.report import terminal as console
 
     results = elsewhere.bench(files, inputs, threads, launches, seconds, quick)
     if as_json:
@@ -218,7 +222,8 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Look into a file: inputs, operators, dtypes, size by layer."""
-    from toolchain import console, foreign
+    from edgeship.toolchain.commands import inspect as foreign
+    from edgeship.toolchain.report import terminal as console
 
     with console.without_chatter():
         about = foreign.inspect(file)
@@ -237,8 +242,8 @@ def report(
 
     A run without report.json was stopped before its end: it is passed over.
     """
-    from toolchain import console
-    from toolchain import report as reports
+    from edgeship.toolchain.report import html as reports
+    from edgeship.toolchain.report import terminal as console
 
     found = reports.newest(folder)
     document = reports.read(found)
@@ -253,7 +258,8 @@ def report(
 @app.command(cls=Command)
 def targets(as_json: Json = False) -> None:
     """List every pass, target, data source, metric and device."""
-    from toolchain import catalogue, console
+    from edgeship.toolchain.commands import doctor as catalogue
+    from edgeship.toolchain.report import terminal as console
 
     rows = catalogue.plugins()
     if as_json:
@@ -265,7 +271,8 @@ def targets(as_json: Json = False) -> None:
 @app.command(cls=Command)
 def doctor(as_json: Json = False) -> None:
     """Say what this machine lacks, and how to install it."""
-    from toolchain import catalogue, console
+    from edgeship.toolchain.commands import doctor as catalogue
+    from edgeship.toolchain.report import terminal as console
 
     checks = catalogue.machine()
     if as_json:
@@ -285,8 +292,8 @@ def cache(
     It lies in $EDGESHIP_CACHE, else in the platform's cache folder. Each run first removes what was not used for the
     longest time until it holds no more than $EDGESHIP_CACHE_LIMIT_GB (20).
     """
-    from toolchain import console
-    from toolchain.store import Store
+    from edgeship.toolchain.build.store import Store
+    from edgeship.toolchain.report import terminal as console
 
     store = Store()
     entries = store.entries()
@@ -309,9 +316,9 @@ def cache(
 
 def _run(recipe: Any, options: Any, runs_folder: Path, as_json: bool) -> None:
     """Run a checked recipe and show what came of it."""
-    from toolchain import console
-    from toolchain import report as reports
-    from toolchain import run as runs
+    from edgeship.toolchain.commands import run as runs
+    from edgeship.toolchain.report import html as reports
+    from edgeship.toolchain.report import terminal as console
 
     started = time.monotonic()
     with console.tracking() as tracker:
@@ -334,12 +341,12 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except EdgeshipError as error:
-        from toolchain import console
+        from edgeship.toolchain.report import terminal as console
 
         console.print_error(str(error), error.hint)
         sys.exit(error.exit_code)
     except OSError as error:
-        from toolchain import console
+        from edgeship.toolchain.report import terminal as console
 
         place = f"{error.filename}: " if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -349,7 +356,7 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != EXIT_STOPPED:  # what typer makes of Ctrl-C
             raise
-        from toolchain import console
+        from edgeship.toolchain.report import terminal as console
 
         console.print_error("stopped", "what was finished is kept: run again to go on from there")
         sys.exit(EXIT_STOPPED)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from toolchain.artifact import Artifact, Tensor
-from toolchain.data import Array, Samples
-from toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.samples import Array, Samples
 
 if TYPE_CHECKING:
     from torch import Tensor as TorchTensor
     from torch import nn
     from torch.export import ExportedProgram
 
-    from toolchain.protocol import Job, Mode, Result
+    from edgeship.toolchain.protocol.messages import Job, Mode, Result
 
 Need = Literal["calibration", "training", "evaluation"]
 

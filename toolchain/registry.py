@@ -8,8 +8,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Literal
 
-from toolchain.errors import MissingError, RecipeError
-from toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+from edgeship.toolchain.errors import MissingError, RecipeError
+from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
 
 Group = Literal["passes", "targets", "devices", "datasets", "metrics"]
 
@@ -23,35 +23,35 @@ BASES: dict[Group, type[Plugin]] = {
 
 BUILT_IN: dict[Group, dict[str, str]] = {
     "passes": {
-        "prune-structured": "toolchain.passes.prune:PruneStructured",
-        "finetune": "toolchain.passes.finetune:Finetune",
-        "qat": "toolchain.passes.qat:Qat",
-        "quantize-static": "toolchain.passes.quantize:QuantizeStatic",
-        "quantize-dynamic": "toolchain.passes.quantize:QuantizeDynamic",
-        "quantize-weights": "toolchain.passes.quantize:QuantizeWeights",
-        "cast-fp16": "toolchain.passes.cast:CastFp16",
+        "prune-structured": "edgeship.toolchain.passes.prune:PruneStructured",
+        "finetune": "edgeship.toolchain.passes.finetune:Finetune",
+        "qat": "edgeship.toolchain.passes.qat:Qat",
+        "quantize-static": "edgeship.toolchain.passes.quantize:QuantizeStatic",
+        "quantize-dynamic": "edgeship.toolchain.passes.quantize:QuantizeDynamic",
+        "quantize-weights": "edgeship.toolchain.passes.quantize:QuantizeWeights",
+        "cast-fp16": "edgeship.toolchain.passes.cast:CastFp16",
     },
     "targets": {
-        "executorch": "targets.executorch:ExecuTorch",
-        "onnx": "targets.onnx:Onnx",
-        "litert": "targets.litert:LiteRT",
-        "coreml": "targets.coreml:CoreML",
-        "coreai": "targets.coreai:CoreAI",
-        "torchscript": "targets.torchscript:TorchScript",
+        "executorch": "edgeship.targets.executorch.target:ExecuTorch",
+        "onnx": "edgeship.targets.onnx.target:Onnx",
+        "litert": "edgeship.targets.litert.target:LiteRT",
+        "coreml": "edgeship.targets.coreml.target:CoreML",
+        "coreai": "edgeship.targets.coreai.target:CoreAI",
+        "torchscript": "edgeship.targets.torchscript.target:TorchScript",
     },
-    "devices": {"local": "toolchain.devices.local:Local"},
+    "devices": {"local": "edgeship.toolchain.devices.local:Local"},
     "datasets": {
-        "image-folder": "calibration.datasets:ImageFolder",
-        "arrays": "calibration.datasets:Arrays",
-        "text": "calibration.datasets:Text",
-        "python": "calibration.datasets:Python",
-        "huggingface": "calibration.datasets:HuggingFace",
-        "synthetic": "calibration.datasets:Synthetic",
+        "image-folder": "edgeship.calibration.datasets:ImageFolder",
+        "arrays": "edgeship.calibration.datasets:Arrays",
+        "text": "edgeship.calibration.datasets:Text",
+        "python": "edgeship.calibration.datasets:Python",
+        "huggingface": "edgeship.calibration.datasets:HuggingFace",
+        "synthetic": "edgeship.calibration.datasets:Synthetic",
     },
     "metrics": {
-        "top1": "calibration.metrics:Top1",
-        "cosine": "calibration.metrics:Cosine",
-        "python": "calibration.metrics:Python",
+        "top1": "edgeship.toolchain.metrics:Top1",
+        "cosine": "edgeship.toolchain.metrics:Cosine",
+        "python": "edgeship.toolchain.metrics:Python",
     },
 }
 
@@ -84,5 +84,5 @@ def load(group: Group, name: str) -> type[Plugin]:
             f"{name}: cannot import {table[name]} ({error})", "reinstall the package that brings it"
         ) from error
     if not issubclass(plugin, BASES[group]):
-        raise RecipeError(f"{name}: {table[name]} is not a {BASES[group].__name__}", "see toolchain.plugin")
+        raise RecipeError(f"{name}: {table[name]} is not a {BASES[group].__name__}", "see edgeship.toolchain.plugin")
     return plugin  # type: ignore[no-any-return]

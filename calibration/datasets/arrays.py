@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from calibration.datasets.conform import conform
-from toolchain.api import Array, DataError, Dataset, Samples, Signature
+from edgeship.calibration.datasets.conform import conform
+from edgeship.toolchain.api import Array, DataError, Dataset, Samples, Signature
 
 
 class Arrays(Dataset):

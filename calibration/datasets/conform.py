@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolchain.api import Array, DataError, Samples, Signature, Tensor
+from edgeship.toolchain.api import Array, DataError, Samples, Signature, Tensor
 
 
 def conform(inputs: Any, labels: Any, signature: Signature, place: str) -> Samples:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from calibration.datasets.returned import collect
-from toolchain.api import DataError, Dataset, EdgeshipError, Samples, Signature, load_callable, source_file
+from edgeship.calibration.datasets.returned import collect
+from edgeship.toolchain.api import DataError, Dataset, EdgeshipError, Samples, Signature, load_callable, source_file
 
 
 class Python(Dataset):

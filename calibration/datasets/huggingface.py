@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from calibration.datasets.conform import conform
-from calibration.datasets.indexed import IndexedDataset
-from calibration.preprocess import Preprocess
-from toolchain.api import Array, DataError, MissingError, Samples, Signature
+from edgeship.calibration.datasets.conform import conform
+from edgeship.calibration.datasets.indexed import IndexedDataset
+from edgeship.calibration.preprocess import Preprocess
+from edgeship.toolchain.api import Array, DataError, MissingError, Samples, Signature
 
 
 class HuggingFace(IndexedDataset):

@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from calibration.datasets.conform import conform
-from calibration.datasets.indexed import IndexedDataset
-from calibration.preprocess import Preprocess, from_timm, from_torchvision, read_image
-from toolchain.api import Array, DataError, Samples, Signature
+from edgeship.calibration.datasets.conform import conform
+from edgeship.calibration.datasets.indexed import IndexedDataset
+from edgeship.calibration.preprocess import Preprocess, from_timm, from_torchvision, read_image
+from edgeship.toolchain.api import Array, DataError, Samples, Signature
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 

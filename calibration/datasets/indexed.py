@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolchain.api import Array, Dataset, Samples, Signature
+from edgeship.toolchain.api import Array, Dataset, Samples, Signature
 
 
 class IndexedDataset(Dataset):

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from calibration.datasets.conform import as_array, check_dynamic_sizes, conform, fit, is_single
-from toolchain.api import Array, DataError, EdgeshipError, Samples, Signature
+from edgeship.calibration.datasets.conform import as_array, check_dynamic_sizes, conform, fit, is_single
+from edgeship.toolchain.api import Array, DataError, EdgeshipError, Samples, Signature
 
 MOST = 4096
 """Samples taken from what has no length (a generator may never end) where nobody says how many."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
-from calibration.datasets.conform import conform
-from toolchain.api import Array, DataError, Dataset, Samples, Signature, Tensor
+from edgeship.calibration.datasets.conform import conform
+from edgeship.toolchain.api import Array, DataError, Dataset, Samples, Signature, Tensor
 
 COUNT = 64  # as many as calibration needs, where nobody says how many
 

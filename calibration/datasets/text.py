@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from calibration.datasets.conform import conform
-from calibration.datasets.indexed import IndexedDataset
-from toolchain.api import Array, DataError, Samples, Signature, load_callable, missing_extra
+from edgeship.calibration.datasets.conform import conform
+from edgeship.calibration.datasets.indexed import IndexedDataset
+from edgeship.toolchain.api import Array, DataError, Samples, Signature, load_callable, missing_extra
 
 
 class Text(IndexedDataset):

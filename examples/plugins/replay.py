@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from toolchain.api import Artifact, Device, DeviceError, Job, Mode, Result
+from edgeship.toolchain.api import Artifact, Device, DeviceError, Job, Mode, Result
 
 
 class Replay(Device):

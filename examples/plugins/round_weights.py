@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from toolchain.api import Context, ModulePass
+from edgeship.toolchain.api import Context, ModulePass
 
 if TYPE_CHECKING:
     from torch import nn

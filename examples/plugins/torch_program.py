@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain.api import Artifact, Context, Runtime, Target, digest, size_bytes
+from edgeship.toolchain.api import Artifact, Context, Runtime, Target, digest, size_bytes
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

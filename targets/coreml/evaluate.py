@@ -1,6 +1,6 @@
 """The agent for Core ML files on hosts without Core ML: reference evaluation of the file's own MIL program.
 
-    python -m targets.coreml.evaluate JOB.json RESULT.json     exit code 0; 1 when the result carries an error
+    python -m edgeship.targets.coreml.evaluate JOB.json RESULT.json     exit code 0; 1 when the result carries an error
 
 It shows what the converter wrote, rounded as the file's types say, not what a Neural Engine computes: the result's
 backend is `reference-evaluation`, and only mode `verify` is answered. An operator that it does not know is the error
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from toolchain.api import Array, EdgeshipError, Job, Result
+from edgeship.toolchain.api import Array, EdgeshipError, Job, Result
 
 if TYPE_CHECKING:
-    from targets.coreml.interpreter import Interpreter
+    from edgeship.targets.coreml.interpreter import Interpreter
 
 BACKEND = "reference-evaluation"
 Phase = Literal["load", "measure"]
@@ -108,8 +108,8 @@ def _run(job: Job, folder: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> Interpreter:
-    from targets.coreml.interpreter import Interpreter
-    from toolchain.upstream.coremltools import read_program
+    from edgeship.targets.coreml.interpreter import Interpreter
+    from edgeship.targets.coreml.upstream import read_program
 
     try:
         interpreter = Interpreter(read_program(path))
@@ -151,7 +151,7 @@ def positions(wanted: list[str], found: list[str], what: str) -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Read a job file, write a result file."""
-    from toolchain.upstream.coremltools import coremltools_to_read
+    from edgeship.targets.coreml.upstream import coremltools_to_read
 
     coremltools_to_read()  # before torch is imported
     job_path, result_path = map(Path, arguments)

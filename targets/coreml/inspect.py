@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from toolchain.api import UnsupportedError
-from toolchain.upstream.coremltools import Block, MilProgram, Operation, Value, read_program, read_spec
+from edgeship.targets.coreml.upstream import Block, MilProgram, Operation, Value, read_program, read_spec
+from edgeship.toolchain.api import UnsupportedError
 
 MOVES = {
     *("reshape", "expand_dims", "squeeze", "transpose", "flatten2d", "concat", "stack", "split", "tile", "reverse"),

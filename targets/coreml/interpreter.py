@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from targets.coreml.operators import OPERATORS
-from toolchain.upstream.coremltools import Block, MilProgram, Operation, Value
+from edgeship.targets.coreml.operators import OPERATORS
+from edgeship.targets.coreml.upstream import Block, MilProgram, Operation, Value
 
 _TORCH = {
     "float16": torch.float16,

@@ -7,7 +7,7 @@ import json
 import uuid
 from pathlib import Path
 
-from toolchain.upstream.coremltools import read_spec
+from edgeship.targets.coreml.upstream import read_spec
 
 _ROOM = uuid.UUID("5d0e7c0a-6f53-4d3c-9d4c-0d9b7a5b8f10")
 

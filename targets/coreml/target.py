@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from targets.coreml.inspect import compute_dtypes, weight_bytes
-from targets.coreml.package import clean
-from toolchain.api import (
+from edgeship.targets.coreml.inspect import compute_dtypes, weight_bytes
+from edgeship.targets.coreml.package import clean
+from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
     Context,
@@ -23,7 +24,6 @@ from toolchain.api import (
     folded,
     size_bytes,
 )
-from toolchain.upstream.coremltools import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

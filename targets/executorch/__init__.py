@@ -1,6 +1,1 @@
-"""The ExecuTorch target and a reader of its files."""
-
-from targets.executorch.inspect import inspect_file
-from targets.executorch.target import ExecuTorch
-
-__all__ = ["ExecuTorch", "inspect_file"]
+"""ExecuTorch programs (.pte) and a reader of them."""

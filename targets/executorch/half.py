@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from toolchain.api import Context, export
+from edgeship.toolchain.api import Context, export
 
 if TYPE_CHECKING:
     import torch

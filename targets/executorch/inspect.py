@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from targets.executorch.pte import read
+from edgeship.targets.executorch.pte import read
 
 
 def inspect_file(path: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from targets.executorch.flatbuffer import Table
-from toolchain.api import EdgeshipError
+from edgeship.targets.executorch.flatbuffer import Table
+from edgeship.toolchain.api import EdgeshipError
 
 # field positions, a union counting twice (its type, its value)
 FIELDS = {

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from targets.executorch.half import in_half_arithmetic
-from targets.executorch.pte import read
-from toolchain.api import (
+from edgeship.targets.executorch.half import in_half_arithmetic
+from edgeship.targets.executorch.pte import read
+from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
     Context,
@@ -106,7 +106,7 @@ class ExecuTorch(Target):
         )
 
     def _lower(self, program: ExportedProgram, spec: QuantSpec) -> Any:
-        from toolchain.upstream.executorch import lower
+        from edgeship.targets.executorch.upstream import lower
 
         try:
             return lower(program, self._partitioners(spec))

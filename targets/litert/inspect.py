@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from targets.litert.rewrites import dtype_name, operator_name
-from toolchain.api import EdgeshipError, Quantization, Tensor, missing_extra
-from toolchain.upstream.litert import placement, read_flatbuffer
+from edgeship.targets.litert.rewrites import dtype_name, operator_name
+from edgeship.targets.litert.upstream import placement, read_flatbuffer
+from edgeship.toolchain.api import EdgeshipError, Quantization, Tensor, missing_extra
 
 MOVES_DATA = frozenset(
     """

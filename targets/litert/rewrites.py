@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from toolchain.api import ExportError
-from toolchain.upstream.litert import operator_names, schema, tensor_type_names
+from edgeship.targets.litert.upstream import operator_names, schema, tensor_type_names
+from edgeship.toolchain.api import ExportError
 
 UNDELEGATED_IN_INT8 = frozenset({"HARD_SWISH"})
 """XNNPACK takes these in float only; left in int8 each one ends a partition and runs on a reference kernel."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from targets.litert.rewrites import add_float_twin, dtype_name, new_operator, operator_name
-from toolchain.upstream.litert import schema
+from edgeship.targets.litert.rewrites import add_float_twin, dtype_name, new_operator, operator_name
+from edgeship.targets.litert.upstream import schema
 
 HYBRID = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"})
 """Operators that take float activations, quantize them at run time and multiply them with integer weights."""

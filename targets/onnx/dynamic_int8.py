@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from targets.onnx.graph import Scheme, by_type, constant, initializer, insert, producer, replace, scheme
+from edgeship.targets.onnx.graph import Scheme, by_type, constant, initializer, insert, producer, replace, scheme
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from toolchain.api import Array
+    from edgeship.toolchain.api import Array
 
 _FLOAT = 1  # TensorProto.FLOAT
 _CARRIES = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Identity", "Add")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from targets.onnx.translations import translations
-from toolchain.api import EdgeshipError, ExportError, Signature
+from edgeship.targets.onnx.translations import translations
+from edgeship.toolchain.api import EdgeshipError, ExportError, Signature
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from toolchain.api import Array
+    from edgeship.toolchain.api import Array
 
 
 class Scheme(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolchain.api import EdgeshipError
+from edgeship.toolchain.api import EdgeshipError
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain.api import EdgeshipError
+from edgeship.toolchain.api import EdgeshipError
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from targets.onnx import dynamic_int8, static_int8, weights
-from toolchain.api import QuantSpec
+from edgeship.targets.onnx import dynamic_int8, static_int8, weights
+from edgeship.toolchain.api import QuantSpec
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from targets.onnx.graph import by_type, constant, initializer, insert, producer, replace, scheme
+from edgeship.targets.onnx.graph import by_type, constant, initializer, insert, producer, replace, scheme
 
 if TYPE_CHECKING:
     import onnx_ir as ir

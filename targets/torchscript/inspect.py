@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from targets.torchscript.graph import compute_dtypes, constants, operators
-from toolchain.api import EdgeshipError
+from edgeship.targets.torchscript.graph import compute_dtypes, constants, operators
+from edgeship.toolchain.api import EdgeshipError
 
 LARGEST = 20
 

@@ -249,7 +249,7 @@ class _Rewrite:
 
     def weight(self, node: Any) -> torch.Tensor | None:
         """The quantized weight tensor behind `dequantize_per_channel`."""
-        from toolchain.upstream.torch import per_channel_tensor
+        from edgeship.targets.torchscript.upstream import per_channel_tensor
 
         if getattr(node, "target", None) is not self.dequantize_channels:
             return None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from targets.torchscript.archive import clean
-from targets.torchscript.graph import compute_dtypes, constants
-from toolchain.api import (
+from edgeship.targets.torchscript.archive import clean
+from edgeship.targets.torchscript.graph import compute_dtypes, constants
+from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
     Context,
@@ -60,7 +60,7 @@ class TorchScript(Target):
         """Write model.pt or model.ptl; ExportError when it cannot be recorded or answers something else."""
         import torch
 
-        from toolchain.upstream.torch import save_lite
+        from edgeship.targets.torchscript.upstream import save_lite
 
         module, notes = self._module(program, context), []
         examples = [context.example, _second(context.example, context.signature)]
@@ -100,7 +100,7 @@ class TorchScript(Target):
 
     def _module(self, program: ExportedProgram, context: Context) -> GraphModule:
         """The program as a plain module, in integer kernels where the program is quantized."""
-        from targets.torchscript.integers import plain_module, to_integer_kernels
+        from edgeship.targets.torchscript.integers import plain_module, to_integer_kernels
 
         if context.spec.kind != "float":
             program = folded(program, context.signature, context.example)
@@ -119,7 +119,7 @@ class TorchScript(Target):
     def _record(self, module: GraphModule, examples: Sequence[tuple[torch.Tensor, ...]]) -> torch.jit.ScriptModule:
         import torch
 
-        from targets.torchscript.integers import name_packets
+        from edgeship.targets.torchscript.integers import name_packets
 
         try:
             with torch.no_grad():

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import registry
-from toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
-from toolchain.quant import parse
+from edgeship.toolchain import registry
+from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+from edgeship.toolchain.quant import parse
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -110,7 +110,7 @@ def imported(code: str) -> dict[str, list[str]]:
 def test_importing_a_plugin_imports_no_framework() -> None:
     found = imported(
         "import json, sys\n"
-        "from toolchain import registry\n"
+        "from edgeship.toolchain import registry\n"
         "guilty = {}\n"
         "for group in registry.BASES:\n"
         "    for name in registry.names(group):\n"
@@ -125,7 +125,7 @@ def test_importing_a_plugin_imports_no_framework() -> None:
 
 def test_the_command_starts_without_torch_numpy_and_onnx() -> None:
     found = imported(
-        "import json, sys\nimport toolchain.cli\n"
+        "import json, sys\nimport edgeship.toolchain.cli\n"
         f"print(json.dumps(sorted({{*{HEAVY!r}, 'numpy', 'scipy', 'jinja2'}} & set(sys.modules))))"
     )
     assert found == []

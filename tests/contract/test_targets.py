@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import recipe as recipes
-from toolchain import registry
-from toolchain import run as runs
-from toolchain.plugin import Target
-from toolchain.store import Store
-from toolchain.summary import ReportLine
+from edgeship.toolchain import registry
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.plugin import Target
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.report.document import ReportLine
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
 from workplace import PROJECT, recipe_text
 
-# one variant per scheme of toolchain.quant
+# one variant per scheme of edgeship.toolchain.quant
 VARIANTS = {
     "float32": "[]",
     "float16": '["cast-fp16"]',

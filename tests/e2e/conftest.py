@@ -7,10 +7,10 @@ import os
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 
-from toolchain import recipe as recipes
-from toolchain import run as runs
-from toolchain.pipeline import Event
-from toolchain.store import Store
+from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.recipe import read as recipes
 
 
 @pytest.fixture(scope="session")

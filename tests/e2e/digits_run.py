@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import recipe as recipes
-from toolchain import run as runs
-from toolchain.pipeline import Event
-from toolchain.store import Store
-from toolchain.summary import Report, ReportLine
+from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.report.document import Report, ReportLine
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

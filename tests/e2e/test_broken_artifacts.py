@@ -14,12 +14,14 @@ import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 from onnx import helper, numpy_helper
 
-from toolchain import foreign, pipeline, verify
-from toolchain import recipe as recipes
-from toolchain.artifact import Artifact, digest, size_bytes
-from toolchain.data import load_samples
-from toolchain.devices.local import Local
-from toolchain.pipeline import Line
+from edgeship.toolchain.artifact import Artifact, digest, size_bytes
+from edgeship.toolchain.build import builder as pipeline
+from edgeship.toolchain.build.builder import Line
+from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.samples import load_samples
 
 Break = Callable[[onnx.ModelProto], None]
 

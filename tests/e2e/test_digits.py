@@ -11,12 +11,12 @@ import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 from native import needs_native
 
-from toolchain import recipe as recipes
-from toolchain import report as reports
-from toolchain import run as runs
-from toolchain.pipeline import Event
-from toolchain.protocol import Result
-from toolchain.store import Store
+from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.protocol.messages import Result
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.report import html as reports
 
 TARGETS = ("onnx", "executorch", "litert")
 

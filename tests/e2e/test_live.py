@@ -14,7 +14,7 @@ import torch
 from models import conv_net, digit_data, digit_net
 from torch.utils.data import DataLoader, TensorDataset
 
-from toolchain.api import DataError, RecipeError, convert
+from edgeship.toolchain.api import DataError, RecipeError, convert
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path: Path) -> None:
 SCRIPT = """
 import torch
 from torch import nn
-from toolchain.api import convert
+from edgeship.toolchain.api import convert
 
 class Net(nn.Module):  # a class of __main__, as in a notebook: no worker can import it
     def __init__(self):

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from workplace import PROJECT
 
-from toolchain import pipeline, stages, verify
-from toolchain import recipe as recipes
-from toolchain import run as runs
-from toolchain.data import load_samples
-from toolchain.devices.local import Local
-from toolchain.pipeline import Line
-from toolchain.store import Store
+from edgeship.toolchain.build import builder as pipeline
+from edgeship.toolchain.build import stages
+from edgeship.toolchain.build.builder import Line
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.samples import load_samples
 
 TARGETS = "[targets.onnx]\n[targets.executorch]\n[targets.litert]\n"
 STREAM = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata as metadata
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from workplace import Workplace, recipe_text
 
 ROOT = Path(__file__).parents[2]
+VERSION = metadata.version("edgeship")
 SITE = Path(sysconfig.get_path("purelib"))
 
 
@@ -77,18 +79,18 @@ def sources(folder: Path, suffixes: Iterable[str]) -> set[str]:
 
 def test_agents_schemas_and_templates_travel_in_the_wheel(wheel: Path) -> None:
     names = inside(wheel)
-    for part, place in (("apps/agents", "toolchain/_apps/agents"), ("apps/protocol", "toolchain/_apps/protocol")):
+    for part in ("apps/agents", "apps/protocol"):
         wanted = sources(ROOT / part, {".py", ".cpp", ".h", ".json"})
         assert wanted
-        assert {f"{place}/{file}" for file in wanted} <= names
+        assert {f"edgeship/{part}/{file}" for file in wanted} <= names
     for package in ("toolchain", "targets", "calibration"):
         wanted = sources(ROOT / package, {".py", ".html", ".css", ".js", ".j2", ".toml", ".typed"})
-        assert {f"{package}/{file}" for file in wanted} <= names
+        assert {f"edgeship/{package}/{file}" for file in wanted} <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/", "shared/")) or "__pycache__" in name]
 
 
 def test_the_installed_wheel_converts_verifies_and_measures(full: Workplace) -> None:
-    import_path = "import toolchain; print(toolchain.__file__)"
+    import_path = "import edgeship; print(edgeship.__file__)"
     python = full.executable.with_name("python")
     found = subprocess.run([python, "-c", import_path], capture_output=True, text=True, cwd=full.folder, check=True)
     assert found.stdout.startswith(str(full.executable.parents[1]))
@@ -104,6 +106,36 @@ def test_the_installed_wheel_converts_verifies_and_measures(full: Workplace) -> 
         assert verified["verdict"] == "pass"
     results = full.json("bench", *(full.folder / "runs").rglob("model.*"), "--quick")
     assert {result["runtime"]["name"] for result in results} == {"onnxruntime", "executorch"}
+
+
+def test_nothing_but_edgeship_is_in_everybodys_import_path(wheel: Path) -> None:
+    assert {name.partition("/")[0] for name in inside(wheel)} == {"edgeship", f"edgeship-{VERSION}.dist-info"}
+
+
+def test_a_users_own_toolchain_targets_and_calibration_live_beside_edgeship(full: Workplace) -> None:
+    folder = full.folder.with_name("crowded")
+    shutil.copytree(full.folder, folder, ignore=shutil.ignore_patterns("runs"))
+    (folder / "toolchain").mkdir()
+    for name in ("toolchain/__init__.py", "targets.py"):
+        (folder / name).write_text("raise SystemExit('the user's own module was taken for edgeship's')\n")
+    (folder / "calibration.py").write_text("from data import images as samples\n")
+    text = recipe_text("torchscript").replace("./data.py:images", "./calibration.py:samples")
+    crowded = Workplace(folder, full.cache, full.env, full.executable)
+    assert [line["verdict"] for line in crowded.json("run", crowded.recipe("own.toml", text), "--quick")["lines"]] == [
+        "pass"
+    ]
+    notebook = (
+        "import sys; sys.path.insert(0, ''); import edgeship, torch, calibration\n"
+        "layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(784, 2)\n"
+        "made = edgeship.convert(torch.nn.Sequential(*layers), [torch.randn(1, 3, 16, 16)], ['torchscript'])\n"
+        "assert [one.passed for one in made] == [True], made\n"
+        "assert calibration.__file__.endswith('crowded/calibration.py')\n"
+    )
+    done = subprocess.run(
+        [full.executable.with_name("python"), "-c", notebook],
+        cwd=folder, env=crowded.environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_base_install_starts_and_says_how_to_install_the_rest(base: Workplace) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from ai_edge_litert.interpreter import Interpreter
 
-from targets.litert import LiteRT
-from toolchain.api import Artifact, Context, QuantSpec, Samples
+from edgeship.targets.litert.target import LiteRT
+from edgeship.toolchain.api import Artifact, Context, QuantSpec, Samples
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

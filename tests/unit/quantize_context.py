@@ -11,8 +11,8 @@ import torch
 from models import digit_data, digit_net, encoder_net
 from torch import nn
 
-from toolchain.api import Context, Samples, Signature, Tensor, export
-from toolchain.program import flatten
+from edgeship.toolchain.api import Context, Samples, Signature, Tensor, export
+from edgeship.toolchain.model.program import flatten
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -16,10 +16,11 @@ import pytest
 from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
-from toolchain import measurements
-from toolchain.devices import agents, native_runner
-from toolchain.jobs import make_job, read_outputs
-from toolchain.protocol import Config, Job, Result, Stop
+from edgeship.toolchain.devices.agents import build as native_runner
+from edgeship.toolchain.devices.agents import registry as agents
+from edgeship.toolchain.measure import history as measurements
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop
 
 # one worker makes the files; the other has the other tests
 ROOT = Path(__file__).parents[2]
@@ -178,7 +179,7 @@ def test_litert_takes_cases_of_different_shapes(tmp_path: Path) -> None:
     import litert_torch
     import torch
 
-    from toolchain.artifact import Artifact, Runtime, Tensor, digest
+    from edgeship.toolchain.artifact import Artifact, Runtime, Tensor, digest
 
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU()).eval()

@@ -22,7 +22,7 @@ from benchmarks import (
     zoo,
 )
 from benchmarks.results import Goal, at_least, at_most
-from toolchain import recipe as recipes
+from edgeship.toolchain.recipe import read as recipes
 
 RECIPES = results.ROOT / "benchmarks" / "recipes"
 
@@ -146,7 +146,7 @@ def test_a_warmed_network_keeps_its_numbers_when_they_are_rounded() -> None:
     import torch
 
     from benchmarks import models
-    from toolchain.parity import sqnr_db
+    from edgeship.toolchain.judge.parity import sqnr_db
 
     net = models.warmed("mobilenet_v2")
     image = torch.from_numpy(images.structured(1, models.SIZE, seed=9)[0])

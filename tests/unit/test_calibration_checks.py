@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.checks import check_calibration
-from toolchain.api import Array, Samples
+from edgeship.calibration.checks import check_calibration
+from edgeship.toolchain.api import Array, Samples
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(200) % 10

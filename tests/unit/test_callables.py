@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.callables import load_callable, source_file
-from toolchain.errors import MissingError, RecipeError
+from edgeship.toolchain.errors import MissingError, RecipeError
+from edgeship.toolchain.references import load_callable, source_file
 
 
 def test_a_file_beside_the_recipe_is_found(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
 
 
 def test_a_users_folder_never_shadows_an_installed_module(tmp_path: Path) -> None:
-    (tmp_path / "targets").mkdir()
-    (tmp_path / "targets" / "__init__.py").write_text("raise SystemExit\n")
-    (tmp_path / "m.py").write_text("import targets\ndef f(): return targets.__file__\n")
+    (tmp_path / "edgeship").mkdir()
+    (tmp_path / "edgeship" / "__init__.py").write_text("raise SystemExit\n")
+    (tmp_path / "m.py").write_text("import edgeship\ndef f(): return edgeship.__file__\n")
     assert not load_callable("./m.py:f", tmp_path)().startswith(str(tmp_path))
     assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
 

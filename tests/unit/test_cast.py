@@ -9,9 +9,9 @@ import torch
 from models import digit_data, digit_net
 from quantize_context import answers, digits, operators, program_of, sqnr_db
 
-from toolchain.api import FLOAT16, FLOAT32, W8A8_STATIC
-from toolchain.passes.cast import CastFp16
-from toolchain.program import load, save
+from edgeship.toolchain.api import FLOAT16, FLOAT32, W8A8_STATIC
+from edgeship.toolchain.model.program import load, save
+from edgeship.toolchain.passes.cast import CastFp16
 
 TEST = digit_data()[1].take(range(100))
 

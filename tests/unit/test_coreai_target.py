@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from targets.coreai import CoreAI, inspect_file, rewrite_quantizers
-from toolchain.api import (
+from edgeship.targets.coreai.inspect import inspect_file
+from edgeship.targets.coreai.target import CoreAI, rewrite_quantizers
+from edgeship.toolchain.api import (
     FLOAT16,
     FLOAT32,
     W8A8_DYNAMIC,
@@ -26,11 +27,11 @@ from toolchain.api import (
     Signature,
     Tensor,
 )
-from toolchain.jobs import make_job, read_outputs
-from toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
-from toolchain.program import export, flatten
-from toolchain.protocol import Config, Result, dump
-from toolchain.quant import parse
+from edgeship.toolchain.model.program import export, flatten
+from edgeship.toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Result, dump
+from edgeship.toolchain.quant import parse
 
 AGENT = Path(__file__).parents[2] / "apps/agents/python/agent.py"
 

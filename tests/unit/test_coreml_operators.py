@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from coremltools.converters.mil import Builder
 from torch import Tensor, nn
 
-from targets.coreml.interpreter import Interpreter
-from targets.coreml.operators import OPERATORS
-from toolchain.upstream.coremltools import read_program
+from edgeship.targets.coreml.interpreter import Interpreter
+from edgeship.targets.coreml.operators import OPERATORS
+from edgeship.targets.coreml.upstream import read_program
 
 X = torch.randn(2, 8, 9, 11, generator=torch.Generator().manual_seed(0))
 TOLERANCE = 2e-5

@@ -14,16 +14,27 @@ import pytest
 import torch
 from torch import nn
 
-from targets.coreml import CoreML, inspect_file
-from targets.coreml.evaluate import evaluate
-from toolchain import artifact as artifacts
-from toolchain.api import FLOAT16, FLOAT32, W8A8_DYNAMIC, W8A8_STATIC, Context, QuantSpec, Samples, Signature, Tensor
-from toolchain.artifact import Artifact
-from toolchain.jobs import make_job, read_outputs
-from toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
-from toolchain.program import export, flatten
-from toolchain.protocol import Config, Result, dump
-from toolchain.quant import parse
+from edgeship.targets.coreml.evaluate import evaluate
+from edgeship.targets.coreml.inspect import inspect_file
+from edgeship.targets.coreml.target import CoreML
+from edgeship.toolchain import artifact as artifacts
+from edgeship.toolchain.api import (
+    FLOAT16,
+    FLOAT32,
+    W8A8_DYNAMIC,
+    W8A8_STATIC,
+    Context,
+    QuantSpec,
+    Samples,
+    Signature,
+    Tensor,
+)
+from edgeship.toolchain.artifact import Artifact
+from edgeship.toolchain.model.program import export, flatten
+from edgeship.toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Result, dump
+from edgeship.toolchain.quant import parse
 
 Rows = list[dict[str, np.ndarray[Any, Any]]]
 
@@ -207,14 +218,20 @@ def test_the_agent_answers_on_the_command_line_and_names_what_it_does_not_know(t
     rows = [{"frame": inputs[0].numpy(), "state": inputs[1].numpy()}]
     job = make_job(artifact, tmp_path, tmp_path, rows, Config(mode="verify"))
     (tmp_path / "job.json").write_text(dump(job))
-    command = [sys.executable, "-m", "targets.coreml.evaluate", str(tmp_path / "job.json"), str(tmp_path / "r.json")]
+    command = [
+        sys.executable,
+        "-m",
+        "edgeship.targets.coreml.evaluate",
+        str(tmp_path / "job.json"),
+        str(tmp_path / "r.json"),
+    ]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     result = Result.model_validate(json.loads((tmp_path / "r.json").read_text()))
     assert (result.runtime.name, result.runtime.backend) == ("coreml", "reference-evaluation")
     assert result.runtime.version.startswith("9.")
     assert len(read_outputs(result, job, tmp_path, artifact)) == 1
 
-    from targets.coreml.operators import OPERATORS
+    from edgeship.targets.coreml.operators import OPERATORS
 
     kept = OPERATORS.pop("tanh")
     try:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calibration.datasets import Arrays, HuggingFace, ImageFolder, Python, Synthetic, Text, conform
-from toolchain import registry
-from toolchain.api import DataError, Samples, Signature, Tensor
+from edgeship.calibration.datasets import Arrays, HuggingFace, ImageFolder, Python, Synthetic, Text, conform
+from edgeship.toolchain import registry
+from edgeship.toolchain.api import DataError, Samples, Signature, Tensor
 
 IMAGE = Signature((Tensor(name="image", dtype="float32", shape=("batch", 3, 4, 4)),), (), {"batch": (1, 8)})
 TOKENS = Signature(
@@ -215,7 +215,7 @@ def test_text_says_what_is_missing(tmp_path: Path, tokenizer: Path) -> None:
 def test_a_function_answers_inputs_labels_or_samples(tmp_path: Path) -> None:
     (tmp_path / "d.py").write_text(
         "import numpy as np\n"
-        "from toolchain.api import Samples\n"
+        "from edgeship.toolchain.api import Samples\n"
         "def images(n=4): return np.ones((n, 3, 4, 4), 'float32')\n"
         "def pair(): return {'image': images()}, np.arange(4)\n"
         "def samples(): return Samples({'image': images()}, synthetic=True)\n"

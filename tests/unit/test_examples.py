@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.checks import check_calibration
-from calibration.metrics import Python, Top1
-from calibration.selection import read_selected
-from toolchain import registry
-from toolchain.api import Samples, Signature, Tensor, load_callable
+from edgeship.calibration.checks import check_calibration
+from edgeship.calibration.selection import read_selected
+from edgeship.toolchain import registry
+from edgeship.toolchain.api import Samples, Signature, Tensor, load_callable
+from edgeship.toolchain.metrics import Python, Top1
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGITS = Signature((Tensor(name="image", dtype="float32", shape=("batch", 1, 32, 32)),), (), {"batch": (1, 16)})

@@ -13,14 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from targets.executorch import ExecuTorch, inspect_file
-from targets.executorch.pte import read
-from toolchain.api import FLOAT16, FLOAT32, W8A8_DYNAMIC, W8A8_STATIC, Context, EdgeshipError, QuantSpec, Samples
-from toolchain.artifact import Artifact, Tensor
-from toolchain.passes.cast import CastFp16
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
-from toolchain.plugin import Signature
-from toolchain.program import export, flatten
+from edgeship.targets.executorch.inspect import inspect_file
+from edgeship.targets.executorch.pte import read
+from edgeship.targets.executorch.target import ExecuTorch
+from edgeship.toolchain.api import (
+    FLOAT16,
+    FLOAT32,
+    W8A8_DYNAMIC,
+    W8A8_STATIC,
+    Context,
+    EdgeshipError,
+    QuantSpec,
+    Samples,
+)
+from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.model.program import export, flatten
+from edgeship.toolchain.passes.cast import CastFp16
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
+from edgeship.toolchain.plugin import Signature
 
 
 def context(spec: QuantSpec = FLOAT32, batch: int | str = 1) -> Context:
@@ -153,7 +163,7 @@ def test_the_file_is_equal_in_another_process_and_names_nothing_of_this_machine(
 import sys; sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parent.parent)]!r}
 from pathlib import Path
 from test_executorch_target import ExecuTorch, W8A8_STATIC, context
-from toolchain.program import load
+from edgeship.toolchain.model.program import load
 again = load(Path({str(tmp_path / "program.pt2")!r}))
 ExecuTorch().export(again, Path({str(tmp_path / "again")!r}), context(W8A8_STATIC))
 """
@@ -177,7 +187,7 @@ def test_a_damaged_file_is_named_and_refused(tmp_path: Path) -> None:
 def test_inspecting_a_file_does_not_import_torch(tmp_path: Path) -> None:
     artifact, _ = build(FLOAT32, tmp_path)
     code = (
-        "import sys; from pathlib import Path; from targets.executorch import inspect_file;"
+        "import sys; from pathlib import Path; from edgeship.targets.executorch.inspect import inspect_file;"
         f"found = inspect_file(Path({str(tmp_path / artifact.file)!r}));"
         "assert found['operators']['xnnpack::Conv2d'] == 2 and found['dtypes'] == {'float32': 5}, found;"
         "assert 'torch' not in sys.modules"

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import torch
 
+from edgeship.toolchain.api import DataError, EdgeshipError
+from edgeship.toolchain.model.program import flatten
+from edgeship.toolchain.passes.finetune import Finetune
+from edgeship.toolchain.passes.prune import PruneStructured
+from edgeship.toolchain.passes.training import CHECKPOINT
 from tests.models import digit_data
 from tests.unit.training_context import Said, accuracy, context, module
-from toolchain.api import DataError, EdgeshipError
-from toolchain.passes.finetune import Finetune
-from toolchain.passes.prune import PruneStructured
-from toolchain.passes.training import CHECKPOINT
-from toolchain.program import flatten
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_pat
         import torch
         torch.set_num_threads(1)
         from tests.unit.training_context import context, module
-        from toolchain.passes.finetune import Finetune
+        from edgeship.toolchain.passes.finetune import Finetune
 
         def kill_in_the_middle_of_epoch_3(text):
             if text.startswith("epoch 3") and "%" in text:

@@ -17,8 +17,10 @@ from quantize_context import answers, digits, encoder, sqnr_db
 from torch import nn
 from torch.export import ExportedProgram
 
-from targets.litert import LiteRT, inspect, rewrites
-from toolchain.api import (
+from edgeship.targets.litert import inspect, rewrites
+from edgeship.targets.litert import upstream as upstream
+from edgeship.targets.litert.target import LiteRT
+from edgeship.toolchain.api import (
     FLOAT16,
     FLOAT32,
     W8_WEIGHTS,
@@ -33,10 +35,9 @@ from toolchain.api import (
     digest,
     export,
 )
-from toolchain.passes.cast import CastFp16
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
-from toolchain.program import flatten
-from toolchain.upstream import litert as upstream
+from edgeship.toolchain.model.program import flatten
+from edgeship.toolchain.passes.cast import CastFp16
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def test_the_bytes_hold_no_path_and_no_class_and_are_the_same_in_another_process
         assert trace not in content
     script = (
         "import sys; from pathlib import Path; from quantize_context import digits; from litert_files import make;"
-        "from toolchain.api import FLOAT32; program, context, _ = digits();"
+        "from edgeship.toolchain.api import FLOAT32; program, context, _ = digits();"
         "make(program, context, FLOAT32, Path(sys.argv[1]))"
     )
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -225,7 +226,7 @@ def test_the_bytes_hold_no_path_and_no_class_and_are_the_same_in_another_process
 def test_inspecting_a_file_needs_no_torch(float_digits: tuple[Artifact, Path]) -> None:
     _, file = float_digits
     script = (
-        "import sys, json; from pathlib import Path; from targets.litert import inspect_file;"
+        "import sys, json; from pathlib import Path; from edgeship.targets.litert.inspect import inspect_file;"
         "found = inspect_file(Path(sys.argv[1])); assert 'torch' not in sys.modules; print(json.dumps(found))"
     )
     done = subprocess.run([sys.executable, "-c", script, str(file)], check=True, capture_output=True, text=True)

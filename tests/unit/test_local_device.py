@@ -15,12 +15,13 @@ import pytest
 from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
-from toolchain.artifact import Artifact, Runtime
-from toolchain.devices import agents, native_runner
-from toolchain.devices.local import Local
-from toolchain.errors import DeviceError, MissingError
-from toolchain.jobs import make_job, read_outputs
-from toolchain.protocol import Config, Job
+from edgeship.toolchain.artifact import Artifact, Runtime
+from edgeship.toolchain.devices.agents import build as native_runner
+from edgeship.toolchain.devices.agents import registry as agents
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.errors import DeviceError, MissingError
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Job
 
 
 def artifact(runtime: str, backend: str = "cpu") -> Artifact:
@@ -71,7 +72,7 @@ def test_a_job_on_this_host_carries_its_state_and_names_the_machine(
 
 def test_the_host_never_imports_torch_or_a_runtime() -> None:
     code = (
-        "import sys; from toolchain.devices.local import Local; d = Local(); d.facts(); "
+        "import sys; from edgeship.toolchain.devices.local import Local; d = Local(); d.facts(); "
         "print([m for m in ('torch', 'onnxruntime', 'executorch') if m in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -147,7 +148,7 @@ def test_apples_formats_are_verified_but_never_timed_off_a_mac(tmp_path: Path) -
             assert f"not its {mode}" in (Local().can_execute(artifact(runtime), mode) or "")
     assert Local().is_slow(artifact("coreai"))
     assert not Local().is_slow(artifact("onnxruntime"))
-    assert agents.command(artifact("coreml"))[-1] == "targets.coreml.evaluate"
+    assert agents.command(artifact("coreml"))[-1] == "edgeship.targets.coreml.evaluate"
 
 
 def test_a_backend_or_runtime_that_is_not_here_is_refused_with_the_reason() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.metrics import Cosine, Python, Top1
-from toolchain.api import DataError
+from edgeship.toolchain.api import DataError
+from edgeship.toolchain.metrics import Cosine, Python, Top1
 
 LOGITS = np.array([[[1.0, 3.0]], [[2.0, 1.0]], [[0.0, 5.0]]], np.float32)  # [3, batch 1, 2 classes]
 LABELS = np.array([1, 0, 0])

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
-from targets.onnx import static_int8
-from targets.onnx.inspect import operators
+from edgeship.targets.onnx import static_int8
+from edgeship.targets.onnx.inspect import operators
 
 STEP = 0.05
 RANDOM = np.random.default_rng(0)
@@ -150,9 +150,9 @@ def test_uint8_activations_are_the_same_values() -> None:
 
 
 def test_after_all_rewrites_onnx_runtime_convolves_in_integers(tmp_path: Any) -> None:
-    from targets.onnx.inspect import optimized
-    from targets.onnx.rewrites import rewrite
-    from toolchain.api import W8A8_STATIC
+    from edgeship.targets.onnx.inspect import optimized
+    from edgeship.targets.onnx.rewrites import rewrite
+    from edgeship.toolchain.api import W8A8_STATIC
 
     g = Graph(2, 4, 8, 8)
     bias = g.constant(RANDOM.normal(size=5).astype(np.float32))

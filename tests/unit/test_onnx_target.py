@@ -14,9 +14,9 @@ import onnxruntime
 import pytest
 import torch
 
-from targets.onnx import Onnx, inspect_file
-from tests.models import conv_net, token_net
-from toolchain.api import (
+from edgeship.targets.onnx.inspect import inspect_file
+from edgeship.targets.onnx.target import Onnx
+from edgeship.toolchain.api import (
     FLOAT32,
     W8_WEIGHTS,
     W8A8_DYNAMIC,
@@ -33,10 +33,11 @@ from toolchain.api import (
     export,
     load_callable,
 )
-from toolchain.artifact import read, write
-from toolchain.passes.cast import CastFp16
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
-from toolchain.program import flatten, save
+from edgeship.toolchain.artifact import read, write
+from edgeship.toolchain.model.program import flatten, save
+from edgeship.toolchain.passes.cast import CastFp16
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
+from tests.models import conv_net, token_net
 
 Program = torch.export.ExportedProgram
 IMAGE = Tensor(name="image", dtype="float32", shape=(1, 3, 16, 16))
@@ -270,9 +271,9 @@ def test_a_while_loop_runs_as_often_as_its_input_says(tmp_path: Path) -> None:
 BUILD = """
 import sys
 from pathlib import Path
-from targets.onnx import Onnx
+from edgeship.targets.onnx.target import Onnx
 from tests.unit.test_onnx_target import W8A8_STATIC, image_context
-from toolchain.program import load
+from edgeship.toolchain.model.program import load
 Onnx().export(load(Path(sys.argv[1])), Path(sys.argv[2]), image_context(W8A8_STATIC))
 """
 
@@ -362,7 +363,7 @@ def test_inspecting_a_file_leaves_torch_alone_and_names_its_largest_weights(tmp_
     program, context = static_program()
     Onnx().export(program, tmp_path, context)
     code = (
-        "import sys, json; from pathlib import Path; from targets.onnx import inspect_file; "
+        "import sys, json; from pathlib import Path; from edgeship.targets.onnx.inspect import inspect_file; "
         "found = inspect_file(Path(sys.argv[1])); assert 'torch' not in sys.modules; print(json.dumps(found))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "model.onnx")]

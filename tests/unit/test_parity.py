@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolchain.parity import compare, cosine, sqnr_db
+from edgeship.toolchain.judge.parity import compare, cosine, sqnr_db
 
 RANDOM = np.random.default_rng(0)
 REFERENCE = RANDOM.standard_normal((8, 10)).astype(np.float32)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calibration.preprocess import Preprocess, from_timm, from_torchvision
-from toolchain.api import DataError
+from edgeship.calibration.preprocess import Preprocess, from_timm, from_torchvision
+from edgeship.toolchain.api import DataError
 
 
 def picture(width: int, height: int) -> Image.Image:

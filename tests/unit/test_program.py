@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from toolchain.api import ExportError, Signature, Tensor, export
-from toolchain.program import flatten, named_outputs
+from edgeship.toolchain.api import ExportError, Signature, Tensor, export
+from edgeship.toolchain.model.program import flatten, named_outputs
 
 
 class Branching(nn.Module):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from toolchain import protocol
-from toolchain.artifact import Artifact, Quantization, Runtime, Tensor
-from toolchain.errors import DataError
-from toolchain.jobs import make_job, read_outputs
-from toolchain.protocol import Config, Job, Result, dump
+from edgeship.toolchain.artifact import Artifact, Quantization, Runtime, Tensor
+from edgeship.toolchain.errors import DataError
+from edgeship.toolchain.protocol import messages as protocol
+from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.messages import Config, Job, Result, dump
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "protocol"
@@ -38,7 +38,7 @@ def test_a_golden_message_is_valid_and_comes_back_as_it_was(path: Path) -> None:
 def test_the_published_schemas_are_what_the_code_generates() -> None:
     for name, text in protocol.schemas().items():
         published = (ROOT / "apps" / "protocol" / name).read_text()
-        assert published == text, "run toolchain.protocol.write_schemas(Path('apps/protocol'))"
+        assert published == text, "run edgeship.toolchain.protocol.messages.write_schemas(Path('apps/protocol'))"
 
 
 @pytest.mark.parametrize(

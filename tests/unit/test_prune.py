@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from edgeship.toolchain.api import EdgeshipError, Tensor, export
+from edgeship.toolchain.model.program import flatten
+from edgeship.toolchain.passes.prune import PruneStructured
 from tests.models import digit_data
 from tests.unit.training_context import Said, accuracy, answers, context, module
-from toolchain.api import EdgeshipError, Tensor, export
-from toolchain.passes.prune import PruneStructured
-from toolchain.program import flatten
 
 
 def channels(net: nn.Module) -> list[int]:

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torchao.quantization.pt2e import FakeQuantize
 
+from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, ExportError, QuantSpec, Signature, Tensor, export, folded
+from edgeship.toolchain.passes import qat
+from edgeship.toolchain.passes.finetune import Finetune
+from edgeship.toolchain.passes.prune import PruneStructured
+from edgeship.toolchain.passes.qat import Qat
+from edgeship.toolchain.passes.quantize import QuantizeStatic
 from tests.models import digit_data
 from tests.unit.training_context import Said, accuracy, answers, context, module, sqnr_db
-from toolchain.api import FLOAT32, W8A8_STATIC, ExportError, QuantSpec, Signature, Tensor, export, folded
-from toolchain.passes import qat
-from toolchain.passes.finetune import Finetune
-from toolchain.passes.prune import PruneStructured
-from toolchain.passes.qat import Qat
-from toolchain.passes.quantize import QuantizeStatic
 
 
 @pytest.fixture(scope="module")

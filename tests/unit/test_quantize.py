@@ -14,9 +14,9 @@ from models import digit_data, digit_net
 from quantize_context import answers, digits, encoder, nodes, operators, program_of, sqnr_db
 from torch import nn
 
-from toolchain.api import FLOAT16, FLOAT32, W8A8_STATIC, EdgeshipError, Samples, folded
-from toolchain.passes.quantize import QuantizeStatic
-from toolchain.program import load, save
+from edgeship.toolchain.api import FLOAT16, FLOAT32, W8A8_STATIC, EdgeshipError, Samples, folded
+from edgeship.toolchain.model.program import load, save
+from edgeship.toolchain.passes.quantize import QuantizeStatic
 
 TEST = digit_data()[1]
 
@@ -84,7 +84,8 @@ def test_no_float_weight_is_left_beside_the_quantized_ones(static):
 def test_another_process_makes_the_same_bytes(static, tmp_path: Path):
     script = (
         "import sys; from pathlib import Path; from quantize_context import digits\n"
-        "from toolchain.passes.quantize import QuantizeStatic; from toolchain.program import save\n"
+        "from edgeship.toolchain.passes.quantize import QuantizeStatic\n"
+        "from edgeship.toolchain.model.program import save\n"
         "program, context, _ = digits(); save(QuantizeStatic().apply(program, context), Path(sys.argv[1]))\n"
     )
     here, there = tmp_path / "here" / "model.pt2", tmp_path / "there" / "model.pt2"

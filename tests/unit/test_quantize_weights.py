@@ -10,8 +10,7 @@ from models import digit_data
 from quantize_context import answers, digits, encoder, nodes, operators, program_of, sqnr_db
 from torch import nn
 
-from calibration.constants import grouped_int4, symmetric_int8
-from toolchain.api import (
+from edgeship.toolchain.api import (
     FLOAT16,
     FLOAT32,
     W8_WEIGHTS,
@@ -22,8 +21,9 @@ from toolchain.api import (
     Samples,
     folded,
 )
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeWeights
-from toolchain.program import load, save
+from edgeship.toolchain.model.program import load, save
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeWeights
+from edgeship.toolchain.quantization.constants import grouped_int4, symmetric_int8
 
 TEST = digit_data()[1].take(range(100))
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import recipe, recipe_schema
-from toolchain.errors import RecipeError
+from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.recipe import read as recipe
+from edgeship.toolchain.recipe import schema as recipe_schema
 
 GOOD = """
 [model]

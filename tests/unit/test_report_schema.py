@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from toolchain.summary import Report
+from edgeship.toolchain.report.document import Report
 
 FILE = Path(__file__).parents[2] / "docs" / "edgeship-report-1.schema.json"
 
 
 def test_the_published_schema_is_the_code_s() -> None:
     assert json.loads(FILE.read_text()) == Report.model_json_schema(by_alias=True), (
-        "write it again: python -c 'import json; from toolchain.summary import Report; "
+        "write it again: python -c 'import json; from edgeship.toolchain.report.document import Report; "
         "print(json.dumps(Report.model_json_schema(by_alias=True), indent=1))'"
     )

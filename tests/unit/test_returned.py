@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from calibration.datasets import Python
-from calibration.datasets.returned import MOST, collect
-from toolchain.api import Array, DataError, Samples, Signature, Tensor
+from edgeship.calibration.datasets import Python
+from edgeship.calibration.datasets.returned import MOST, collect
+from edgeship.toolchain.api import Array, DataError, Samples, Signature, Tensor
 
 X = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
 Y = np.arange(5)

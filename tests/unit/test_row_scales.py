@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from quantize_context import answers, answers_of, encoder, sqnr_db
 
-from calibration.row_scales import round_rows, scale_by_rows
-from toolchain.passes.quantize import QuantizeDynamic
+from edgeship.toolchain.passes.quantize import QuantizeDynamic
+from edgeship.toolchain.quantization.row_scales import round_rows, scale_by_rows
 
 
 def test_each_row_has_its_own_scale() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from calibration.datasets import IndexedDataset
-from calibration.selection import read_selected, select
-from toolchain.api import Array, DataError, Samples, Signature
+from edgeship.calibration.datasets import IndexedDataset
+from edgeship.calibration.selection import read_selected, select
+from edgeship.toolchain.api import Array, DataError, Samples, Signature
 
 LABELS = np.repeat([0, 1, 2], [90, 9, 3])  # sorted and uneven, as folders are
 SAMPLES = Samples({"x": np.arange(102.0)[:, None]}, LABELS)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from toolchain.data import Samples
-from toolchain.errors import EdgeshipError, ExportError, SourceError
-from toolchain.program import export, save
-from toolchain.source import ModelSource, code_files, example, identity, load, provenance, signature
+from edgeship.toolchain.errors import EdgeshipError, ExportError, SourceError
+from edgeship.toolchain.model.program import export, save
+from edgeship.toolchain.model.source import ModelSource, code_files, example, identity, load, provenance, signature
+from edgeship.toolchain.samples import Samples
 
 IMAGE = {"name": "image", "shape": [1, 3, 16, 16]}
 CODE = """
@@ -189,7 +189,7 @@ def test_a_source_and_its_identity_need_no_torch(tmp_path: Path) -> None:
     script = f"""
         import sys
         from pathlib import Path
-        from toolchain.source import ModelSource, identity
+        from edgeship.toolchain.model.source import ModelSource, identity
         source = ModelSource(factory="./model.py:build", inputs=[{IMAGE}])
         assert identity(source, Path({str(tmp_path)!r}))["files"].keys() == {{"model.py"}}
         assert "torch" not in sys.modules
@@ -249,9 +249,9 @@ def test_one_constant_output_and_tiny_outputs_are_warned_of(tmp_path: Path) -> N
 
 
 def test_sound_models_of_all_kinds_raise_no_alarm() -> None:
+    from edgeship.toolchain.model import soundness
+    from edgeship.toolchain.model.program import flatten
     from tests.models import conv_net, streaming_net, token_net
-    from toolchain import soundness
-    from toolchain.program import flatten
 
     for make in (conv_net, streaming_net, token_net):
         net, inputs = make()

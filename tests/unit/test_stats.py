@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolchain import stats
-from toolchain.protocol import Result
+from edgeship.toolchain import stats
+from edgeship.toolchain.protocol.messages import Result
 
 RANDOM = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.store import Entry, Store, key_of
+from edgeship.toolchain.build.store import Entry, Store, key_of
 
 
 def put(store: Store, name: str, content: bytes = b"content") -> Entry:

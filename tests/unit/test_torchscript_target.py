@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from targets.torchscript import TorchScript, inspect_file
-from toolchain.api import (
+from edgeship.targets.torchscript.inspect import inspect_file
+from edgeship.targets.torchscript.target import TorchScript
+from edgeship.targets.torchscript.upstream import load_lite
+from edgeship.toolchain.api import (
     FLOAT16,
     FLOAT32,
     W8_WEIGHTS,
@@ -26,11 +28,10 @@ from toolchain.api import (
     QuantSpec,
     Samples,
 )
-from toolchain.artifact import Artifact, Tensor
-from toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
-from toolchain.plugin import Signature
-from toolchain.program import export, flatten, save
-from toolchain.upstream.torch import load_lite
+from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.model.program import export, flatten, save
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
+from edgeship.toolchain.plugin import Signature
 
 
 def context(spec: QuantSpec = FLOAT32, batch: int | str = 1) -> Context:
@@ -148,7 +149,7 @@ def test_files_are_equal_in_another_process_and_name_nothing_of_this_machine(tmp
 import sys; sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parent.parent)]!r}
 from pathlib import Path
 from test_torchscript_target import TorchScript, W8A8_STATIC, context
-from toolchain.program import load
+from edgeship.toolchain.model.program import load
 again = load(Path({str(tmp_path / "program.pt2")!r}))
 for lite in (False, True):
     print(TorchScript(lite=lite).export(again, Path({str(tmp_path / "again")!r}), context(W8A8_STATIC)).sha256)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from toolchain.upstream.coreai import coreai_torch, read_asset, save_asset
+from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
 
 
 def test_an_asset_is_written_and_read_back_with_its_operators(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolchain.upstream.coremltools import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
 
 
 def test_a_package_reads_back_with_its_constants_and_operators(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_process_that_only_reads_imports_no_converters(tmp_path: Path) -> None
     script = f"""
 import subprocess
 import sys
-from toolchain.upstream.coremltools import coremltools_to_read, read_program
+from edgeship.targets.coreml.upstream import coremltools_to_read, read_program
 coremltools_to_read()
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 import torch

@@ -10,8 +10,8 @@ import models
 import pytest
 import torch
 
-from targets.executorch.pte import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
-from toolchain.upstream.executorch import lower
+from edgeship.targets.executorch.pte import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
+from edgeship.targets.executorch.upstream import lower
 
 ROOT = Path(executorch.__path__[0])
 PROGRAM = ROOT / "exir/_serialize/program.fbs"

@@ -7,8 +7,8 @@ from pathlib import Path
 from litert_files import make
 from quantize_context import digits
 
-from toolchain.api import FLOAT32
-from toolchain.upstream import litert
+from edgeship.targets.litert import upstream as litert
+from edgeship.toolchain.api import FLOAT32
 
 
 def test_every_operator_of_a_small_net_goes_to_one_partition(tmp_path: Path) -> None:

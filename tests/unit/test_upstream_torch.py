@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from toolchain.upstream.torch import load_lite, per_channel_tensor, save_lite
+from edgeship.targets.torchscript.upstream import load_lite, per_channel_tensor, save_lite
 
 
 def test_integers_become_a_quantized_tensor_without_rounding() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from toolchain.upstream.torch_export import program_from_torchscript
+from edgeship.toolchain.model.upstream import program_from_torchscript
 
 
 class Branching(torch.nn.Module):

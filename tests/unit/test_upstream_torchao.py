@@ -7,8 +7,8 @@ import inspect
 import torch
 from torch import nn
 
-from calibration.quantizer import SCALE_FLOOR, fuse_relu6, portable_quantizer, symmetric_config
-from toolchain.upstream.torchao import (
+from edgeship.toolchain.quantization.quantizer import SCALE_FLOOR, fuse_relu6, portable_quantizer, symmetric_config
+from edgeship.toolchain.quantization.upstream import (
     drop_unused_state,
     float_scalars_to_buffers,
     fold_batch_norm,

@@ -7,7 +7,7 @@ import contextlib
 import torch
 from torch.nn import functional
 
-from toolchain.upstream.torchao import quick_patterns
+from edgeship.toolchain.quantization.upstream import quick_patterns
 
 
 class Pattern(torch.nn.Module):

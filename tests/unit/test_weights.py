@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save_file, save_model
 from torch import nn
 
-from toolchain.errors import SourceError
-from toolchain.weights import load_weights
+from edgeship.toolchain.errors import SourceError
+from edgeship.toolchain.model.weights import load_weights
 
 
 class Net(nn.Module):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain.errors import EdgeshipError, LineError, RecipeError
-from toolchain.worker import Task, Worker
+from edgeship.toolchain.build.worker import Task, Worker
+from edgeship.toolchain.errors import EdgeshipError, LineError, RecipeError
 
 Report = Callable[[str, str], None]
 

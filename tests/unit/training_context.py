@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from edgeship.toolchain.api import Context, Signature, Tensor
+from edgeship.toolchain.model.program import flatten
 from tests.models import digit_data, digit_net
-from toolchain.api import Context, Signature, Tensor
-from toolchain.program import flatten
 
 SIGNATURE = Signature(
     (Tensor(name="image", dtype="float32", shape=("batch", 1, 8, 8)),),

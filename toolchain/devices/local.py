@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from toolchain.api import Artifact, Device, DeviceError, DeviceFacts, Job, Mode, Result
-from toolchain.devices import agents
+from edgeship.toolchain.api import Artifact, Device, DeviceError, DeviceFacts, Job, Mode, Result
+from edgeship.toolchain.devices.agents import registry as agents
 
 LOG = "agent.log"
 HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from toolchain.api import FLOAT16, Context, ProgramPass, QuantSpec, export
+from edgeship.toolchain.api import FLOAT16, Context, ProgramPass, QuantSpec, export
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ class CastFp16(ProgramPass):
         """Cast the weights; one that float16 cannot hold stays float32, with a warning."""
         import torch
 
-        from toolchain.upstream.torchao import drop_unused_state, fold_batch_norm
+        from edgeship.toolchain.quantization.upstream import drop_unused_state, fold_batch_norm
 
         module = program.module()
         fold_batch_norm(module)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolchain.api import Context, ModulePass
-from toolchain.passes.training import Training, train
+from edgeship.toolchain.api import Context, ModulePass
+from edgeship.toolchain.passes.training import Training, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,7 +15,7 @@ class Finetune(Training, ModulePass):
     """Trains the module as it is; after `prune-structured` it wins back most of what pruning lost."""
 
     def apply(self, module: nn.Module, context: Context) -> nn.Module:
-        """Train; see `toolchain.passes.training.train` for what is raised."""
+        """Train; see `edgeship.toolchain.passes.training.train` for what is raised."""
         import torch
 
         # convolutions train a third faster in this layout, and the numbers stay the same

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from toolchain.api import Context, DataError, EdgeshipError, ModulePass, Need, missing_extra
-from toolchain.passes.training import stack
+from edgeship.toolchain.api import Context, DataError, EdgeshipError, ModulePass, Need, missing_extra
+from edgeship.toolchain.passes.training import stack
 
 if TYPE_CHECKING:
     from torch import nn

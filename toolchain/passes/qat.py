@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from toolchain.api import (
-    Context,
-    ExportError,
-    ModuleToProgramPass,
-    QuantSpec,
-    Signature,
-    export,
-)
-from toolchain.passes.training import Training, stack, train
+from edgeship.toolchain.api import Context, ExportError, ModuleToProgramPass, QuantSpec, Signature, export
+from edgeship.toolchain.passes.training import Training, stack, train
 
 if TYPE_CHECKING:
     import torch
@@ -49,13 +42,13 @@ class Qat(Training, ModuleToProgramPass):
         """Train and convert.
 
         Raises ExportError when the model cannot be exported for batches, or when the converted program is not what
-        was trained; see `toolchain.passes.training.train` for the rest.
+        was trained; see `edgeship.toolchain.passes.training.train` for the rest.
         """
         from torchao.quantization.pt2e import move_exported_model_to_eval, move_exported_model_to_train
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
-        from calibration.quantizer import portable_quantizer, symmetric_config
-        from toolchain.upstream.torchao import quick_patterns
+        from edgeship.toolchain.quantization.quantizer import portable_quantizer, symmetric_config
+        from edgeship.toolchain.quantization.upstream import quick_patterns
 
         trainable = export(module.train(), context.example, _for_batches(context.signature, self.batch_size))
         config = symmetric_config(is_qat=True, weight_qmax=2 ** (self.weight_bits - 1) - 1)

@@ -1,7 +1,7 @@
 """Post-training quantization of a program: static, dynamic and weights only.
 
 Every pass ends in an *unfolded* PT2E program: float weights in the state, each followed by a quantize and a
-dequantize. `toolchain.api.folded` turns weight and quantize into one stored integer constant. The operators are
+dequantize. `api.folded` turns weight and quantize into one stored integer constant. The operators are
 `torch.ops.quantized_decomposed.*`.
 
 What a target meets, after folding:
@@ -14,7 +14,7 @@ quantize-static
 quantize-dynamic
     x → choose_qparams.tensor(x, -128, 127, eps, int8) → (scale, zero point)
     x → quantize_per_tensor.tensor → dequantize_per_tensor.tensor → linear, one quantize for all its readers;
-    weights as above. Embedding tables: see `calibration.constants.quantize_embeddings`.
+    weights as above. Embedding tables: see `edgeship.toolchain.quantization.constants.quantize_embeddings`.
     The program has one scale per tensor, which every runtime can follow. XNNPACK and LiteRT compute one scale per row
     and come closer to the float model than the program does (MiniLM: cosine 0.9989 against 0.9938).
 
@@ -30,8 +30,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from calibration.ranges import Ranges
-from toolchain.api import (
+from edgeship.toolchain.api import (
     W8_WEIGHTS,
     W8A8_DYNAMIC,
     W8A8_STATIC,
@@ -44,6 +43,7 @@ from toolchain.api import (
     Signature,
     export,
 )
+from edgeship.toolchain.quantization.ranges import Ranges
 
 if TYPE_CHECKING:
     import torch
@@ -83,9 +83,9 @@ class QuantizeStatic(ProgramPass):
         """Observe the calibration samples in order and convert; EdgeshipError when they are unusable."""
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-        from calibration.observed import lift_dead_channels, range_warnings
-        from calibration.quantizer import SCALE_FLOOR, portable_quantizer, symmetric_config
-        from calibration.ranges import activation_observer
+        from edgeship.toolchain.quantization.observed import lift_dead_channels, range_warnings
+        from edgeship.toolchain.quantization.quantizer import SCALE_FLOOR, portable_quantizer, symmetric_config
+        from edgeship.toolchain.quantization.ranges import activation_observer
 
         samples = context.calibration
         if samples is None or len(samples) == 0:
@@ -120,8 +120,8 @@ class QuantizeDynamic(ProgramPass):
         import torch
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-        from calibration.constants import quantize_embeddings
-        from calibration.quantizer import portable_quantizer, symmetric_config
+        from edgeship.toolchain.quantization.constants import quantize_embeddings
+        from edgeship.toolchain.quantization.quantizer import portable_quantizer, symmetric_config
 
         operators = None if self.convolutions else [torch.ops.aten.linear.default]
         quantizer = portable_quantizer(symmetric_config(is_dynamic=True), operators)
@@ -156,8 +156,8 @@ class QuantizeWeights(ProgramPass):
 
     def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
         """Convert without data; EdgeshipError when no layer has the weights asked for."""
-        from calibration.constants import quantize_embeddings, quantize_layer_weights
-        from toolchain.upstream.torchao import fold_batch_norm
+        from edgeship.toolchain.quantization.constants import quantize_embeddings, quantize_layer_weights
+        from edgeship.toolchain.quantization.upstream import fold_batch_norm
 
         module = program.module()
         fold_batch_norm(module)
@@ -177,7 +177,7 @@ class QuantizeWeights(ProgramPass):
 
 def _stored(module: GraphModule, context: Context) -> ExportedProgram:
     """The program to store: nothing unused in it."""
-    from toolchain.upstream.torchao import drop_unused_state
+    from edgeship.toolchain.quantization.upstream import drop_unused_state
 
     drop_unused_state(module)
     return export(module, context.example, context.signature)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from toolchain.api import Array, Context, DataError, EdgeshipError, Need, Pass, Samples
+from edgeship.toolchain.api import Array, Context, DataError, EdgeshipError, Need, Pass, Samples
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@
 //                                     because the job cannot be read or the result not written: standard error says why
 //
 // The same steps as apps/agents/python/agent.py, without an interpreter around them. Built from the headers and
-// libraries of the executorch wheel by toolchain/devices/native_runner.py.
+// libraries of the executorch wheel by toolchain/devices/agents/build.py.
 
 #include <cerrno>
 #include <cstdio>

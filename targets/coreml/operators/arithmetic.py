@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from targets.coreml.operators.table import OPERATORS, Function, operator
+from edgeship.targets.coreml.operators.table import OPERATORS, Function, operator
 
 
 def _unary(function: Function) -> Function:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from targets.coreml.operators.table import operator, sizes
+from edgeship.targets.coreml.operators.table import operator, sizes
 
 Index = tuple[slice | Tensor | int, ...]
 

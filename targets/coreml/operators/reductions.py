@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from targets.coreml.operators.table import OPERATORS, Function, operator, sizes
+from edgeship.targets.coreml.operators.table import OPERATORS, Function, operator, sizes
 
 
 def _reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> Function:

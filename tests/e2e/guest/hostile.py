@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toolchain.api import Artifact, Context, Target
+from edgeship.toolchain.api import Artifact, Context, Target
 
 
 class Hostile(Target):

@@ -1,0 +1,129 @@
+"""LiteRT: one stored program becomes model.tflite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from edgeship.targets.litert import inspect, rewrites, upstream, weights
+from edgeship.toolchain.api import (
+    Artifact,
+    Context,
+    ExportError,
+    Runtime,
+    Target,
+    Tensor,
+    UnsupportedError,
+    digest,
+    missing_extra,
+    size_bytes,
+)
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+FILE = "model.tflite"
+
+
+class LiteRT(Target):
+    """A .tflite file for LiteRT (TensorFlow Lite) and its XNNPACK delegate."""
+
+    version: ClassVar[int] = 1
+    format: ClassVar[str] = "litert"
+    extra: ClassVar[str] = "litert"
+    packages: ClassVar[tuple[str, ...]] = ("litert-torch", "ai-edge-litert")
+    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights"})
+    row_scales: ClassVar[bool] = True
+
+    io: Literal["float", "int8"] = Field(
+        "float",
+        description="what an int8 model takes and answers: float like every other target, or its own int8 "
+        "(LiteRT.js refuses int8)",
+    )
+
+    def warm_up(self) -> None:
+        """The converter, with the MLIR of its own."""
+        import litert_torch  # noqa: F401
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Write model.tflite; ExportError when the converter cannot take the program or loses its numbers."""
+        model = self._convert(program, context)
+        file = out / FILE
+        file.write_bytes(upstream.write_flatbuffer(model))
+        dtypes = inspect.compute_dtypes(model)
+        if context.spec.is_integer and not dtypes.get("int8"):
+            raise ExportError(
+                f"the program is {context.spec}, but no operator of the .tflite file computes in int8",
+                "check that the program was stored unfolded and that its operators were quantized",
+            )
+        inputs, outputs = inspect.tensors(model)
+        return Artifact(
+            format=self.format,
+            file=FILE,
+            spec=str(context.spec),
+            runtime=Runtime(name="litert", minimum_version=inspect.minimum_version(model)),
+            inputs=_with_dimension_names(inputs, context.signature.inputs),
+            outputs=_with_dimension_names(outputs, context.signature.outputs),
+            size_bytes=size_bytes(file),
+            sha256=digest(file),
+            dtypes=dtypes,
+            weight_bytes=inspect.weight_bytes(model),
+            placement=upstream.placement(file),
+        )
+
+    def _convert(self, program: ExportedProgram, context: Context) -> object:
+        from edgeship.targets.litert.prepare import drop_dynamic_activations, private_copy, widen_float16_constants
+
+        signature, kind = context.signature, context.spec.kind
+        names = [tensor.name for tensor in signature.inputs]
+        program = private_copy(program)
+        if kind == "dynamic":
+            drop_dynamic_activations(program)
+        if str(context.spec) == "float16":
+            widen_float16_constants(program)
+        try:
+            content = upstream.convert(program, names, "static" if kind == "static" else "weights")
+        except ImportError as error:
+            raise missing_extra("litert", error.name or "litert-torch") from error
+        except Exception as error:
+            if signature.is_dynamic:
+                raise UnsupportedError(
+                    f"litert-torch cannot keep the dynamic dimensions of this program: {_first_line(error)}",
+                    "fix the dimensions for this target, one file per size",
+                ) from error
+            raise ExportError(
+                f"litert-torch cannot convert the program: {_first_line(error)}", "see the log for its full report"
+            ) from error
+        model = upstream.read_flatbuffer(content)
+        rewrites.rename_inputs_and_outputs(model, names, [tensor.name for tensor in signature.outputs])
+        rewrites.shorten_tensor_names(model)
+        if kind == "static":
+            rewrites.compute_in_float(model)
+            if self.io == "float":
+                rewrites.float_inputs_and_outputs(model)
+        elif kind in ("dynamic", "weights"):
+            weights.use_integer_weights(model, weights.LOOKUPS | (weights.HYBRID if kind == "dynamic" else frozenset()))
+        elif str(context.spec) == "float16":
+            weights.store_constants_as_float16(model)
+        return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _with_dimension_names(found: tuple[Tensor, ...], declared: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The file's tensors with the declared names of dynamic dimensions (outputs follow the inputs at run time)."""
+    return tuple(
+        tensor.model_copy(
+            update={
+                "shape": tuple(
+                    name if isinstance(name, str) else size
+                    for size, name in zip(tensor.shape, wanted.shape, strict=True)
+                )
+            }
+        )
+        for tensor, wanted in zip(found, declared, strict=True)
+    )

@@ -1,0 +1,148 @@
+"""The private parts of litert-torch 0.10 and ai-edge-litert 2.3 that edgeship stands on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgeship.toolchain.artifact import Placement
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+_IDENTIFIER = b"TFL3"
+_DELEGATE = "DELEGATE"
+
+
+Mode = Literal["static", "weights"]
+
+
+def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) -> bytes:
+    """An exported program as .tflite bytes; its outputs are named output_0, output_1 … in the signature.
+
+    `litert_torch.convert` takes a module and exports it again; the steps behind it take the program itself.
+    mode "static" makes the q/dq pairs of a PT2E program integer arithmetic (without it they stay fake quantization);
+    mode "weights" keeps a quantized weight as an integer constant and a DEQUANTIZE, and leaves all else in float.
+    """
+    import litert_torch
+    from litert_converter.mlir import passmanager
+    from litert_converter.mlir._mlir_libs import converter_api_ext as api
+    from litert_torch import backend, fx_infra
+    from litert_torch._convert import core
+    from litert_torch.backend import export_utils, inline_consts
+
+    litert_torch.config.show_progress = False
+    fx_infra.graph_utils.reset_from_node_meta(program)
+    program = fx_infra.safe_run_decompositions(program, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
+    program = core._run_convert_passes(program)
+    context = export_utils.create_ir_context()
+    constants = inline_consts.InlineConstsContext(enable_resource_constants=False)
+    lowered = backend.export.exported_program_to_mlir(
+        program, ir_context=context, lowering_context_plugins=[constants], _pre_lower_pass=_infer_dynamic_sizes
+    )
+    outputs = [f"output_{index}" for index in range(len(lowered.output_signature))]
+    api.set_signature(
+        lowered.module.operation,
+        signature_name="serving_default",
+        input_names=list(input_names),
+        output_names=outputs,
+    )
+    module = api.merge_modules([lowered.module])
+    config = api.ConvertToTFLConfig()
+    config.model_origin_framework = "PYTORCH"
+    config.qdq_conversion_mode = "STATIC"
+    # strict: only what stands between q and dq becomes integer; otherwise the converter quantizes more on its own
+    config.strict_qdq_mode = mode == "weights"
+    config.unsafe_fuse_dynamic_shaped_broadcast = True
+    config.canonicalizing_inf_as_min_max_float = False
+    config.enable_x64 = False
+    with context:
+        api.run_convert_to_tfl_passes(module, passmanager.PassManager(), config)
+    content: bytes = api.export_flatbuffer_to_bytes(module.operation)
+    return content
+
+
+def _infer_dynamic_sizes(program: ExportedProgram) -> None:
+    """Write -1 for the one dynamic size of a view: the converter cannot take a size that is computed at run time."""
+    import torch
+
+    for node in program.graph.nodes:
+        if node.target in (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default):
+            computed = [size for size in node.args[1] if isinstance(size, torch.fx.Node)]
+            if len(computed) == 1:
+                node.update_arg(1, [-1 if isinstance(size, torch.fx.Node) else size for size in node.args[1]])
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+
+
+def read_flatbuffer(content: bytes) -> Any:
+    """A .tflite file as a mutable `schema_py_generated.ModelT`; ValueError when it is none."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    if content[4:8] != _IDENTIFIER:
+        raise ValueError("not a .tflite file: the identifier TFL3 is missing")
+    return flatbuffer_utils.read_model_from_bytearray(content)
+
+
+def write_flatbuffer(model: Any) -> bytes:
+    """A `ModelT` as .tflite bytes, without the data of buffers that nothing refers to."""
+    import flatbuffers
+
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    used |= {entry.buffer for entry in model.metadata or []}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def schema() -> Any:
+    """The generated classes of the TFLite schema."""
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+@cache
+def operator_names() -> dict[int, str]:
+    """Builtin operator code → name (CONV_2D)."""
+    return {code: name for name, code in vars(schema().BuiltinOperator).items() if isinstance(code, int)}
+
+
+@cache
+def tensor_type_names() -> dict[int, str]:
+    """Tensor type code → dtype name as in numpy (float32), int4 and int2 included."""
+    return {code: name.lower() for name, code in vars(schema().TensorType).items() if isinstance(code, int)}
+
+
+def placement(path: Path) -> Placement:
+    """The nodes XNNPACK takes on this host when the interpreter loads the file with its defaults."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    nodes = interpreter._get_ops_details()
+    delegates = [node for node in nodes if node["op_name"] == _DELEGATE]
+    originals = {node["index"]: node for node in nodes if node["op_name"] != _DELEGATE}
+    producer = {int(tensor): index for index, node in originals.items() for tensor in node["outputs"]}
+    taken: set[int] = set()
+    for delegate in delegates:
+        # a partition is what lies between the delegate node's inputs and outputs
+        borders = {int(tensor) for tensor in delegate["inputs"]}
+        waiting = [int(tensor) for tensor in delegate["outputs"]]
+        while waiting:
+            tensor = waiting.pop()
+            index = producer.get(tensor)
+            if tensor in borders or index is None or index in taken:
+                continue
+            taken.add(index)
+            waiting.extend(int(tensor) for tensor in originals[index]["inputs"])
+    left = Counter(node["op_name"] for index, node in originals.items() if index not in taken)
+    return Placement(
+        delegated=len(taken), not_delegated=left.total(), partitions=len(delegates), not_delegated_ops=dict(left)
+    )

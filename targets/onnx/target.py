@@ -1,0 +1,170 @@
+"""ONNX files for ONNX Runtime: Q/DQ graphs that its kernels compute in integers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from edgeship.toolchain.api import (
+    Artifact,
+    Context,
+    EdgeshipError,
+    Placement,
+    QuantSpec,
+    Runtime,
+    Target,
+    digest,
+    folded,
+    load_callable,
+    missing_extra,
+    size_bytes,
+)
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    from torch.export import ExportedProgram
+
+# the first ONNX Runtime release with all kernels of an opset
+RUNTIME_OF_OPSET = {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18", 22: "1.20", 23: "1.23"}
+# a protobuf ends at 2 GB; the graph needs room beside the weights
+_EXTERNAL_ABOVE = 1_500_000_000
+# multiplies by integer weights, and rounds the float activations to 8 bits in blocks
+_ROUNDING_KERNEL = "com.microsoft.MatMulNBits"
+
+
+class Onnx(Target):
+    """An .onnx file with named inputs and dynamic dimensions, rewritten so that ONNX Runtime runs it fast."""
+
+    format: ClassVar[str] = "onnx"
+    extra: ClassVar[str] = "onnx"
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
+    schemes: ClassVar[frozenset[str]] = frozenset(
+        {"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights", "w4-weights"}
+    )
+
+    opset: int = Field(
+        23, description="ONNX operator set, 18 to 23; it decides the oldest ONNX Runtime that can load the file"
+    )
+    activations: Literal["uint8", "int8"] = Field(
+        "uint8", description="how static int8 activations are stored: uint8 is fast on x86, int8 on ARM"
+    )
+    external_data: bool | None = Field(
+        None, description="put weights into a second file beside the graph; default: when they pass 1.5 GB"
+    )
+    custom_ops: str | None = Field(
+        None,
+        description="./ops.py:table, a function that returns {torch operator: onnxscript function}; "
+        "see torch.onnx.export's custom_translation_table",
+    )
+    custom_library: Path | None = Field(
+        None, description="shared library with the kernels of custom operators; travels with the file"
+    )
+
+    @field_validator("opset")
+    @classmethod
+    def _known_opset(cls, opset: int) -> int:
+        if opset not in RUNTIME_OF_OPSET:
+            raise ValueError(
+                f"opset {opset} is not made: torch writes operators of opset 18 to 23, and ONNX Runtime 1.32 has "
+                "kernels for all of them"
+            )
+        return opset
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Also: int4 needs opset 21, which brought the type and blocked scales."""
+        if spec.weight_bits == 4 and self.opset < 21:
+            return f"ONNX stores {spec} from opset 21 on, this line asks for {self.opset}"
+        return super().unsupported(spec, dynamic)
+
+    def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
+        """Write model.onnx; ExportError when an operator has no translation."""
+        try:
+            import onnxruntime
+            import onnxscript  # noqa: F401
+        except ImportError as error:
+            raise missing_extra("onnx", str(error.name)) from error
+        from edgeship.targets.onnx import inspect, metadata
+        from edgeship.targets.onnx.export import to_onnx
+        from edgeship.targets.onnx.rewrites import rewrite
+
+        table = load_callable(self.custom_ops, Path.cwd())() if self.custom_ops else None
+        integers = folded(program, context.signature, context.example)
+        model = to_onnx(integers, context.signature, self.opset, table)
+        applied = rewrite(model, context.spec, self.activations)
+        metadata.keep_origins(model, out)
+        metadata.normalize(model)
+        file = out / "model.onnx"
+        extra = self._save(model, file)
+        metadata.refuse_traces(file)
+        library = self._ship_library(out)
+        executed = inspect.optimized(file, library)
+        dtypes = inspect.compute_dtypes(model, executed)
+        kernels = inspect.operators(executed)
+        if context.spec.is_integer and not dtypes.get("int8"):
+            raise EdgeshipError(
+                f"ONNX Runtime computes nothing of this {context.spec} file in integers",
+                "report the model: no rewrite in targets/onnx knows its operators",
+            )
+        return Artifact(
+            format=self.format,
+            file=file.name,
+            extra_files=(*extra, *((library.name,) if library else ())),
+            spec=str(context.spec),
+            runtime=Runtime(name="onnxruntime", minimum_version=RUNTIME_OF_OPSET[self.opset]),
+            inputs=context.signature.inputs,
+            outputs=context.signature.outputs,
+            size_bytes=size_bytes(file) + sum(size_bytes(out / name) for name in extra),
+            sha256=digest(file),
+            dtypes=dtypes,
+            rounds_activations=_ROUNDING_KERNEL in kernels,
+            weight_bytes=inspect.weight_bytes(model),
+            placement=_placement(executed),
+            notes=self._notes(context, kernels),
+            provenance={
+                "opset": dict(model.opset_imports),
+                "rewrites": applied,
+                "onnxruntime": onnxruntime.__version__,
+                "kernels": kernels,
+            },
+        )
+
+    def _save(self, model: ir.Model, file: Path) -> tuple[str, ...]:
+        import onnx_ir as ir
+
+        weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+        outside = weights > _EXTERNAL_ABOVE if self.external_data is None else self.external_data
+        if not outside:
+            ir.save(model, file)
+            return ()
+        data = f"{file.name}.data"
+        ir.save(model, file, external_data=data, size_threshold_bytes=1024)
+        return (data,)
+
+    def _ship_library(self, out: Path) -> Path | None:
+        if self.custom_library is None:
+            return None
+        if not self.custom_library.is_file():
+            raise EdgeshipError(f"{self.custom_library}: no such custom operator library", "build it first")
+        return Path(shutil.copy(self.custom_library, out))
+
+    def _notes(self, context: Context, kernels: dict[str, int]) -> tuple[str, ...]:
+        notes = []
+        if context.spec.kind == "static" and self.activations == "uint8":
+            notes.append("activations are uint8, which x86 runs fastest; for ARM export with activations = 'int8'")
+        if _ROUNDING_KERNEL in kernels:
+            notes.append(
+                "ONNX Runtime multiplies these weights by activations rounded to 8 bits in blocks; for float "
+                "arithmetic set the session's session.qdq_matmulnbits_accuracy_level to 1"
+            )
+        if self.custom_library is not None:
+            notes.append(f"register {self.custom_library.name} with SessionOptions.register_custom_ops_library")
+        return tuple(notes)
+
+
+def _placement(executed: ir.Model) -> Placement:
+    """ONNX Runtime's CPU provider takes every node, or the session does not start."""
+    nodes: Any = list(executed.graph.all_nodes())
+    return Placement(delegated=len(nodes), not_delegated=0, partitions=1)

@@ -1,0 +1,231 @@
+"""Finished work by key: atomic, locked, checked on reading, limited in size."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from edgeship.toolchain.artifact import digest
+from edgeship.toolchain.errors import RecipeError
+
+ENTRY = "entry.json"
+DEFAULT_LIMIT_GB = 20.0
+LOCK_AGE_S = 24 * 3600
+SCRATCH_AGE_S = 30 * 24 * 3600
+
+
+def key_of(parts: Any) -> str:
+    """SHA-256 of a JSON value in canonical form."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def default_root() -> Path:
+    """The cache folder: $EDGESHIP_CACHE, else the platform's own."""
+    if root := os.environ.get("EDGESHIP_CACHE"):
+        return Path(root)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("edgeship"))
+
+
+def default_limit_bytes() -> int:
+    """The cache's size limit: $EDGESHIP_CACHE_LIMIT_GB, else 20 GB."""
+    text = os.environ.get("EDGESHIP_CACHE_LIMIT_GB")
+    try:
+        limit = float(text) if text else DEFAULT_LIMIT_GB
+    except ValueError:
+        limit = -1.0
+    if limit < 0:
+        raise RecipeError(f"EDGESHIP_CACHE_LIMIT_GB={text}: is not a size", "a number of gigabytes, e.g. 5")
+    return int(limit * 1e9)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished piece of work: its files in `folder`, what is known of it in `meta`, its content in one digest."""
+
+    key: str
+    folder: Path
+    kind: str
+    meta: dict[str, Any]
+    content: str
+    size_bytes: int
+    files: dict[str, str]
+
+
+def _age_s(path: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return 0.0
+
+
+def _entry(folder: Path) -> Entry:
+    """Read entry.json without looking at the files."""
+    raw = json.loads((folder / ENTRY).read_text())
+    return Entry(raw["key"], folder, raw["kind"], raw["meta"], raw["content"], raw["size_bytes"], raw["files"])
+
+
+class Store:
+    """Entries under `root`; any number of processes may use one root at once."""
+
+    def __init__(self, root: Path | None = None, limit_bytes: int | None = None) -> None:
+        self.root = root or default_root()
+        self.limit_bytes = default_limit_bytes() if limit_bytes is None else limit_bytes
+        for name in ("entries", "partial", "scratch", "locks", "facts"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def _folder(self, key: str) -> Path:
+        return self.root / "entries" / key[:2] / key
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, or None; a damaged one is removed, so that it is built again."""
+        folder = self._folder(key)
+        try:
+            entry = _entry(folder)
+            sound = all((folder / name).exists() and digest(folder / name) == sha for name, sha in entry.files.items())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError):
+            sound = False
+        if not sound:
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(folder / ENTRY)  # the least recently used entry goes first
+        return entry
+
+    @contextlib.contextmanager
+    def building(self, key: str) -> Iterator[Path]:
+        """An empty folder to build in; it vanishes on leaving unless `commit` took it."""
+        folder = self.root / "partial" / f"{key[:12]}-{uuid.uuid4().hex[:12]}"
+        with FileLock(f"{folder}.lock"):  # held before the folder exists, so that `tidy` never takes a living one
+            try:
+                folder.mkdir()
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                Path(f"{folder}.lock").unlink(missing_ok=True)
+
+    def commit(self, key: str, folder: Path, kind: str, meta: dict[str, Any]) -> Entry:
+        """Make a built folder the entry of `key`, by one rename; an entry that another process made first stays."""
+        files = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.name != ENTRY}
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        entry = {
+            "key": key,
+            "kind": kind,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "files": files,
+            "content": key_of(files),
+            "size_bytes": size,
+            "meta": meta,
+        }
+        (folder / ENTRY).write_text(json.dumps(entry, indent=1) + "\n")
+        final = self._folder(key)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists() and self.get(key) is None:
+            shutil.rmtree(final, ignore_errors=True)
+        with contextlib.suppress(FileExistsError, OSError):
+            folder.rename(final)
+        if not (final / ENTRY).exists():
+            raise OSError(f"{final}: could not be written")
+        self.drop_scratch(key)
+        return _entry(final)
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """One builder per key across processes: who waits finds the entry finished."""
+        path = self.root / "locks" / f"{key}.lock"
+        with FileLock(path):
+            yield
+
+    def scratch(self, key: str) -> Path:
+        """A folder of unfinished work under this key that survives a kill: checkpoints of training."""
+        folder = self.root / "scratch" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def drop_scratch(self, key: str) -> None:
+        """Remove a stage's scratch once it is finished."""
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
+
+    def note(self, key: str, fact: Any) -> None:
+        """Remember a small JSON fact, atomically: file digests, the code files a model was built from."""
+        path = self.root / "facts" / f"{key}.json"
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".tmp") as stream:
+            json.dump(fact, stream)
+        Path(stream.name).replace(path)
+
+    def fact(self, key: str) -> Any | None:
+        """What `note` remembered, or None."""
+        try:
+            return json.loads((self.root / "facts" / f"{key}.json").read_text())
+        except (OSError, ValueError):
+            return None
+
+    def file_digest(self, path: Path) -> str:
+        """SHA-256 of a file or folder; remembered by path, size and modification time."""
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        state = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+        key = key_of(["file", state])
+        known = self.fact(key)
+        if not isinstance(known, str):
+            known = digest(path)
+            self.note(key, known)
+        return known
+
+    def entries(self) -> list[Entry]:
+        """All entries, least recently used first; unreadable ones are left out."""
+        found: list[tuple[float, Entry]] = []
+        for path in (self.root / "entries").glob(f"*/*/{ENTRY}"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                found.append((path.stat().st_mtime, _entry(path.parent)))
+        return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+
+    def remove(self, entry: Entry) -> None:
+        """Delete one entry; entry.json goes first, so that a kill leaves nothing that looks finished."""
+        (entry.folder / ENTRY).unlink(missing_ok=True)
+        shutil.rmtree(entry.folder, ignore_errors=True)
+
+    def _drop_unless_held(self, path: Path, lock: Path) -> int:
+        """Remove a file or folder and its lock, unless a living process holds it; the bytes freed."""
+        try:
+            with FileLock(lock, timeout=0):
+                freed = sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+                shutil.rmtree(path, ignore_errors=True)
+                lock.unlink(missing_ok=True)
+        except Timeout:
+            return 0
+        return freed
+
+    def tidy(self) -> int:
+        """Remove what killed processes left and, over the limit, the least recently used; returns freed bytes."""
+        freed = 0
+        for name in {path.name.removesuffix(".lock") for path in (self.root / "partial").iterdir()}:
+            freed += self._drop_unless_held(self.root / "partial" / name, self.root / "partial" / f"{name}.lock")
+        for scratch in (self.root / "scratch").iterdir():  # checkpoints of killed work are kept, for a while
+            if _age_s(scratch) > SCRATCH_AGE_S or not any(scratch.iterdir()):
+                freed += self._drop_unless_held(scratch, self.root / "locks" / f"{scratch.name}.lock")
+        for lock in (self.root / "locks").iterdir():  # whoever waits for a lock opens it again and again
+            if _age_s(lock) > LOCK_AGE_S:
+                self._drop_unless_held(lock, lock)
+        entries = self.entries()
+        total = sum(entry.size_bytes for entry in entries)
+        for entry in entries:
+            if total <= self.limit_bytes:
+                break
+            self.remove(entry)
+            total -= entry.size_bytes
+            freed += entry.size_bytes
+        return freed

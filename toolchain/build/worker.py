@@ -1,0 +1,243 @@
+"""A worker process per family: reused, restarted after a crash, ended past its limits; its chatter goes to the log."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgeship.toolchain.errors import EdgeshipError, LineError
+
+# torch is imported once by the fork server; workers start from there in milliseconds
+PRELOAD = ["edgeship.toolchain.build.preload"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of a module-level function with picklable arguments."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Worker:
+    """One process; `call` runs one task at a time and raises what it raised."""
+
+    def __init__(self, log: Path, timeout_s: float, memory_bytes: int | None) -> None:
+        self._log = log
+        self._timeout_s = timeout_s
+        self._memory_bytes = memory_bytes
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: connection.Connection | None = None
+        self._life = threading.Lock()
+        self._closed = False
+        self.turn = threading.Lock()
+        """Held around `call`: a worker does one task at a time."""
+        self.peak_bytes = 0
+
+    def call(self, task: Task, on_message: Callable[[str, str], None]) -> Any:
+        """Run a task; `on_message(kind, text)` gets its warnings and progress while it runs.
+
+        LineError when the process dies, passes its time or its memory; the next call starts a fresh one.
+        """
+        with self._life:
+            pipe = self._start()
+        pipe.send(task)
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            if pipe.poll(0.2):
+                try:
+                    kind, value = pipe.recv()
+                except (EOFError, ConnectionError):
+                    raise self._died() from None
+                if kind == "done":
+                    return value
+                if kind == "error":
+                    raise value
+                on_message(kind, value)
+                continue
+            process = self._process
+            if process is None or not process.is_alive():
+                raise self._died()
+            resident = self._resident_bytes()
+            self.peak_bytes = max(self.peak_bytes, resident)
+            if self._memory_bytes and resident > self._memory_bytes:
+                self.stop()
+                raise LineError(
+                    f"the worker took {resident / 1e9:.1f} GB of memory, its limit is {self._memory_bytes / 1e9:g} GB",
+                    "raise build.memory_gb, or build with build.workers = 1",
+                )
+            if time.monotonic() > deadline:
+                self.stop()
+                raise LineError(f"not finished after {self._timeout_s:.0f} s", "raise build.timeout_s; see the log")
+
+    @property
+    def started(self) -> bool:
+        """Whether it has a process already."""
+        return self._process is not None
+
+    def close(self) -> None:
+        """Let an idle process end by itself, so that what it holds is given back properly; no call starts another."""
+        with self._life:
+            self._closed = True
+        process, pipe = self._process, self._pipe
+        if process is not None and pipe is not None and self.turn.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                pipe.send(None)
+                process.join(3)
+            self.turn.release()
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process, now."""
+        with self._life:  # who closes a worker and who waits for its answer may both come here
+            process, self._process = self._process, None
+            pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        if process is not None and process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            process.join(5)
+
+    def _start(self) -> connection.Connection:
+        if self._closed:
+            raise LineError("stopped before it began", "run again")
+        if self._process is not None and self._process.is_alive() and self._pipe is not None:
+            return self._pipe
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, str(self._log)), daemon=True)
+        with _without_main():
+            self._process.start()
+        theirs.close()
+        self._pipe = ours
+        return ours
+
+    def _died(self) -> LineError:
+        process = self._process
+        if process is not None:
+            process.join(5)
+        code = process.exitcode if process is not None else None
+        self.stop()
+        how = f"exit code {code}"
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            how = f"{name}: out of memory?" if name == "SIGKILL" else name
+        return LineError(f"the converter's process died ({how})", f"its last words are in {self._log}")
+
+    def _resident_bytes(self) -> int:
+        import psutil
+
+        with contextlib.suppress(psutil.Error, AttributeError):
+            return int(psutil.Process(self._process.pid).memory_info().rss)  # type: ignore[union-attr]
+        return 0
+
+
+class Slots:
+    """As many holders at once as there are slots; of those who wait, the lowest priority number goes first."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: list[tuple[int, int]] = []
+        self._arrivals = itertools.count()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def hold(self, priority: int) -> Iterator[None]:
+        """Wait for a slot and hold it for the time of the block."""
+        with self._changed:
+            ticket = (priority, next(self._arrivals))
+            heapq.heappush(self._waiting, ticket)
+            self._changed.wait_for(lambda: self._free > 0 and self._waiting[0] == ticket)
+            heapq.heappop(self._waiting)
+            self._free -= 1
+            self._changed.notify_all()  # another slot may be free for the next in line
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+
+class Here(Worker):
+    """This process in the place of a worker: for what only it knows, a live module."""
+
+    def call(self, task: Task, on_message: Callable[[str, str], None]) -> Any:
+        """Run the task here; a crash of it is a crash of this process."""
+        return task.function(*task.arguments, on_message)
+
+
+_one_start = threading.Lock()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers need nothing of the user's script or notebook: multiprocessing would run it again in each of them."""
+    with _one_start:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+def _serve(pipe: connection.Connection, log: str) -> None:
+    """The worker's main loop; it ends when the other end of the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, errors="replace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="replace", closefd=False)
+    inbox: list[Task | None] = []
+    arrived = threading.Condition()
+
+    def listen() -> None:
+        # a parent that was killed closes the pipe: end at once, in the middle of a conversion too
+        while True:
+            try:
+                task = pipe.recv()
+            except (EOFError, OSError):
+                os._exit(1)
+            with arrived:
+                inbox.append(task)
+                arrived.notify()
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        with arrived:
+            arrived.wait_for(lambda: bool(inbox))
+            task = inbox.pop(0)
+        if task is None:
+            return
+        try:
+            value = task.function(*task.arguments, lambda kind, text: pipe.send((kind, text)))
+            pipe.send(("done", value))
+        except EdgeshipError as error:
+            traceback.print_exc()
+            pipe.send(("error", error))
+        except MemoryError:
+            pipe.send(("error", LineError("out of memory", "build with build.workers = 1, or a machine with more")))
+        except Exception as error:
+            traceback.print_exc()
+            first = (str(error).strip().splitlines() or [""])[0][:300]
+            full = "No space left on device" in first
+            hint = "free room, then run again" if full else f"the full report is in {log}"
+            pipe.send(("error", LineError(f"{type(error).__name__}: {first}", hint)))

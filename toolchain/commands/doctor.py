@@ -1,0 +1,72 @@
+"""What is there: the registered plugins and what this machine can do."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from edgeship.toolchain import registry
+from edgeship.toolchain.build import keys
+from edgeship.toolchain.errors import install_command
+from edgeship.toolchain.plugin import Target
+
+PROGRAMS = {
+    "g++": ("the native ExecuTorch runner (without it: a flagged Python fallback)", "apt install g++"),
+    "chromium": ("pictures of the report in tests", "make system-deps"),
+    "adb": ("Android devices (to come)", "apt install adb"),
+}
+
+
+def plugins() -> list[dict[str, Any]]:
+    """One row per plugin: group, name, what it does, whether it is installed, its options."""
+    rows = []
+    groups: tuple[registry.Group, ...] = ("passes", "targets", "datasets", "metrics", "devices")
+    for group in groups:
+        for name in registry.names(group):
+            plugin = registry.load(group, name)
+            missing = [package for package in plugin.packages if not keys.version_of(package)]
+            rows.append(
+                {
+                    "group": group,
+                    "name": name,
+                    "about": (plugin.__doc__ or "").strip().splitlines()[0],
+                    "installed": not missing,
+                    "install": install_command(plugin.extra, " ".join(missing)) if missing else "",
+                    "specs": sorted(plugin.schemes) if issubclass(plugin, Target) else [],
+                    "needs": sorted(plugin.needs),
+                    "options": {key: _option(field) for key, field in plugin.model_fields.items()},
+                }
+            )
+    return rows
+
+
+def _option(field: FieldInfo) -> dict[str, Any]:
+    default = field.get_default(call_default_factory=True)
+    plain = default is None or isinstance(default, bool | int | float | str)
+    return {"default": default if plain else str(default), "about": field.description or ""}
+
+
+def machine() -> list[dict[str, str]]:
+    """One row per thing that some part of edgeship wants: what, found, for, remedy."""
+    rows = [{"what": "edgeship", "found": keys.version_of("edgeship"), "for": "everything", "remedy": ""}]
+    rows += [{"what": "python", "found": platform.python_version(), "for": "everything", "remedy": ""}]
+    wanted: dict[str, tuple[str, str]] = dict.fromkeys(keys.BASE_PACKAGES, ("everything", ""))
+    for group in ("targets", "passes", "datasets"):
+        for name in registry.names(group):
+            plugin = registry.load(group, name)
+            for package in plugin.packages:
+                wanted.setdefault(package, (name, plugin.extra))
+    for package, (name, extra) in wanted.items():
+        found = keys.version_of(package)
+        remedy = "" if found else install_command(extra, package)
+        rows.append({"what": package, "found": found, "for": name, "remedy": remedy})
+    for program, (purpose, remedy) in PROGRAMS.items():
+        path = shutil.which(program) or ""
+        rows.append({"what": program, "found": path, "for": purpose, "remedy": "" if path else remedy})
+    system = platform.system()
+    apple = "executes here" if system == "Darwin" else "built and evaluated by reference here; executes on macOS"
+    rows.append({"what": system, "found": platform.machine(), "for": f"Core ML: {apple}", "remedy": ""})
+    return rows

@@ -1,0 +1,113 @@
+"""`verify` and `bench` for files that were made elsewhere: the last steps of a run, without a recipe."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgeship.toolchain import quant
+from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.build.builder import builder
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.errors import DataError, RecipeError
+from edgeship.toolchain.judge import verdict as verification
+from edgeship.toolchain.judge.verdict import Case, Verdict
+from edgeship.toolchain.measure import bench as benches
+from edgeship.toolchain.protocol.messages import Result, dump
+from edgeship.toolchain.recipe import arguments as tables
+from edgeship.toolchain.recipe import read as recipe
+from edgeship.toolchain.samples import Array, load_samples
+
+
+def verify(
+    file: Path, against: str, data: str, inputs: list[str], weights: Path | None, spec: str | None, metric: str | None
+) -> Verdict:
+    """Judge a file against a model: the same checks as in a run, with the float model in the place of the program.
+
+    Outputs are paired with the model's by name, and in order where the file's names differ.
+    """
+    artifact = foreign.describe(file)
+    if spec is not None:
+        try:
+            quant.parse(spec)
+        except ValueError as error:
+            raise RecipeError(str(error), "e.g. float32, w8a8-static, w8a8-dynamic, w8-weights") from error
+    made = _recipe(against, data, inputs or _inputs_of(artifact), weights, metric)
+    model = made.models[0]
+    with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
+        with builder(made, Store(), Path(work) / "log.txt", lambda event: None) as build:
+            reference = build.reference(model)
+        # the file is asked by its own names
+        samples, expected = load_samples(reference.samples), load_samples(reference.outputs)
+        samples = replace(samples, inputs=_paired(samples.inputs, artifact.inputs, "inputs"))
+        outputs = _paired(expected.inputs, artifact.outputs, "outputs")
+        evaluation = model.data.get("evaluation")
+        case = Case(
+            spec=quant.parse(spec or artifact.spec),
+            samples=samples,
+            expected=outputs,
+            reference=outputs,
+            metric=evaluation.metric if evaluation else None,
+            metric_name=evaluation.metric_name if evaluation else "",
+            against_model_only=True,
+        )
+        return verification.judge(artifact, file.parent, Local(), case)
+
+
+def _paired(arrays: dict[str, Array], tensors: tuple[Tensor, ...], what: str) -> dict[str, Array]:
+    """The model's arrays under the file's names: paired by name, or in order where the names differ."""
+    if set(arrays) == {tensor.name for tensor in tensors}:
+        return {tensor.name: arrays[tensor.name] for tensor in tensors}
+    if len(arrays) != len(tensors):
+        ours, theirs = ", ".join(arrays), ", ".join(tensor.name for tensor in tensors) or "none that it tells"
+        raise DataError(f"the model has the {what} {ours}, the file {theirs}", f"compare files with the same {what}")
+    return {tensor.name: array for tensor, array in zip(tensors, arrays.values(), strict=True)}
+
+
+def _inputs_of(artifact: Artifact) -> list[str]:
+    """--input texts from what the file says of itself."""
+    return [
+        f"{t.name}:{'x'.join(str(s) for s in t.shape)}:{'float32' if t.quantization else t.dtype}"
+        for t in artifact.inputs
+    ]
+
+
+def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, metric: str | None) -> recipe.Recipe:
+    if against.endswith(".toml"):
+        return recipe.read(Path(against))
+    base = Path.cwd()
+    raw: dict[str, Any] = {
+        "name": "model",
+        "model": tables.model_table(against, inputs, weights),
+        "targets": {"torchscript": {}},
+    }
+    if data:
+        raw["evaluation"] = {**tables.data_table(data), **({"metric": metric} if metric else {})}
+    return recipe.from_tables(recipe.absolute(raw, base), base, "command line", "model")
+
+
+def bench(
+    files: list[Path], inputs: list[str], threads: int, launches: int, seconds: float, quick: bool
+) -> list[Result | str]:
+    """Measure files beside each other, interleaved; a file that cannot be measured answers why."""
+    given = [tables.input_table(text) for text in inputs]
+    subjects = []
+    for index, file in enumerate(files):
+        artifact = foreign.describe(file)
+        if given:
+            artifact = artifact.model_copy(update={"inputs": tuple(Tensor.model_validate(table) for table in given)})
+        samples = foreign.random_samples(artifact, {}, benches.CASES)
+        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
+    protocol = benches.QUICK if quick else benches.Protocol(launches=launches, seconds=seconds)
+    answers = benches.measure(subjects, Local(), protocol)
+    return [answers[subject.name] for subject in subjects]
+
+
+def as_dict(result: Result) -> Any:
+    """A result as plain JSON values."""
+    return json.loads(dump(result))

@@ -1,0 +1,1 @@
+"""How the agents of this host are found, built and started."""

@@ -1,0 +1,105 @@
+"""Builds the C++ ExecuTorch runner from the executorch wheel, once per sources, wheel and compiler."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from edgeship.toolchain.api import DeviceError, MissingError, cache_root, missing_extra
+
+LIBRARIES = (
+    "executorch",
+    "executorch_kernels_optimized",
+    "executorch_kernels_quantized",
+    "executorch_backend_xnnpack",
+    "executorch_threadpool",
+)
+# the wheel's own build settings: its headers only fit its libraries with these
+DEFINITIONS = ("-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL")
+JSON_HEADERS = "nlohmann-json"
+"""The distribution that brings nlohmann/json.hpp, so that nothing but a compiler must come from the system."""
+
+
+@functools.cache
+def build(sources: Path) -> Path:
+    """The runner's path; compiles `sources` into the cache folder if it is not there yet.
+
+    Raises MissingError without a compiler, the JSON headers or the wheel's libraries; DeviceError when the compiler
+    rejects the sources.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
+    runner = cache_root() / "native-runner" / _key(sources, compiler) / "runner"
+    if runner.exists():
+        return runner
+    runner.parent.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(runner.parent.parent / "lock"):
+        if not runner.exists():
+            with tempfile.TemporaryDirectory(dir=runner.parent.parent, ignore_cleanup_errors=True) as partial:
+                compile_runner(compiler, sources, Path(partial))
+                Path(partial).rename(runner.parent)
+    return runner
+
+
+def wheel_folder() -> Path:
+    """The installed executorch package; MissingError when it brings no C++ libraries."""
+    for place in _places("executorch"):
+        if (place / "lib" / "libexecutorch.so").exists() and (place / "include").exists():
+            return place
+    raise MissingError("this executorch brings no C++ libraries", "pip install 'edgeship[executorch]' on Linux")
+
+
+def json_headers() -> Path:
+    """The folder that holds nlohmann/json.hpp; MissingError where the package is not installed."""
+    for place in _places("nlohmann_json"):
+        if (place / "include" / "nlohmann" / "json.hpp").exists():
+            return place / "include"
+    raise missing_extra("executorch", JSON_HEADERS)
+
+
+def _places(package: str) -> list[Path]:
+    """The folders of an installed package, which is not imported for it."""
+    spec = importlib.util.find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
+
+
+def compile_runner(compiler: str, sources: Path, out: Path) -> None:
+    """Write `runner` into `out` and beside it `lib`, a link to the wheel's libraries, where it looks for them."""
+    wheel, headers = wheel_folder(), json_headers()
+    command = [
+        *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
+        *("-isystem", str(headers)),
+        *("-isystem", str(wheel / "include")),
+        *("-isystem", str(wheel / "include/executorch/runtime/core/portable_type/c10")),
+        *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{wheel / 'lib'}"),
+        # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
+        *("-Wl,--no-as-needed", *(f"-l{name}" for name in LIBRARIES), "-Wl,--as-needed", "-Wl,-rpath,$ORIGIN/lib"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeviceError(
+            f"the ExecuTorch runner does not compile: {done.stderr.strip()[-1000:]}",
+            "set CXX to another compiler, or to nothing that exists for the slower Python agent",
+        )
+    (out / "lib").symlink_to(wheel / "lib")
+
+
+def _key(sources: Path, compiler: str) -> str:
+    """Changes with the sources, the wheel (its version and place), the JSON headers and the compiler."""
+    about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    places = (str(wheel_folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
+    parts = (*places, version("executorch"), version(JSON_HEADERS), about)
+    sha = hashlib.sha256("\0".join(parts).encode())
+    for file in (Path(__file__), *sorted(sources.glob("*.?pp"))):
+        sha.update(file.name.encode() + b"\0" + file.read_bytes())
+    return sha.hexdigest()[:24]

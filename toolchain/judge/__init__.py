@@ -1,0 +1,1 @@
+"""Whether a file computes what its program and the float model compute."""

@@ -1,0 +1,1 @@
+"""Latency and memory: launches, their order, and the observations that are kept."""

@@ -1,0 +1,109 @@
+"""Stored measurements: observations under their conditions, appended, never overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeship.toolchain import stats
+from edgeship.toolchain.build.store import Store, key_of
+from edgeship.toolchain.measure import bench
+from edgeship.toolchain.measure.bench import Protocol, Subject
+from edgeship.toolchain.plugin import Device
+from edgeship.toolchain.protocol.messages import Result, dump
+
+FILE = "result.json"
+DRAWN_SAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Session:
+    """Measures what has no measurement under these conditions yet; `again` measures all."""
+
+    store: Store
+    device: Device
+    protocol: Protocol
+    again: bool = False
+
+    def results(self, subjects: Sequence[Subject], on_launch: Callable[[str, int], None]) -> dict[str, Result | str]:
+        """The latest result of each subject by name, or why there is none."""
+        known: dict[str, Result | str] = {}
+        if not self.again:
+            for subject in subjects:
+                if (result := self._latest(subject)) is not None:
+                    known[subject.name] = result
+        missing = [subject for subject in subjects if subject.name not in known]
+        fresh = bench.measure(missing, self.device, self.protocol, on_launch) if missing else {}
+        for subject in missing:
+            if isinstance(answer := fresh[subject.name], Result):
+                self._append(subject, answer)
+        return {subject.name: known.get(subject.name) or fresh[subject.name] for subject in subjects}
+
+    def _conditions(self, subject: Subject) -> str:
+        return key_of(
+            [
+                "measurement",
+                bench.VERSION,
+                subject.artifact.sha256,
+                subject.artifact.runtime.model_dump(),
+                dataclasses.asdict(self.protocol),
+                subject.threads,
+                subject.batch,
+                subject.options,
+                self.device.conditions(subject.artifact),
+            ]
+        )
+
+    def _latest(self, subject: Subject) -> Result | None:
+        conditions = self._conditions(subject)
+        observed = self.store.fact(conditions) or []
+        for key in reversed(observed):
+            if entry := self.store.get(key):
+                return Result.model_validate_json((entry.folder / FILE).read_text())
+        return None
+
+    def _append(self, subject: Subject, result: Result) -> None:
+        conditions = self._conditions(subject)
+        with self.store.lock(conditions):
+            observed = self.store.fact(conditions) or []
+            key = key_of([conditions, result.id])
+            with self.store.building(key) as folder:
+                (folder / FILE).write_text(dump(result))
+                self.store.commit(key, folder, "measurement", {"name": subject.name})
+            self.store.note(conditions, [*observed, key])
+
+
+def keep(result: Result, folder: Path, name: str, device: str) -> Path:
+    """Copy a result into a run directory under the next free number."""
+    place = folder / "measurements" / f"{name}@{device}"
+    place.mkdir(parents=True, exist_ok=True)
+    file = place / f"{len(list(place.iterdir())):03d}.json"
+    file.write_text(dump(result))
+    return file
+
+
+def flag(result: Result, name: str) -> None:
+    """Add a blocking flag that was found outside the measurement itself."""
+    if result.validity is not None:
+        result.validity.valid = False
+        result.validity.flags = sorted({*result.validity.flags, name})
+
+
+def notes(result: Result) -> list[str]:
+    """How a file was measured, where an app would run it in another way."""
+    stands_in = result.agent.imports_torch and result.runtime.name != "torch"
+    return ["Python fallback"] if stands_in else []
+
+
+def thinned(result: Result) -> list[float]:
+    """At most 400 calls of all launches, evenly picked, for drawing."""
+    timed = [stats.per_call_ns(run) for run in result.runs if run.samples]
+    if not timed:
+        return []
+    pooled = np.concatenate(timed)
+    picks = np.unique(np.linspace(0, len(pooled) - 1, min(DRAWN_SAMPLES, len(pooled))).astype(int))
+    return [float(value) for value in pooled[picks]]

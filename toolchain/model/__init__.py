@@ -1,0 +1,1 @@
+"""The user's model: where it comes from, whether it is sound, and its exported program."""

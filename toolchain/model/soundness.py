@@ -1,0 +1,100 @@
+"""Is a loaded model worth converting: it answers, always the same, and something that depends on its input."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edgeship.toolchain.errors import EdgeshipError, SourceError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Outputs = list[tuple[str, "torch.Tensor"]]
+TINY = 1e-6  # an untrained MobileNetV2 answers 3e-9, which int8 turns into exactly 0
+
+
+def call(module: nn.Module, inputs: tuple[torch.Tensor, ...], when: str = "") -> Outputs:
+    """The named outputs of one call of a flat module; SourceError says where the model failed."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            return module.named(*(value.clone() for value in inputs))  # type: ignore[no-any-return, operator]
+    except EdgeshipError:
+        raise
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "/torch/" not in f.filename]
+        given = ", ".join(f"{str(v.dtype).removeprefix('torch.')} {list(v.shape)}" for v in inputs)
+        raise SourceError(
+            f"the model fails {when + ' ' if when else ''}at {frames[-1].filename}:{frames[-1].lineno}: "
+            f"{str(error).strip() or type(error).__name__}",
+            f"it was called with {given}: correct the inputs' shapes, dtypes, order and value range",
+        ) from error
+
+
+def check(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs, warn: Callable[[str], None]) -> None:
+    """Raise SourceError for a model that keeps train behaviour, changes itself, or answers NaN or a constant."""
+    import torch
+
+    if not outputs:
+        raise SourceError("the model answers no tensor", "return what the artifact must compute")
+    for name, value in outputs:
+        if not value.isfinite().all():
+            raise SourceError(f"output {name!r} has NaN or infinite values", "check the weights and the input's range")
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    again = call(module, inputs)
+    changed = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, buffers[name])]
+    if changed:
+        raise SourceError(
+            f"a call changes the model's {', '.join(changed[:3])}",
+            "a batch norm in train mode, or state: pass state in and out, and name it in [model.state]",
+        )
+    if any(not torch.equal(first, second) for (_, first), (_, second) in zip(outputs, again, strict=True)):
+        raise SourceError(
+            "the model answers differently to the same input although it is in eval mode",
+            "something random is left on: F.dropout without training=self.training, noise, sampling",
+        )
+    try:
+        other = call(module, _disturbed(inputs))
+    except SourceError as error:
+        warn(f"whether the outputs depend on the inputs could not be tried: {error}")
+        return
+    constant = [name for (name, a), (_, b) in zip(outputs, other, strict=True) if _same(a, b)]
+    if len(constant) == len(outputs):
+        raise SourceError(
+            f"the model answers the same to different inputs ({', '.join(constant[:3])})",
+            "are the trained weights loaded? a saturated or dead network cannot be verified",
+        )
+    for name in constant:
+        warn(f"output {name!r} does not depend on the inputs")
+    for name, value in outputs:
+        if value.is_floating_point() and name not in constant and value.abs().max() < TINY:
+            warn(f"output {name!r} is below {TINY:g} everywhere: are the trained weights loaded?")
+
+
+def _disturbed(inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Other values from the same range: floats reversed and scaled; integers mirrored, where there are no floats."""
+    import torch
+
+    def float_(value: torch.Tensor) -> torch.Tensor:
+        scale = torch.linspace(0.5, 1.0, value.numel(), dtype=torch.float64)
+        offset = 0.1 * value.double().std() if value.numel() > 1 else 0.1
+        return (value.double().flatten().flip(0) * scale + offset).reshape(value.shape).to(value.dtype)
+
+    def integer(value: torch.Tensor) -> torch.Tensor:
+        value = value.to(torch.int64) if (kind := value.dtype) == torch.bool else value
+        low, high = value.min(), value.max()
+        return ((value == 0) if low == high else low + high - value).to(kind)
+
+    if any(value.is_floating_point() for value in inputs):
+        return tuple(float_(value) if value.is_floating_point() else value for value in inputs)
+    return tuple(integer(value) for value in inputs)
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    return bool((a.double() - b.double()).abs().max() <= 1e-6 * a.double().abs().max()) if a.numel() else True

@@ -1,0 +1,268 @@
+"""Job and Result: the JSON spoken with every agent and app (bench-job/1, bench-result/1)."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from edgeship.toolchain.protocol.machine import (
+    Bytes,
+    Check,
+    Count,
+    DeviceFacts,
+    Energy,
+    Environment,
+    Flag,
+    Memory,
+    Ns,
+    Operator,
+    Part,
+    Placement,
+)
+from edgeship.toolchain.protocol.schema import schema_text
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Uuid = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT", json_schema_extra={"format": "date-time"})]
+Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "energy", "profile"]
+DType = Literal[
+    "float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool"
+]
+Format = Literal["executorch", "onnx", "ort", "coreml", "coreai", "litert", "torchscript", "torchscript_lite", "torch"]
+RuntimeName = Literal[
+    "executorch",
+    "onnxruntime",
+    "onnxruntime-web",
+    "coreml",
+    "coreai",
+    "litert",
+    "tflite-micro",
+    "pytorch-lite",
+    "torch",
+]
+
+
+class Stop(Part):
+    """When to stop a phase; adaptive warm-up ends early once two moving averages agree (see docs/measuring.md)."""
+
+    min_iters: Count = 0
+    min_ns: Ns = 0
+    max_ns: Ns = 0
+    max_iters: int | None = None
+    adaptive: bool = False
+
+
+class TensorFile(Part):
+    """One tensor's raw little-endian row-major bytes at `offset` of `path` (relative to the job's folder)."""
+
+    name: str
+    dtype: DType
+    shape: list[Count]
+    path: str
+    offset: Bytes = 0
+
+
+class JobArtifact(Part):
+    """The file to execute; `path` is relative to the job's folder or absolute."""
+
+    format: Format
+    path: str
+    sha256: Sha256
+    name: str = ""
+    size: Bytes = 0
+
+
+class JobRuntime(Part):
+    """`options` belong to the runtime, e.g. {"graph_optimization": "all"}."""
+
+    name: RuntimeName
+    backend: str = "cpu"
+    threads: int = Field(1, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Config(Part):
+    """What to do with the artifact; copied into the result."""
+
+    mode: Mode
+    warmup: Stop = Field(default_factory=Stop)
+    measure: Stop = Field(default_factory=Stop)
+    processes: int = Field(1, ge=1)
+    interval_ns: Ns | None = None
+    batch: int = 1
+    concurrency: int | None = None
+    inputs: Literal["random", "zeros", "file"] = "file"
+    seed: int | None = None
+    timed_region: Literal["invoke", "invoke+io", "end_to_end"] = "invoke"
+    memory_sampling_ns: Ns | None = None
+
+
+class Job(Part):
+    """One launch of an agent.
+
+    mode verify runs each of `cases` once and writes all outputs, back to back, to `capture` (a file name in the
+    job's folder); latency times repeated invocations over `cases` in turn; memory runs each case once and reads the
+    counters. Tensors of a case are in the model's order and carry its names; `outputs` names the model's outputs in
+    order: an agent finds tensors by these names where the file knows them, by position where it does not.
+    `feedback` maps an output name to the input name that takes it at the next case (streaming state).
+    """
+
+    schema_: Literal["bench-job/1"] = Field("bench-job/1", alias="schema")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    id: Uuid = Field(default_factory=lambda: str(uuid.uuid4()))
+    artifact: JobArtifact
+    runtime: JobRuntime
+    config: Config
+    cases: list[list[TensorFile]] = Field(min_length=1)
+    outputs: list[str] = Field(default_factory=list)
+    capture: str | None = None
+    feedback: dict[str, str] = Field(default_factory=dict)
+    deadline_ns: Ns = 600_000_000_000
+
+    def save(self, path: Path) -> None:
+        """Write the JSON an agent reads; the job's folder is the file's."""
+        path.write_text(dump(self))
+
+
+class OutputTensor(Part):
+    """One captured output at `offset` of the job's capture file."""
+
+    name: str
+    dtype: DType
+    shape: list[Count]
+    offset: Bytes
+
+
+class TensorInfo(Part):
+    """What an agent saw of an input or output."""
+
+    name: str | None = None
+    dtype: DType | Literal["string"]
+    shape: list[Count]
+
+
+class Clock(Part):
+    source: str
+    resolution: Ns
+
+
+class Cold(Part):
+    """Cold start in its parts; process_start is from exec to the agent's first line."""
+
+    process_start: Ns | None = None
+    runtime_init: Ns | None = None
+    load: Ns | None = None
+    prepare: Ns | None = None
+    first_inference: Ns | None = None
+    page_cache: Literal["dropped", "warm", "unknown"] | None = None
+    compile_cache: Literal["absent", "present", "unknown"] | None = None
+
+
+class RunError(Part):
+    phase: Literal["deploy", "start", "load", "warmup", "measure", "collect"]
+    message: str
+    code: str | None = None
+
+
+class Run(Part):
+    """One process launch: raw samples in order, unfiltered, in nanoseconds."""
+
+    index: Count = 0
+    arm: str | None = None
+    order: int | None = None
+    started_at: Timestamp | None = None
+    clock: Clock | None = None
+    cold: Cold | None = None
+    warmup: list[Ns] | None = None
+    warmup_stop: Literal["steady", "min", "max_time"] | None = None
+    samples: list[Ns] | None = None
+    iterations_per_sample: int | None = Field(
+        None, ge=1, description="calls in each sample: divide by it for the time of one; absent: 1"
+    )
+    window: Ns | None = None
+    completed: int | None = Field(None, description="calls finished in window (throughput mode)")
+    memory: Memory | None = None
+    env: list[Environment] | None = None
+    energy: Energy | None = None
+    check: Check | None = None
+    ops: list[Operator] | None = None
+    outputs: list[list[OutputTensor]] | None = Field(None, description="captured outputs, one list per case")
+    error: RunError | None = None
+
+
+class Agent(Part):
+    kind: Literal["python", "cpp", "android", "ios", "browser", "mcu", "remote"]
+    version: str
+    build: Literal["release", "debug"] | None = None
+    git_commit: str | None = None
+    imports_torch: bool | None = Field(None, description="true where the runtime is torch: its memory is not lean")
+
+
+class ResultRuntime(Part):
+    name: RuntimeName
+    version: str
+    backend: str
+    threads: int | None = None
+    options: dict[str, Any] | None = None
+    placement: Placement | None = None
+    planned_bytes: Bytes | None = Field(None, description="memory the runtime planned ahead, where it tells")
+
+
+class ResultArtifact(Part):
+    format: Format
+    sha256: Sha256
+    size: Bytes
+    name: str | None = None
+    recipe: str | None = None
+    inputs: list[TensorInfo] | None = None
+    outputs: list[TensorInfo] | None = None
+
+
+class Validity(Part):
+    valid: bool
+    flags: list[Flag] = Field(json_schema_extra={"uniqueItems": True})
+
+
+class Result(Part):
+    """What an agent answers; an absent key means unknown. Agents never compute statistics."""
+
+    schema_: Literal["bench-result/1"] = Field("bench-result/1", alias="schema")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    id: Uuid = Field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: Timestamp = Field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat())
+    labels: dict[str, str] | None = None
+    agent: Agent
+    transport: Literal["local", "adb", "devicectl", "xctest", "ssh", "cdp", "serial", "cloud"] | None = None
+    device: DeviceFacts
+    artifact: ResultArtifact
+    runtime: ResultRuntime
+    config: Config
+    runs: list[Run] = Field(min_length=1)
+    summary: dict[str, Any] | None = None
+    validity: Validity | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> Result:
+        """Read what an agent wrote; pydantic.ValidationError when it is not a bench-result/1."""
+        return cls.model_validate_json(path.read_bytes())
+
+
+def dump(message: Job | Result) -> str:
+    """JSON of a message, unknown keys absent."""
+    return message.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+
+
+def schemas() -> dict[str, str]:
+    """File name → JSON Schema text, as kept in apps/protocol (`write_schemas` renews them)."""
+    models: dict[str, type[Part]] = {"bench-job-1.schema.json": Job, "bench-result-1.schema.json": Result}
+    return {name: schema_text(model, name) for name, model in models.items()}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the schemas: `write_schemas(Path("apps/protocol"))` after any change of the models."""
+    for name, text in schemas().items():
+        (folder / name).write_text(text)

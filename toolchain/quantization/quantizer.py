@@ -1,0 +1,140 @@
+"""The portable quantizer: one int8 program that every runtime takes.
+
+A thin subclass of ExecuTorch's XNNPACKQuantizer. Signal over quantization noise of the program on held-out images
+(batch norm warmed up), stock → portable: MobileNetV2 35.6 → 36.9 dB, MobileNetV3-L 16.6 → 33.8, ResNet18 25.5 → 25.5.
+What it changes:
+
+* a convolution (or linear) and its ReLU6 share one quantization of the output (the stock quantizer only fuses ReLU);
+* the floor under every scale is 1e-9 instead of 2**-12, which destroys networks with small activations;
+* integer arithmetic (positions, masks) is left alone: the stock one turns its scalars into float tensors.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from edgeship.toolchain.api import missing_extra
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+    from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
+
+SCALE_FLOOR = 1e-9
+"""Smallest scale of activations and weights."""
+
+
+def symmetric_config(
+    activation_observer: Any = None, *, is_dynamic: bool = False, is_qat: bool = False, weight_qmax: int = 127
+) -> QuantizationConfig:
+    """Int8 activations (per tensor, affine), weights per channel and symmetric in [-weight_qmax, weight_qmax].
+
+    `activation_observer` replaces the stock (histogram) observer of activations. Weight ranges below 8 bits stay in
+    int8 containers.
+    """
+    _, config_of = _upstream()
+    config = config_of(
+        is_per_channel=True, is_dynamic=is_dynamic, is_qat=is_qat, weight_qmin=-weight_qmax, weight_qmax=weight_qmax
+    )
+    activation = _with_floor(config.input_activation, activation_observer)
+    return replace(
+        config,
+        input_activation=activation,
+        output_activation=activation if config.output_activation is not None else None,
+        weight=_symmetric_in_training(_with_floor(config.weight)) if is_qat else _with_floor(config.weight),
+    )
+
+
+def _symmetric_in_training(spec: QuantizationSpec) -> QuantizationSpec:
+    """Weights trained with zero points of 0, which is all that runtimes take.
+
+    torch's fused fake quantization moves the zero point of a channel whose weights all have one sign.
+    """
+    from torchao.quantization.pt2e import FakeQuantize
+
+    keywords = spec.observer_or_fake_quant_ctr.p.keywords
+    return replace(spec, observer_or_fake_quant_ctr=FakeQuantize.with_args(**keywords))
+
+
+def portable_quantizer(config: QuantizationConfig, operators: Sequence[Any] | None = None) -> Quantizer:
+    """The quantizer with one configuration, for the whole program or for these operators only."""
+    quantizer = _quantizer_class()()
+    if operators is None:
+        return quantizer.set_global(config)
+    for operator in operators:
+        quantizer.set_operator_type(operator, config)
+    return quantizer
+
+
+def _with_floor(spec: QuantizationSpec, observer: Any = None) -> QuantizationSpec:
+    # torchao wants the class directly below one PartialWrapper: unwrap, do not nest
+    partial = (spec.observer_or_fake_quant_ctr if observer is None else observer).p
+    constructor = partial.func.with_args(**{**partial.keywords, "eps": SCALE_FLOOR})
+    return replace(spec, observer_or_fake_quant_ctr=constructor)
+
+
+def _upstream() -> tuple[Any, Any]:
+    try:
+        from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+            XNNPACKQuantizer,
+            get_symmetric_quantization_config,
+        )
+    except ImportError as error:
+        raise missing_extra("executorch", "executorch, whose quantizer edgeship builds on,") from error
+    return XNNPACKQuantizer, get_symmetric_quantization_config
+
+
+@functools.cache
+def _quantizer_class() -> Any:
+    base, _ = _upstream()
+
+    class PortableQuantizer(base):  # type: ignore[misc, valid-type]
+        """See the module's docstring."""
+
+        def transform_for_annotation(self, model: GraphModule) -> GraphModule:
+            from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
+
+            float_scalars_to_buffers(model)
+            return model
+
+        def annotate(self, model: GraphModule) -> GraphModule:
+            super().annotate(model)
+            fuse_relu6(model)
+            return model
+
+    return PortableQuantizer
+
+
+def fuse_relu6(model: GraphModule) -> int:
+    """Move the output annotation of a convolution, linear or batch norm to the hardtanh that alone reads it.
+
+    Returns the number of fused pairs.
+    """
+    import torch
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, QuantizationSpec
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    aten = torch.ops.aten
+    producers = {
+        aten.conv1d.default,
+        aten.conv2d.default,
+        aten.conv_transpose2d.input,
+        aten.linear.default,
+        aten.batch_norm.default,
+    }
+    fused = 0
+    for clamp in model.graph.nodes:
+        if clamp.target not in (aten.hardtanh.default, aten.hardtanh_.default, aten.relu6.default):
+            continue
+        producer = clamp.args[0]
+        annotation = producer.meta.get(Q_ANNOTATION_KEY)
+        if producer.target not in producers or len(producer.users) > 1 or annotation is None:
+            continue
+        if not isinstance(annotation.output_qspec, QuantizationSpec):
+            continue
+        clamp.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(output_qspec=annotation.output_qspec, _annotated=True)
+        annotation.output_qspec = None
+        fused += 1
+    return fused

@@ -1,0 +1,1 @@
+"""Recipes: TOML, tables or arguments to checked plans, without torch."""

@@ -1,0 +1,168 @@
+"""Run directory to report.html: one offline file for a person, the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.judge.verdict import THRESHOLDS
+from edgeship.toolchain.report import plots
+from edgeship.toolchain.report.document import Report, ReportLine
+
+
+def newest(folder: Path) -> Path:
+    """The run directory itself, or the newest one below a folder of runs."""
+    if (folder / "report.json").is_file():
+        return folder
+    found = sorted(folder.glob("*/report.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise RecipeError(f"{folder}: there is no run", "`edgeship run RECIPE` makes one")
+    return found[-1].parent
+
+
+def read(folder: Path) -> Report:
+    """report.json of a run directory."""
+    try:
+        return Report.model_validate_json((folder / "report.json").read_text())
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{folder}: its report.json cannot be read ({error})", "run the recipe again") from error
+
+
+def write_html(report: Report, folder: Path) -> Path:
+    """Write report.html into the run directory."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"size": size, "ms": milliseconds, "db": decibel, "ratio": lambda v: f"{v:.2f}×"}
+    environment.tests["search"] = lambda text, part: part in text
+    path = folder / "report.html"
+    path.write_text(environment.get_template("report.html.j2").render(**_view(report)))
+    return path
+
+
+def size(count: float) -> str:
+    """Bytes for a person."""
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def milliseconds(value_ns: float) -> str:
+    """Nanoseconds as milliseconds with three significant digits."""
+    value = value_ns / 1e6
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def decibel(value: float) -> str:
+    """SQNR; bit by bit equal outputs have no finite one."""
+    return "equal" if value >= 200 else f"{value:.1f} dB"
+
+
+def _view(report: Report) -> dict[str, Any]:
+    metric = next((line.metric.name for line in report.lines if line.metric), None)
+    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
+    plotted, y_label = _y_axis(report, metric, most)
+    bad = [line for line in report.lines if line.status == "failed" or line.verdict == "fail"]
+    return {
+        "report": report,
+        "metric": metric,
+        "max_metric_drop": report.max_metric_drop,
+        "most_samples": most,
+        "bad": bad,
+        "unsupported": [line for line in report.lines if line.status == "unsupported"],
+        "not_executed": [line for line in report.lines if line.verdict == "not-executed"],
+        "passed": [line for line in report.lines if line.verdict == "pass"],
+        "flagged": [line for line in report.lines if line.flags and line.verdict == "pass"],
+        "series": {name: index for index, name in enumerate(report.targets)},
+        "marks": {name: index for index, name in enumerate(_variants(report))},
+        "shape": plots.shape,
+        "thresholds": THRESHOLDS,
+        "against_latency": plots.scatter(_points(report, _latency_ms, plotted, most), "median latency, ms", y_label),
+        "against_size": plots.scatter(_points(report, _size_mb, plotted, most), "file size, MB", y_label),
+        "strips": plots.strips(_strips(report)),
+        "name_of": name_of,
+        "variant_of": _variant,
+    }
+
+
+def name_of(line: ReportLine, several: bool) -> str:
+    """A line's name for a person."""
+    model = f"{line.model} " if several else ""
+    return f"{model}{line.variant} → {line.target}"
+
+
+def _variants(report: Report) -> list[str]:
+    """What the marks tell apart: variants, of each model where there are several."""
+    return list(dict.fromkeys(_variant(line, report) for line in report.lines))
+
+
+def _variant(line: ReportLine, report: Report) -> str:
+    return f"{line.model} {line.variant}" if len(report.models) > 1 else line.variant
+
+
+def _y_axis(report: Report, metric: str | None, most: int) -> tuple[str | None, str]:
+    """What the plots show upwards and how it is called: the task metric if it tells lines apart, else (None) SQNR."""
+    sqnr = "SQNR against float, dB"
+    if metric is None:
+        return None, sqnr
+    figures = {_quality(line, metric, most) for line in report.lines} - {None}
+    if len(figures) == 1:  # all points on one line would show nothing
+        return None, f"{sqnr} ({metric} is {figures.pop():.4g}% for all)"
+    return metric, f"{metric}, %"
+
+
+def _points(
+    report: Report, cost: Callable[[ReportLine], float | None], metric: str | None, most: int
+) -> list[plots.Point]:
+    marks = {name: index for index, name in enumerate(_variants(report))}
+    points = []
+    for line in report.lines:
+        x, y = cost(line), _quality(line, metric, most)
+        if x is None or y is None:
+            continue
+        label = f"{name_of(line, len(report.models) > 1)}: {y:.4g}, {x:.4g}" + (
+            " (fails)" if line.verdict == "fail" else ""
+        )
+        mark = marks[_variant(line, report)]
+        points.append(plots.Point(x, y, report.targets.index(line.target), mark, label, line.verdict == "fail"))
+    return points
+
+
+def _latency_ms(line: ReportLine) -> float | None:
+    return next((m.latency_ns["p50"] / 1e6 for m in line.measurements if "p50" in m.latency_ns), None)
+
+
+def _size_mb(line: ReportLine) -> float | None:
+    return line.artifact.size_bytes / 1e6 if line.artifact else None
+
+
+def _quality(line: ReportLine, metric: str | None, most: int) -> float | None:
+    """The task metric in percent where there is one, else the SQNR to the float model.
+
+    A metric of fewer samples than the others' (an interpreter's) does not stand beside them.
+    """
+    if metric:
+        return 100 * line.metric.artifact if line.metric and line.metric.samples == most else None
+    return line.parity_float.sqnr_db if line.parity_float else None
+
+
+def _strips(report: Report) -> list[plots.Strip]:
+    rows = []
+    for line in report.lines:
+        for measured in line.measurements[:1]:
+            if measured.sample_ns and "p50" in measured.latency_ns:
+                rows.append(
+                    plots.Strip(
+                        name_of(line, len(report.models) > 1),
+                        [value / 1e6 for value in measured.sample_ns],
+                        measured.latency_ns["p50"] / 1e6,
+                        report.targets.index(line.target),
+                    )
+                )
+    return sorted(rows, key=lambda row: (row.series, row.median))

@@ -1,0 +1,276 @@
+"""What a terminal shows: tables, progress, errors. User text is never read as markup."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.judge.verdict import Verdict
+from edgeship.toolchain.measure import history as measurements
+from edgeship.toolchain.protocol.messages import Result
+from edgeship.toolchain.report.document import Report, ReportLine
+
+NOTES_WIDTH = 110  # columns of a terminal from which on notes stand in the table
+STYLES = {"pass": "green", "fail": "bold red", "failed": "bold red", "unsupported": "dim", "not-executed": "yellow"}
+
+# a pipe or a log file has no width of its own: tables must not be squeezed into 80 columns there
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False)
+
+
+def say(text: str, style: str = "") -> None:
+    """One line of text for a person."""
+    out.print(Text(text, style=style), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """A document for a program, on standard output."""
+    sys.stdout.write((value if isinstance(value, str) else json.dumps(value, indent=1)) + "\n")
+
+
+def count(number: int, what: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """An error and what to do about it, on standard error."""
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    if hint:
+        err.print(Text.assemble((" hint: ", "bold"), hint), soft_wrap=True)
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Nothing that libraries write to standard error meanwhile is shown; errors come as exceptions."""
+    sys.stderr.flush()
+    held = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(held, 2)
+        os.close(held)
+        os.close(nowhere)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = (), wraps: Sequence[str] = ()
+) -> None:
+    """A plain table; columns named in `right` are numbers, those in `wraps` (and the last) free text."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        text = column in wraps or index == len(columns) - 1  # figures never wrap
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=not text)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    out.print(table)
+
+
+class Tracker:
+    """Shows each line's stage while it is worked on; without a terminal, one plain line per finished line."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if event.kind == "warning":
+            self._print(f"warning: {event.line}: {event.text}", "yellow")
+        elif event.kind == "failed":
+            self._end(event.line)
+            self._print(f"failed: {event.line}: {event.text}", "bold red")
+        elif event.kind in ("done", "unsupported"):
+            self._end(event.line)
+        elif self._progress is not None:
+            if event.line not in self._tasks:
+                self._tasks[event.line] = self._progress.add_task(event.line, stage="", total=None)
+            self._progress.update(self._tasks[event.line], stage=event.text)
+
+    def _print(self, text: str, style: str) -> None:
+        console = self._progress.console if self._progress is not None else err
+        console.print(Text(text, style=style), soft_wrap=True)
+
+    def _end(self, line: str) -> None:
+        if self._progress is not None and line in self._tasks:
+            self._progress.remove_task(self._tasks.pop(line))
+
+
+@contextmanager
+def tracking() -> Iterator[Tracker]:
+    """A Tracker for the time of a run."""
+    if not err.is_terminal:
+        yield Tracker(None)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[stage]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
+        yield Tracker(progress)
+
+
+def print_report(report: Report) -> None:
+    """The result table of a run."""
+    several = len(report.models) > 1
+    metric = next((line.metric.name for line in report.lines if line.metric), None)
+    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
+    columns = [*(["model"] if several else []), "variant", "target", "verdict"]
+    columns += [metric] if metric else []
+    columns += ["SQNR dB", "size", "÷ float", "p50 ms", "÷ float", "peak MB", "notes"]
+    rows = [_row(line, several, metric, most) for line in report.lines]
+    below = out.width < NOTES_WIDTH  # no room for notes beside the figures
+    if below:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    print_table(columns, rows, (metric or "", "SQNR dB", "size", "÷ float", "p50 ms", "peak MB"))
+    for line in report.lines:
+        if below and (notes := _notes(line)):
+            say(f"{line.model} {line.variant} → {line.target}: {notes}", "dim")
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(report.counts.items()))
+    say(f"\n{count(len(report.lines), 'line')}: {counts}")
+    if report.quick:
+        say("quick measurement: one launch each, figures compare within this run only", "dim")
+    for line in report.lines:
+        if line.status == "failed" or line.verdict == "fail":
+            name = f"{line.model} {line.variant} → {line.target}"
+            say(f"{line.verdict or line.status}: {name}: {line.reason or ''}", STYLES["fail"])
+            if line.hint:
+                say(f"  hint: {line.hint}")
+
+
+def print_verdict(file: Path, verdict: Verdict) -> None:
+    """What `verify` found."""
+    say(f"{file}: {verdict.verdict}", STYLES[verdict.verdict])
+    if verdict.executed_by:
+        say(f"executed by {verdict.executed_by}")
+    if verdict.against_float:
+        found = verdict.against_float
+        say(f"SQNR {found.sqnr_db:.1f} dB (worst sample {found.worst_sample_sqnr_db:.1f}), cosine {found.cosine:.6f}, "
+            f"largest difference {found.max_abs:.3g}, on {found.samples} samples")  # fmt: skip
+        if found.top1_agreement is not None:
+            say(f"top-1 agreement {found.top1_agreement:.2%}")
+    if verdict.metric:
+        low, high = verdict.metric.interval
+        say(f"{verdict.metric.name} {verdict.metric.artifact:.4f} [{low:.4f}, {high:.4f}], "
+            f"the model's {verdict.metric.float_value:.4f}")  # fmt: skip
+    for reason in verdict.reasons:
+        say(f" - {reason}", STYLES["fail"])
+    for warning in verdict.warnings:
+        say(f" warning: {warning}", "yellow")
+
+
+def print_bench(files: Sequence[Path], results: Sequence[Result | str]) -> None:
+    """What `bench` measured."""
+    rows: list[list[str]] = []
+    for file, result in zip(files, results, strict=True):
+        if isinstance(result, str):
+            rows.append([file.name, "", "", "", "", "", result])
+            continue
+        summary = result.summary or {}
+        latency = summary.get("latency_ns", {})
+        interval = summary.get("p50_interval_ns")
+        peak, cold = summary.get("peak_rss_bytes"), summary.get("cold_ns", {}).get("total")
+        rows.append(
+            [
+                file.name,
+                f"{latency['p50'] / 1e6:.3f}" if latency else "",
+                f"{interval[0] / 1e6:.3f} to {interval[1] / 1e6:.3f}" if interval else "",
+                f"{latency['p90'] / 1e6:.3f}" if "p90" in latency else "",
+                f"{cold / 1e6:.0f}" if cold else "",
+                f"{peak / 1e6:.1f}" if peak else "",
+                ", ".join([*measurements.notes(result), *(result.validity.flags if result.validity else [])]),
+            ]
+        )
+    columns = ["file", "p50 ms", "95% interval", "p90 ms", "cold ms", "peak MB", "flags"]
+    print_table(columns, rows, ("p50 ms", "95% interval", "p90 ms", "cold ms", "peak MB"))
+
+
+def print_inspection(about: dict[str, Any]) -> None:
+    """What `inspect` found in a file."""
+    say(f"{about['file']}: {about['format']}, {size(about['size_bytes'])}", "bold")
+    for side in ("inputs", "outputs"):
+        for tensor in about[side]:
+            shape = tensor.get("shape")
+            sizes = "of unknown shape" if shape is None else list(shape)
+            say(f"  {side[:-1]} {tensor.get('name') or ''}: {tensor.get('dtype') or 'tensor'} {sizes}")
+    say("computes in: " + ", ".join(f"{d} ({count(n, 'operator')})" for d, n in about["dtypes"].items()))
+    if about.get("backends"):
+        say("backends: " + _nested(about["backends"]))
+    operators = sorted(about["operators"].items(), key=lambda item: (-item[1], item[0]))
+    print_table(["operator", "count"], [[name, str(number)] for name, number in operators], ("count",))
+    if about.get("largest"):
+        say("")
+        print_table(["largest constants", "size"], [[n, size(s)] for n, s in about["largest"]], ("size",))
+
+
+def print_catalogue(rows: Sequence[dict[str, Any]]) -> None:
+    """What `targets` lists."""
+    table = [
+        [r["group"], r["name"], "yes" if r["installed"] else r["install"], ", ".join(r["specs"] or r["options"])]
+        for r in rows
+    ]
+    print_table(["kind", "name", "installed", "carries / options"], table)
+
+
+def _nested(table: dict[str, Any]) -> str:
+    """{'cpu': {'Conv': 2}, 'gpu': {}} as `cpu: Conv 2`."""
+    parts = []
+    for name, value in table.items():
+        inner = ", ".join(f"{key} {number}" for key, number in value.items()) if isinstance(value, dict) else value
+        if inner != "":
+            parts.append(f"{name}: {inner}" if not isinstance(value, dict) else f"{name} ({inner})")
+    return ", ".join(parts)
+
+
+def _row(line: ReportLine, several: bool, metric: str | None, most: int) -> list[str | Text]:
+    verdict = line.verdict or line.status
+    cells: list[str | Text] = [line.model] if several else []
+    cells += [line.variant, line.target, Text(verdict, STYLES.get(verdict, ""))]
+    if metric:
+        few = f" of {line.metric.samples}" if line.metric and line.metric.samples < most else ""
+        cells.append(f"{line.metric.artifact:.2%}{few}" if line.metric else "")
+    measured = line.measurements[0] if line.measurements else None
+    p50 = measured.latency_ns.get("p50") if measured else None
+    peak = measured.peak_rss_bytes if measured else None
+    slower = "slower-than-float" in line.flags
+    larger = "larger-than-float" in line.flags
+    cells += [
+        f"{line.parity_float.sqnr_db:.1f}" if line.parity_float else "",
+        size(line.artifact.size_bytes) if line.artifact else "",
+        Text(f"{line.size_ratio:.2f}" if line.size_ratio else "", "yellow" if larger else ""),
+        f"{p50 / 1e6:.3f}" if p50 else "",
+        Text(f"{line.latency_ratio:.2f}" if line.latency_ratio else "", "yellow" if slower else ""),
+        f"{peak / 1e6:.1f}" if peak else "",
+        _notes(line),
+    ]
+    return cells
+
+
+def _notes(line: ReportLine) -> str:
+    if line.status == "unsupported":
+        return line.reason or ""
+    notes = [flag.replace("-", " ") for flag in line.flags]
+    notes += dict.fromkeys(note for measured in line.measurements for note in measured.notes)
+    if line.executed_by and "reference" in line.executed_by:
+        notes.append("by reference evaluation")
+    if line.verdict == "not-executed":
+        notes.append(line.reason or "")
+    return ", ".join(notes)
+
+
+def size(count: int) -> str:
+    """Bytes for a person."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.0f} kB"
