@@ -25,7 +25,7 @@ class Preprocess(BaseModel):
     what these libraries' own transforms give.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     resize: int | tuple[int, int] | None = Field(
         None, description="pixels of the shorter side (the picture keeps its proportions), or [height, width]"

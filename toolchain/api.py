@@ -103,7 +103,7 @@ def convert(
     calibration: Any = None,
     evaluation: Any = None,
     variants: Mapping[str, Sequence[Any]] | None = None,
-    metric: str | None = None,
+    metric: str | Mapping[str, Any] | None = None,
     dynamic: Mapping[str, tuple[int, int]] | None = None,
     measure: bool = False,
     folder: Path | str = "runs",

@@ -64,7 +64,7 @@ class Context:
 class Plugin(BaseModel):
     """Base of every plugin: pydantic fields are its options, and their descriptions the options' documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     version: ClassVar[int] = 1
     """Bump when the plugin's meaning changes: it enters the cache key."""

@@ -1,5 +1,6 @@
 """Recipes: every error at once, with its place and its remedy."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,18 @@ def test_every_problem_is_named_with_its_place_at_once(tmp_path: Path) -> None:
         (("shape = [", "shape = [0, "), "sizes are 1 or more"),
         (("dims = { batch = [1, 4] }", ""), "dimension 'batch' has no bounds"),
         (("[targets.onnx]", '[targets."a b"]\ntarget = "onnx"'), "cannot be a name"),
+        (("[targets.onnx]", "[targets]\nonnx = 3"), "targets.onnx: must be a table, not int"),
+        (("[model]", 'name = "a b"\n[model]'), "name: 'a b' cannot be a name"),
+        (("[variants]", "[devices]\n[variants]"), "devices: names no device"),
+        (("samples = 8", "sampels = 8"), "did you mean 'samples'?"),
+        (("samples = 8", 'metric = "top1"'), "calibration.metric: there is no such key"),
+        (('name = "x"', 'name = "x", dtyp = "int8"'), "model.inputs[0].dtyp: there is no such key"),
+        (('name = "x"', 'name = "x", dtyp = "int8"'), "did you mean 'dtype'?"),
+        (('["batch", 3]', '["batch", 1.5]'), "model.inputs[0].shape[1]:"),
+        (("[variants]", "[bench]\nthreads = [0]\n[variants]"), "bench.threads[0]"),
+        (("[variants]", "[bench]\nseconds = inf\n[variants]"), "bench.seconds: Input should be a finite number"),
+        (('factory = "./', f'weights_key = {"9" * 30}\nfactory = "./'), "an integer of more than 64 bits"),
+        (("samples = 8", 'ranges = { x = [0, "\\u0000"] }'), "NUL character"),
     ],
 )
 def test_a_wrong_recipe_says_where_and_what(change: tuple[str, str], message: str, tmp_path: Path) -> None:
@@ -75,6 +88,92 @@ def test_a_wrong_recipe_says_where_and_what(change: tuple[str, str], message: st
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     assert "line 2" in problems("\n[model\n", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, ".".join("a" * 100) + " = 1", ".".join("a" * 5000) + " = 1"]
+)
+def test_toml_that_python_cannot_hold_is_a_recipe_error(text: str, tmp_path: Path) -> None:
+    assert len(problems(text, tmp_path)) < 300
+
+
+def test_only_a_text_file_is_read_as_a_recipe(tmp_path: Path) -> None:
+    pipe, folder = tmp_path / "pipe.toml", tmp_path / os.fsdecode(b"\xff")
+    os.mkfifo(pipe)
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(GOOD)
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    for path, message in (
+        (pipe, "is not a file"),
+        (folder / "recipe.toml", "not UTF-8"),
+        (tmp_path, "is not a file"),
+        (tmp_path / "latin.toml", "is not a text file"),
+        (tmp_path / "none.toml", "cannot be read"),
+    ):
+        with pytest.raises(RecipeError, match=message) as caught:
+            recipe.read(path)
+        str(caught.value).encode()
+
+
+PICTURES = """
+source = "image-folder"
+path = "./photos"
+preprocess = { resize = 8, crop = [8, 8] }
+metric = "top1"
+"""
+
+
+def with_evaluation(table: str) -> str:
+    text = GOOD.replace('shape = ["batch", 3]', 'shape = ["batch", 3, 8, 8]')
+    return text + "[evaluation]" + table
+
+
+def test_a_wrong_key_is_named_at_any_depth_and_once(tmp_path: Path) -> None:
+    found = problems(with_evaluation(PICTURES.replace("crop", "corp")), tmp_path)
+    assert "evaluation.preprocess.corp: there is no such key" in found
+    assert "did you mean 'crop'?" in found
+    assert "1 problem" in found
+    found = problems(with_evaluation(PICTURES.replace("resize = 8", 'resize = "8x8"')), tmp_path)
+    assert "1 problem" in found
+    assert "evaluation.preprocess.resize" in found
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "options"),
+    [
+        ('"top1"', "top1", {"output": None}),
+        ('{ name = "top1", output = "logits" }', "top1", {"output": "logits"}),
+        ('"./m.py:score"', "score", {"arguments": {}}),
+        ('{ function = "./m.py:score", arguments = { k = 5 } }', "score", {"arguments": {"k": 5}}),
+        ('{ name = "python", function = "./m.py:score" }', "score", {"arguments": {}}),
+    ],
+)
+def test_a_metric_is_a_name_or_a_table_with_its_options(
+    metric: str, name: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    import tomllib
+
+    import jsonschema
+
+    text = with_evaluation(PICTURES.replace('"top1"', metric))
+    jsonschema.validate(tomllib.loads(text), recipe_schema.schema())
+    data = recipe.parse(text, tmp_path).models[0].data["evaluation"]
+    assert data.metric_name == name
+    assert data.metric is not None
+    assert {key: getattr(data.metric, key) for key in options} == options
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ('"top2"', "there is no metric 'top2'"),
+        ('{ output = "logits" }', "evaluation.metric.name: is missing"),
+        ('{ name = "top1", outptu = "logits" }', "did you mean 'output'?"),
+        ("3", "evaluation.metric: must be a name, not 3"),
+    ],
+)
+def test_a_wrong_metric_says_what(metric: str, message: str, tmp_path: Path) -> None:
+    assert message in problems(with_evaluation(PICTURES.replace('"top1"', metric)), tmp_path)
 
 
 def test_a_pair_no_runtime_carries_is_unsupported_and_no_error(tmp_path: Path) -> None:
@@ -98,3 +197,25 @@ def test_the_schema_for_editors_knows_every_plugin_and_accepts_a_good_recipe(tmp
     jsonschema.validate(tomllib.loads(GOOD), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tomllib.loads(GOOD + "[tragets]\n"), schema)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('path = "./photos"', 'paths = "./photos"'),
+        ("crop = [8, 8]", "corp = [8, 8]"),
+        ("resize = 8", 'resize = "8"'),
+        ('metric = "top1"', 'metric = { name = "top1", ouput = "logits" }'),
+        ('metric = "top1"', 'metric = "top2"'),
+        ('source = "image-folder"', 'source = "image-foldr"'),
+    ],
+)
+def test_the_schema_knows_every_option_of_data_and_metric(right: str, wrong: str) -> None:
+    import tomllib
+
+    import jsonschema
+
+    schema = recipe_schema.schema()
+    jsonschema.validate(tomllib.loads(with_evaluation(PICTURES)), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tomllib.loads(with_evaluation(PICTURES.replace(right, wrong))), schema)

@@ -60,7 +60,7 @@ def convert(
     calibration: Any,
     evaluation: Any,
     variants: Mapping[str, Sequence[Any]],
-    metric: str | None,
+    metric: str | Mapping[str, Any] | None,
     dynamic: Mapping[str, tuple[int, int]],
     measure: bool,
     folder: Path,
@@ -96,7 +96,7 @@ def convert(
                     samples = collect(given, signature, None, need)
                     raw[need] = _write(samples, Path(data) / f"{need}.safetensors")
             if metric and evaluation is not None:
-                raw["evaluation"]["metric"] = metric
+                raw["evaluation"]["metric"] = metric if isinstance(metric, str) else dict(metric)
             recipe = recipes.from_tables(raw, Path.cwd(), "convert()", raw["name"], json.dumps(raw, default=str))
             place = runs.folder_for(folder, recipe.name)
             # only this process has the module, so the programs are made here

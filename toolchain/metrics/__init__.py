@@ -9,6 +9,7 @@ comes from the single scores. Answers that say nothing (NaN, all values equal) s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +66,13 @@ class Python(Metric):
     """The user's own function(outputs, labels, reference) → one score per sample."""
 
     function: str = Field(description="./file.py:function or package.module:function")
+    arguments: dict[str, Any] = Field({}, description="keyword arguments of the function")
 
     def score(self, outputs: Outputs, labels: Array | None, reference: Outputs) -> Array:
         count = len(next(iter(outputs.values())))
         function = load_callable(self.function, Path())
         try:
-            scores = np.asarray(function(outputs, labels, reference), dtype=np.float64)
+            scores = np.asarray(function(outputs, labels, reference, **self.arguments), dtype=np.float64)
         except EdgeshipError:
             raise
         except Exception as error:

@@ -24,7 +24,7 @@ DType = Literal["float32", "float16", "float64", "int8", "int16", "int32", "int6
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelInput(_Table):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
@@ -27,14 +27,18 @@ from edgeship.toolchain.plugin import (
     Target,
 )
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.recipe.problems import Problems
 
-T = TypeVar("T", bound=BaseModel)
 P = TypeVar("P", bound=Plugin)
+MAX_DEPTH = 64
+TOO_BIG = ("an integer of more than 64 bits", "integers go from −2⁶³ to 2⁶³−1")
+Positive = Annotated[int, Field(ge=1)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Selection(_Table):
@@ -60,8 +64,10 @@ class VerifyOptions(_Table):
 class BenchOptions(_Table):
     """How artifacts are measured."""
 
-    threads: tuple[int, ...] = Field((1,), min_length=1, description="thread counts to measure with")
-    batch: tuple[int, ...] = Field((1,), min_length=1, description="batch sizes; others than 1 need a dynamic batch")
+    threads: tuple[Threads, ...] = Field((1,), min_length=1, description="thread counts to measure with")
+    batch: tuple[Positive, ...] = Field(
+        (1,), min_length=1, description="batch sizes; others than 1 need a dynamic batch"
+    )
     launches: int = Field(5, ge=1, description="process launches per artifact; one launch is one replicate")
     seconds: float = Field(10.0, gt=0, description="measuring time per launch")
 
@@ -146,53 +152,20 @@ class Recipe:
     warnings: tuple[str, ...] = field(default=())
 
 
-class _Problems:
-    """Collects every error of a recipe, so that one run shows them all."""
-
-    def __init__(self, base: Path) -> None:
-        self.base = base
-        self.found: list[str] = []
-
-    def add(self, place: str, message: str, hint: str = "") -> None:
-        self.found.append(f"{place}: {message}" + (f"\n   hint: {hint}" if hint else ""))
-
-    def build(self, kind: type[T], place: str, table: Any) -> T | None:
-        """Validate a table; problems are recorded with their place and the nearest known key."""
-        if not isinstance(table, dict):
-            self.add(place, f"must be a table, not {type(table).__name__}")
-            return None
-        try:
-            return kind.model_validate(table)
-        except ValidationError as error:
-            details = error.errors()
-            for detail in details:
-                inside = detail["loc"]
-                if any(other["loc"] != inside == other["loc"][: len(inside)] for other in details):
-                    continue  # follows from what is wrong inside it
-                where = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inside)
-                if detail["type"] == "extra_forbidden":
-                    key = str(detail["loc"][-1])
-                    known = list(kind.model_fields)
-                    near = difflib.get_close_matches(key, known, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known) or 'none'}"
-                    self.add(where, "there is no such key", hint)
-                else:
-                    got = "" if detail["type"] == "missing" else f" (got {detail['input']!r})"
-                    self.add(where, detail["msg"].removeprefix("Value error, ").replace("valid tuple", "list") + got)
-            return None
-
-    def plugin(self, group: registry.Group, name: Any, place: str, table: dict[str, Any]) -> Plugin | None:
-        """Find and validate a plugin; problems are recorded."""
-        if not isinstance(name, str):
-            self.add(place, f"must be a name, not {name!r}")
-            return None
-        try:
-            kind = registry.load(group, name)
-        except EdgeshipError as error:
-            self.add(place, str(error), error.hint)
-            return None
-        made = self.build(kind, place, table)
-        return made and _with_absolute_paths(made, self.base)
+def _plugin(
+    group: registry.Group, name: Any, place: str, table: dict[str, Any], problems: Problems, also: Iterable[str] = ()
+) -> Plugin | None:
+    """Find and validate a plugin; problems are recorded."""
+    if not isinstance(name, str):
+        problems.add(place, f"must be a name, not {name!r}")
+        return None
+    try:
+        kind = registry.load(group, name)
+    except EdgeshipError as error:
+        problems.add_error(place, error)
+        return None
+    made = problems.build(kind, place, table, also)
+    return made and _with_absolute_paths(made, problems.base)
 
 
 def _with_absolute_paths(plugin: Plugin, base: Path) -> Plugin:
@@ -204,11 +177,17 @@ def _with_absolute_paths(plugin: Plugin, base: Path) -> Plugin:
 def read(path: Path) -> Recipe:
     """Read and check a recipe file; RecipeError lists everything that is wrong with it."""
     try:
-        text = path.read_text()
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise RecipeError(f"{str(path)!r}: its path is not UTF-8", "rename the file or its folders") from error
+    if path.exists() and not path.is_file():
+        raise RecipeError(f"{path}: is not a file", "name the recipe's .toml")  # a pipe would be waited for
+    try:
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})", "`edgeship init` writes a recipe") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: is not a text file", "name the recipe's .toml") from error
+        raise RecipeError(f"{path}: is not a text file", "name the recipe's .toml; TOML is UTF-8") from error
     return parse(text, path.resolve().parent, str(path), path.stem)
 
 
@@ -216,9 +195,26 @@ def parse(text: str, base: Path, place: str = "recipe", default_name: str = "rec
     """Check a recipe's text; relative paths in it are taken from `base`."""
     try:
         raw = tomllib.loads(text)
+    except RecursionError as error:
+        raise RecipeError(f"{place}: nested too deep", "write it flatter") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{place}: not valid TOML: {error}", "see https://toml.io") from error
+    except ValueError as error:  # Python's own, for an integer of thousands of digits
+        raise RecipeError(f"{place}: {TOO_BIG[0]}", TOO_BIG[1]) from error
+    _check_limits(raw, place)
     return from_tables(absolute(raw, base), base, place, default_name, text)
+
+
+def _check_limits(value: Any, place: str, depth: int = 0) -> None:
+    """RecipeError for what TOML's text can hold and nothing after it takes."""
+    if depth > MAX_DEPTH:
+        raise RecipeError(f"{place}: nested deeper than {MAX_DEPTH} levels", "write it flatter")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise RecipeError(f"{place}: {TOO_BIG[0]}", TOO_BIG[1])
+    if isinstance(value, str) and "\0" in value:
+        raise RecipeError(f"{place}: the text {value[:40]!r} holds a NUL character", "remove it")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_limits(item, place, depth + 1)
 
 
 def absolute(value: Any, base: Path) -> Any:
@@ -240,13 +236,14 @@ KEYS = ("name", "model", "models", *DATA_KEYS, "variants", "targets", "devices",
 
 def from_tables(raw: dict[str, Any], base: Path, place: str, default_name: str, text: str = "") -> Recipe:
     """Check a recipe given as tables (what TOML parses to); RecipeError lists all problems."""
-    problems = _Problems(base)
+    problems = Problems(base)
     for key in raw:
         if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1)
-            problems.add(
-                key, "there is no such table", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KEYS)}"
-            )
+            problems.unknown(key, "table", key, KEYS)
+    if "name" in raw:
+        _check_name(raw["name"], "name", problems)
+    if raw.get("devices") == {}:
+        problems.add("devices", "names no device", "name one, as in [devices.local], or leave the table out")
     models = _models(raw, problems)
     variants = _variants(raw.get("variants", {"float": []}), problems)
     targets = _plugins(raw.get("targets", {}), "targets", Target, problems)
@@ -261,9 +258,10 @@ def from_tables(raw: dict[str, Any], base: Path, place: str, default_name: str, 
     for model in models:
         declared = {*model.data, *raw, *raw.get("models", {}).get(model.name, {})}  # a wrong table was named already
         _check_needs(model, declared, variants, targets, problems)
-    if problems.found or verify is None or bench is None or build is None:
-        many = f"{len(problems.found)} problems" if len(problems.found) > 1 else "1 problem"
-        raise RecipeError(f"{place}: {many}\n" + "\n".join(f" - {problem}" for problem in problems.found))
+    problems.raise_any(place)
+    assert verify is not None
+    assert bench is not None
+    assert build is not None
     plans = tuple(
         Plan(model, variant, steps, name, target, target.unsupported(_spec(steps), _dynamic(model.source)))
         for model in models
@@ -281,7 +279,7 @@ def _dynamic(source: ModelSource) -> bool:
     return any(isinstance(size, str) for tensor in source.inputs for size in tensor.shape)
 
 
-def _models(raw: dict[str, Any], problems: _Problems) -> list[Model]:
+def _models(raw: dict[str, Any], problems: Problems) -> list[Model]:
     tables = raw.get("models", {})
     if "model" in raw:
         if tables:
@@ -292,7 +290,8 @@ def _models(raw: dict[str, Any], problems: _Problems) -> list[Model]:
     models = []
     for name, table in tables.items():
         place = "model" if "model" in raw else f"models.{name}"
-        _check_name(name, place, problems)
+        if "model" not in raw:
+            _check_name(name, place, problems)
         own = {key: table[key] for key in DATA_KEYS if isinstance(table, dict) and key in table}
         rest = {key: item for key, item in table.items() if key not in own} if isinstance(table, dict) else table
         source = problems.build(ModelSource, place, rest)
@@ -307,7 +306,7 @@ def _models(raw: dict[str, Any], problems: _Problems) -> list[Model]:
     return models
 
 
-def _data(key: Need, table: Any, place: str, problems: _Problems) -> Data | None:
+def _data(key: Need, table: Any, place: str, problems: Problems) -> Data | None:
     if not isinstance(table, dict):
         problems.add(place, f"must be a table, not {type(table).__name__}")
         return None
@@ -319,13 +318,15 @@ def _data(key: Need, table: Any, place: str, problems: _Problems) -> Data | None
     fields = _fields("datasets", name)
     # a data set may have a seed of its own: one word then serves both
     chosen = {k: options[k] if k in fields else options.pop(k) for k in Selection.model_fields if k in options}
-    metric_name = options.pop("metric", "") if key == "evaluation" else ""
+    takes_metric = key == "evaluation"
+    metric_given = options.pop("metric", None) if takes_metric else None
     selection = problems.build(Selection, place, chosen)
-    dataset = problems.plugin("datasets", name, place, options)
-    metric = _metric(metric_name, f"{place}.metric", problems) if metric_name else None
+    also = ("source", *Selection.model_fields, *(["metric"] if takes_metric else []))
+    dataset = _plugin("datasets", name, place, options, problems, also)
+    metric, metric_name = _metric(metric_given, f"{place}.metric", problems) if metric_given else (None, "")
     if selection is None or not isinstance(dataset, Dataset):
         return None
-    return Data(str(name), dataset, selection, metric, str(metric_name).rpartition(":")[2])
+    return Data(str(name), dataset, selection, metric, metric_name)
 
 
 def _fields(group: registry.Group, name: Any) -> set[str]:
@@ -335,15 +336,21 @@ def _fields(group: registry.Group, name: Any) -> set[str]:
         return set()  # the name is reported where the plugin is made
 
 
-def _metric(name: Any, place: str, problems: _Problems) -> Metric | None:
-    options: dict[str, Any] = {}
-    if isinstance(name, str) and ":" in name:
-        name, options = "python", {"function": name}
-    plugin = problems.plugin("metrics", name, place, options)
-    return plugin if isinstance(plugin, Metric) else None
+def _metric(given: Any, place: str, problems: Problems) -> tuple[Metric | None, str]:
+    """A metric by its name, as `file.py:function`, or as a table of either and its options; with the name to show."""
+    options = dict(given) if isinstance(given, dict) else {"name": given}
+    name = options.pop("name", "python" if "function" in options else None)
+    if isinstance(name, str) and (":" in name or name.endswith(".py")):
+        name, options = "python", {"function": name, **options}
+    if name is None:
+        problems.add(f"{place}.name", "is missing", f"one of: {', '.join(registry.names('metrics'))}")
+        return None, ""
+    plugin = _plugin("metrics", name, place, options, problems, ("name",))
+    shown = str(options["function"]).rpartition(":")[2] if name == "python" and "function" in options else str(name)
+    return plugin if isinstance(plugin, Metric) else None, shown
 
 
-def _named(table: Any, place: str, problems: _Problems) -> dict[str, Any]:
+def _named(table: Any, place: str, problems: Problems) -> dict[str, Any]:
     if not isinstance(table, dict):
         problems.add(place, f"must be a table, not {type(table).__name__}")
         return {}
@@ -352,12 +359,12 @@ def _named(table: Any, place: str, problems: _Problems) -> dict[str, Any]:
     return table
 
 
-def _check_name(name: str, place: str, problems: _Problems) -> None:
-    if not NAME.fullmatch(name):
+def _check_name(name: Any, place: str, problems: Problems) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         problems.add(place, f"{name!r} cannot be a name", "use letters, digits, '.', '_' and '-'")
 
 
-def _variants(table: Any, problems: _Problems) -> dict[str, tuple[Step, ...]]:
+def _variants(table: Any, problems: Problems) -> dict[str, tuple[Step, ...]]:
     variants = {}
     for name, passes in _named(table, "variants", problems).items():
         if not isinstance(passes, list):
@@ -367,7 +374,7 @@ def _variants(table: Any, problems: _Problems) -> dict[str, tuple[Step, ...]]:
         for index, item in enumerate(passes):
             place = f"variants.{name}[{index}]"
             options = dict(item) if isinstance(item, dict) else {"pass": item}
-            plugin = problems.plugin("passes", options.pop("pass", None), place, options)
+            plugin = _plugin("passes", options.pop("pass", None), place, options, problems, ("pass",))
             if isinstance(plugin, Pass):
                 pass_name = item["pass"] if isinstance(item, dict) else item
                 _append(steps, pass_name, plugin, place, problems)
@@ -375,7 +382,7 @@ def _variants(table: Any, problems: _Problems) -> dict[str, tuple[Step, ...]]:
     return variants
 
 
-def _append(steps: list[Step], name: str, plugin: Pass, place: str, problems: _Problems) -> None:
+def _append(steps: list[Step], name: str, plugin: Pass, place: str, problems: Problems) -> None:
     on_module = isinstance(plugin, ModulePass | ModuleToProgramPass)
     before = next((s for s in steps if not isinstance(s.plugin, ModulePass)), None)
     if on_module and before is not None:
@@ -389,12 +396,16 @@ def _append(steps: list[Step], name: str, plugin: Pass, place: str, problems: _P
     steps.append(Step(name, plugin, spec))
 
 
-def _plugins(table: Any, group: Literal["targets", "devices"], kind: type[P], problems: _Problems) -> dict[str, P]:
+def _plugins(table: Any, group: Literal["targets", "devices"], kind: type[P], problems: Problems) -> dict[str, P]:
     """The tables of [targets] or [devices]: a table's name is its plugin's, unless it names another."""
     plugins = {}
     for name, options in _named(table, group, problems).items():
-        own = dict(options) if isinstance(options, dict) else {}
-        plugin = problems.plugin(group, own.pop(group.removesuffix("s"), name), f"{group}.{name}", own)
+        key, place = group.removesuffix("s"), f"{group}.{name}"
+        if not isinstance(options, dict):
+            problems.add(place, f"must be a table, not {type(options).__name__}")
+            continue
+        own = dict(options)
+        plugin = _plugin(group, own.pop(key, name), place, own, problems, (key,))
         if isinstance(plugin, kind):
             plugins[name] = plugin
     return plugins
@@ -405,7 +416,7 @@ def _check_needs(
     declared: set[str],
     variants: dict[str, tuple[Step, ...]],
     targets: dict[str, Target],
-    problems: _Problems,
+    problems: Problems,
 ) -> None:
     users: list[tuple[str, Plugin]] = [
         (f"variants.{variant}[{index}] ({step.name})", step.plugin)
