@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from edgeship.toolchain.build import keys, stages
 from edgeship.toolchain import registry
-from edgeship.toolchain.model import source as sources
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.artifact import read as read_artifact
-from edgeship.toolchain.errors import EdgeshipError, LineError, UnsupportedError
-from edgeship.toolchain.plugin import Dataset, Need, Signature
-from edgeship.toolchain.recipe.read import BuildOptions, Data, Model, Plan, Recipe, Selection, options_of
+from edgeship.toolchain.build import keys, stages
 from edgeship.toolchain.build.store import Entry, Store
 from edgeship.toolchain.build.worker import Here, Slots, Task, Worker
+from edgeship.toolchain.errors import EdgeshipError, LineError, UnsupportedError
+from edgeship.toolchain.model import source as sources
+from edgeship.toolchain.plugin import Dataset, Need, Signature
+from edgeship.toolchain.recipe.read import BuildOptions, Data, Model, Plan, Recipe, Selection, options_of
 
 PRIORITY = {"program": 0}
 TARGETS = 1

@@ -14,15 +14,15 @@ from pydantic import TypeAdapter
 
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.build import keys
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.errors import DataError, EdgeshipError
 from edgeship.toolchain.model import program as programs
 from edgeship.toolchain.model import source as sources
-from edgeship.toolchain.samples import Samples, load_samples
-from edgeship.toolchain.errors import DataError, EdgeshipError
+from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, Need, ProgramPass, Signature, Target
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
 from edgeship.toolchain.recipe.read import Data, Step
-from edgeship.toolchain.model.source import ModelSource
-from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.samples import Samples, load_samples
 
 if TYPE_CHECKING:
     from torch import nn
