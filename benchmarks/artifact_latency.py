@@ -122,7 +122,7 @@ def _built(model: str) -> Iterator[tuple[str, Line | str, Line | None]]:
     path = ROOT / RECIPES[model]
     raw = tomllib.loads(path.read_text())
     raw |= {"variants": {"float": [], variant: passes}, "targets": {target: {} for target in targets}}
-    recipe = recipes.from_tables(recipes.absolute(raw, path.parent), path.parent, str(path), model)
+    recipe = recipes.from_tables(raw, path.parent, str(path), model)
     say(f"{model}: building")
     with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work:
         with builder(recipe, Store(), Path(work) / "log.txt", lambda event: None) as build:

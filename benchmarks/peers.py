@@ -13,9 +13,10 @@ from typing import Any
 
 from edgeship.toolchain.api import Samples, Signature, Tensor
 from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.recipe.plan import Model
 
 
-def calibration(model: recipes.Model) -> Samples:
+def calibration(model: Model) -> Samples:
     """The samples that the recipe calibrates with."""
     from edgeship.calibration.selection import read_selected
 
@@ -25,7 +26,7 @@ def calibration(model: recipes.Model) -> Samples:
     return read_selected(data.dataset, Signature(inputs, ()), chosen.samples, chosen.select, chosen.seed)
 
 
-def onnx_static(model: recipes.Model, base: Path, float_file: Path, out: Path) -> None:
+def onnx_static(model: Model, base: Path, float_file: Path, out: Path) -> None:
     """ONNX Runtime's quantize_static: QDQ, uint8 activations (the fast ones on x86), int8 weights per channel."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -50,7 +51,7 @@ def onnx_static(model: recipes.Model, base: Path, float_file: Path, out: Path) -
     )
 
 
-def onnx_dynamic(model: recipes.Model, base: Path, float_file: Path, out: Path) -> None:
+def onnx_dynamic(model: Model, base: Path, float_file: Path, out: Path) -> None:
     """ONNX Runtime's quantize_dynamic: int8 weights per channel."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -61,7 +62,7 @@ def onnx_dynamic(model: recipes.Model, base: Path, float_file: Path, out: Path) 
     quantization.quantize_dynamic(str(prepared), str(out), weight_type=quantization.QuantType.QInt8, per_channel=True)
 
 
-def litert_static(model: recipes.Model, base: Path, float_file: Path, out: Path) -> None:
+def litert_static(model: Model, base: Path, float_file: Path, out: Path) -> None:
     """AI Edge Quantizer's static_wi8_ai8."""
     from ai_edge_quantizer import quantizer, recipe
 
@@ -71,7 +72,7 @@ def litert_static(model: recipes.Model, base: Path, float_file: Path, out: Path)
     out.write_bytes(tool.quantize(calibrated).quantized_model)
 
 
-def litert_dynamic(model: recipes.Model, base: Path, float_file: Path, out: Path) -> None:
+def litert_dynamic(model: Model, base: Path, float_file: Path, out: Path) -> None:
     """AI Edge Quantizer's dynamic_wi8_afp32."""
     from ai_edge_quantizer import quantizer, recipe
 
@@ -96,7 +97,7 @@ def _rows(samples: Samples, float_file: Path) -> Iterator[dict[str, Any]]:
         yield row if set(names) == set(row) else dict(zip(names, row.values(), strict=True))
 
 
-def executorch_static(model: recipes.Model, base: Path, float_file: Path, out: Path) -> None:
+def executorch_static(model: Model, base: Path, float_file: Path, out: Path) -> None:
     """ExecuTorch's XNNPACKQuantizer as its documentation shows it; its histogram observers, weights per channel."""
     import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner

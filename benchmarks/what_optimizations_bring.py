@@ -88,7 +88,7 @@ def _built(targets: tuple[str, ...], variants: dict[str, list[str]]) -> dict[tup
             raw["model"]["inputs"][0]["shape"] = [1, 224, 224, 3]
             for need in ("calibration", "evaluation"):
                 raw[need]["function"] += "_channels_last"
-        recipe = recipes.from_tables(recipes.absolute(raw, path.parent), path.parent, str(path), MODEL)
+        recipe = recipes.from_tables(raw, path.parent, str(path), MODEL)
         with (
             tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work,
             builder(recipe, Store(), Path(work) / "log.txt", lambda event: None) as build,

@@ -162,7 +162,7 @@ def convert(
     if evaluation:
         raw["evaluation"] = {**tables.data_table(evaluation), **({"metric": metric} if metric else {})}
     base = Path.cwd()
-    recipe = recipes.from_tables(recipes.absolute(raw, base), base, "command line", raw["name"], json.dumps(raw))
+    recipe = recipes.from_tables(raw, base, "command line", raw["name"], json.dumps(raw))
     _run(recipe, Options(quick, measure), runs_folder, as_json)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeship.toolchain.build.builder import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
-from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.report.document import Report, ReportLine
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ DIGITS = ROOT / "examples" / "digits"
 class DigitsRun:
     """The run, its store and what was said while it ran."""
 
-    recipe: recipes.Recipe
+    recipe: Recipe
     outcome: runs.Outcome
     store: Store
     events: list[Event]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.recipe import plan
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe import schema as recipe_schema
 
@@ -184,7 +185,7 @@ def test_a_pair_no_runtime_carries_is_unsupported_and_no_error(tmp_path: Path) -
 
 def test_options_that_enter_keys_hold_no_path_of_this_machine(tmp_path: Path) -> None:
     made = recipe.parse(GOOD, tmp_path)
-    assert str(tmp_path) not in str(recipe.options_of(made.models[0].source, tmp_path))
+    assert str(tmp_path) not in str(plan.options_of(made.models[0].source, tmp_path))
 
 
 def test_the_schema_for_editors_knows_every_plugin_and_accepts_a_good_recipe(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from edgeship.toolchain.build.worker import Here, Slots, Task, Worker
 from edgeship.toolchain.errors import EdgeshipError, LineError, UnsupportedError
 from edgeship.toolchain.model import source as sources
 from edgeship.toolchain.plugin import Dataset, Need, Signature
-from edgeship.toolchain.recipe.read import BuildOptions, Data, Model, Plan, Recipe, Selection, options_of
+from edgeship.toolchain.recipe.plan import BuildOptions, Data, Model, Plan, Recipe, Selection, options_of
 
 PRIORITY = {"program": 0}
 TARGETS = 1

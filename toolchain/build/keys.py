@@ -14,7 +14,7 @@ from edgeship.toolchain.build.store import Entry, Store, key_of
 from edgeship.toolchain.model import source as sources
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Need, Plugin
-from edgeship.toolchain.recipe.read import Data, Step, options_of
+from edgeship.toolchain.recipe.plan import Data, Step, options_of
 
 ROOT = Path(edgeship.__file__).resolve().parents[1]
 BASE_PACKAGES = ("torch", "torchao")

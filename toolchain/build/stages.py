@@ -21,7 +21,7 @@ from edgeship.toolchain.model import source as sources
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, Need, ProgramPass, Signature, Target
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
-from edgeship.toolchain.recipe.read import Data, Step
+from edgeship.toolchain.recipe.plan import Data, Step
 from edgeship.toolchain.samples import Samples, load_samples
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import read as recipe
+from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.samples import Array, load_samples
 
 
@@ -77,7 +78,7 @@ def _inputs_of(artifact: Artifact) -> list[str]:
     ]
 
 
-def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, metric: str | None) -> recipe.Recipe:
+def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, metric: str | None) -> Recipe:
     if against.endswith(".toml"):
         return recipe.read(Path(against))
     base = Path.cwd()
@@ -88,7 +89,7 @@ def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, me
     }
     if data:
         raw["evaluation"] = {**tables.data_table(data), **({"metric": metric} if metric else {})}
-    return recipe.from_tables(recipe.absolute(raw, base), base, "command line", "model")
+    return recipe.from_tables(raw, base, "command line", "model")
 
 
 def bench(

@@ -27,7 +27,7 @@ from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.recipe import preflight
-from edgeship.toolchain.recipe.read import Plan, Recipe, options_of
+from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report.document import ArtifactFacts, Measurement, Report, ReportLine, add_ratios
 from edgeship.toolchain.samples import Array, Samples, load_samples
 

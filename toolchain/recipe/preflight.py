@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.errors import MissingError, RecipeError, install_command
 from edgeship.toolchain.plugin import Dataset, Plugin
-from edgeship.toolchain.recipe.read import Recipe
+from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.references import source_file
 
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.model.source import ModelSource
-from edgeship.toolchain.recipe.read import DATA_KEYS, BenchOptions, BuildOptions, Selection, VerifyOptions
+from edgeship.toolchain.recipe.plan import DATA_KEYS, BenchOptions, BuildOptions, Selection, VerifyOptions
 from edgeship.toolchain.registry import Group
 
 Schema = dict[str, Any]

@@ -1,0 +1,144 @@
+"""What a recipe says, checked: models with their data, and one plan per model, variant and target."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edgeship.toolchain.model.source import ModelSource
+from edgeship.toolchain.plugin import Dataset, Device, Metric, ModulePass, ModuleToProgramPass, Need, Pass, Target
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
+
+DATA_KEYS: tuple[Need, ...] = ("calibration", "evaluation", "training")
+Positive = Annotated[int, Field(ge=1)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Selection(_Table):
+    """Which samples of a data set are used."""
+
+    samples: int | None = Field(None, ge=1, description="how many samples; absent: all")
+    select: Literal["first", "random", "stratified"] = Field("first", description="how they are chosen")
+    seed: int = 0
+
+
+class VerifyOptions(_Table):
+    """How artifacts are judged."""
+
+    samples: int = Field(16, ge=2, description="inputs on which every output is compared with the program's")
+    slow_samples: int = Field(2, ge=1, description="the same where the runtime here is an interpreter (Core AI)")
+    max_metric_drop: float = Field(0.02, ge=0, description="how far the task metric may lie below the float model's")
+    min_sqnr_db: dict[str, float] = Field(
+        default_factory=dict,
+        description="own limits by spec, e.g. {'w8a8-static' = 20}; see edgeship.toolchain.judge.verdict",
+    )
+
+
+class BenchOptions(_Table):
+    """How artifacts are measured."""
+
+    threads: tuple[Threads, ...] = Field((1,), min_length=1, description="thread counts to measure with")
+    batch: tuple[Positive, ...] = Field(
+        (1,), min_length=1, description="batch sizes; others than 1 need a dynamic batch"
+    )
+    launches: int = Field(5, ge=1, description="process launches per artifact; one launch is one replicate")
+    seconds: float = Field(10.0, gt=0, description="measuring time per launch")
+
+
+class BuildOptions(_Table):
+    """Limits of the workers that build."""
+
+    timeout_s: float = Field(1800, gt=0, description="longest time one step of one line may take")
+    memory_gb: float | None = Field(None, gt=0, description="most memory a worker may take; absent: the machine's free")
+    workers: int | None = Field(None, ge=1, description="steps at once; absent: one per core")
+
+
+@dataclass(frozen=True)
+class Data:
+    """A declared data set: where it comes from, which samples of it, and (for evaluation) the task metric."""
+
+    name: str
+    dataset: Dataset
+    selection: Selection
+    metric: Metric | None = None
+    metric_name: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of the recipe and the data that belongs to it."""
+
+    name: str
+    source: ModelSource
+    data: dict[Need, Data]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A pass by its name, with the spec of the program after it."""
+
+    name: str
+    plugin: Pass
+    spec: QuantSpec
+
+
+def spec_after(steps: tuple[Step, ...]) -> QuantSpec:
+    """What the numbers of a program are after these passes."""
+    return steps[-1].spec if steps else FLOAT32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One straight line: one model × one variant × one target."""
+
+    model: Model
+    variant: str
+    steps: tuple[Step, ...]
+    target_name: str
+    target: Target
+    unsupported: str | None
+
+    @property
+    def spec(self) -> QuantSpec:
+        """What the numbers of the program that reaches the target are."""
+        return spec_after(self.steps)
+
+    @property
+    def name(self) -> str:
+        """Unique in the recipe; never parsed for meaning."""
+        return "-".join((self.model.name, self.variant, self.target_name))
+
+    @property
+    def changes_model(self) -> bool:
+        """Whether the program is meant to differ from the float model (pruned, trained on)."""
+        return any(isinstance(step.plugin, ModulePass | ModuleToProgramPass) for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe."""
+
+    name: str
+    base: Path
+    models: tuple[Model, ...]
+    plans: tuple[Plan, ...]
+    devices: dict[str, Device]
+    verify: VerifyOptions
+    bench: BenchOptions
+    build: BuildOptions
+    text: str
+    warnings: tuple[str, ...] = field(default=())
+
+
+def options_of(plugin: BaseModel, base: Path) -> Any:
+    """A plugin's or table's options as JSON without the machine's paths: what enters keys and provenance."""
+    text = plugin.model_dump_json()
+    return json.loads(text.replace(f"{base}/", "./").replace(str(base), "."))
