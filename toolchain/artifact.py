@@ -107,10 +107,11 @@ def read(folder: Path) -> Artifact:
     manifest = folder / MANIFEST
     try:
         artifact = Artifact.model_validate(json.loads(manifest.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EdgeshipError(f"{manifest}: not a readable artifact manifest ({error})", "build it again") from error
     for name, expected in {artifact.file: artifact.sha256, **artifact.extra_sha256}.items():
         file = folder / name
-        if not file.exists() or digest(file) != expected:
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        if not inside or not file.exists() or digest(file) != expected:
             raise EdgeshipError(f"{file}: is not the file that {MANIFEST} describes", "build it again")
     return artifact

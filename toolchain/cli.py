@@ -225,8 +225,7 @@ def inspect(
     from edgeship.toolchain.commands import inspect as foreign
     from edgeship.toolchain.report import terminal as console
 
-    with console.without_chatter():
-        about = foreign.inspect(file)
+    about = foreign.inspect(file)
     if as_json:
         console.print_json(about)
     else:

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgeship.targets.coreml.upstream import Block, MilProgram, Operation, Value, read_program, read_spec
+from edgeship.targets.coreml.upstream import (
+    Block,
+    MilProgram,
+    Operation,
+    Value,
+    coremltools_to_read,
+    read_program,
+    read_spec,
+)
 from edgeship.toolchain.api import UnsupportedError
 
 MOVES = {
@@ -20,7 +28,11 @@ MOVES = {
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
-    """The facts that `edgeship inspect` prints; UnsupportedError when the package is not an ML program."""
+    """The facts that `edgeship inspect` prints; UnsupportedError when the package is not an ML program.
+
+    For a process that reads: one that had not imported coremltools before cannot convert any more.
+    """
+    coremltools_to_read()
     spec = read_spec(path)
     if spec.WhichOneof("Type") != "mlProgram":
         raise UnsupportedError(

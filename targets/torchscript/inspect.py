@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.torchscript import program_file
 from edgeship.targets.torchscript.graph import compute_dtypes, constants, operators
 from edgeship.toolchain.api import EdgeshipError
 
@@ -43,39 +45,22 @@ def _script(path: Path) -> dict[str, Any]:
 
 
 def _program(path: Path) -> dict[str, Any]:
-    import torch
-
-    # a PT2E program only loads once its operators are registered
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401
-
     try:
-        program = torch.export.load(path)
-    except Exception as error:
+        program = program_file.read(path)
+    except (KeyError, ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
         raise EdgeshipError(f"{path}: is not a program torch can load ({error})", "export it again") from error
-    signature = program.graph_signature
-    nodes = {node.name: node for node in program.graph.nodes}
-    calls = [node for node in program.graph.nodes if node.op == "call_function" and isinstance(_dtype(node), str)]
     moves = ("quantize", "_to_copy", "view", "permute", "reshape", "clone", "getitem", "expand", "slice", "sym_size")
-    dtypes = Counter(_dtype(node) for node in calls if not any(move in str(node.target) for move in moves))
-    stored = {**program.state_dict, **program.constants}
-    tensors = [(name, value.nbytes) for name, value in stored.items() if isinstance(value, torch.Tensor)]
+    dtypes = Counter(dtype for name, dtype in program.nodes if not any(move in name for move in moves))
     return {
         "format": "torch",
-        "inputs": [_described(nodes[name]) for name in signature.user_inputs if name in nodes],
-        "outputs": [_described(nodes[name]) for name in signature.user_outputs if name in nodes],
-        "operators": dict(Counter(str(node.target) for node in calls).most_common()),
+        "inputs": [_described(value) for value in program.inputs],
+        "outputs": [_described(value) for value in program.outputs],
+        "operators": dict(Counter(name for name, _ in program.nodes).most_common()),
         "dtypes": dict(dtypes),
-        "largest": [[name, size] for name, size in sorted(tensors, key=lambda item: -item[1])[:LARGEST]],
-        "backends": {"torch": len(calls)},
+        "largest": [[name, size] for name, size in sorted(program.stored, key=lambda item: -item[1])[:LARGEST]],
+        "backends": {"torch": len(program.nodes)},
     }
 
 
-def _dtype(node: Any) -> str | None:
-    value = node.meta.get("val")
-    return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else None
-
-
-def _described(node: Any) -> dict[str, Any]:
-    value = node.meta.get("val")
-    shape = [int(size) if isinstance(size, int) else str(size) for size in getattr(value, "shape", ())]
-    return {"name": node.name, "dtype": _dtype(node), "shape": shape}
+def _described(value: program_file.Value) -> dict[str, Any]:
+    return {"name": value.name, "dtype": value.dtype, "shape": list(value.shape)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -181,6 +183,31 @@ def test_inspecting_reads_operators_dtypes_and_sizes(tmp_path: Path) -> None:
     found = inspect_file(tmp_path / "program.pt2")
     assert found["inputs"][0]["shape"] == [1, 3, 16, 16]
     assert found["operators"]["aten.conv2d.default"] == 3
+
+
+def test_a_program_is_read_without_running_what_it_says(tmp_path: Path) -> None:
+    """torch's loader evaluates the expressions of sizes: one of them may be anything."""
+    save(program(), tmp_path / "program.pt2")
+    evil = f'__import__("pathlib").Path({str(tmp_path / "ran")!r}).touch()'
+    with zipfile.ZipFile(tmp_path / "program.pt2") as sound, zipfile.ZipFile(tmp_path / "evil.pt2", "w") as changed:
+        for entry in sound.infolist():
+            content = sound.read(entry)
+            if "/models/" in entry.filename:
+                size = json.dumps({"as_expr": {"expr_str": evil, "hint": None}})
+                content = content.replace(b'"sizes": [{"as_int": 1}', f'"sizes": [{size}'.encode())
+                assert b"__import__" in content
+            changed.writestr(entry.filename, content)
+    assert inspect_file(tmp_path / "evil.pt2")["inputs"][0]["shape"][0] == evil
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_dynamic_size_of_a_program_is_named_by_its_symbol(tmp_path: Path) -> None:
+    batch = torch.export.Dim("batch", min=1, max=64)
+    exported = torch.export.export(torch.nn.ReLU(), (torch.ones(2, 3),), dynamic_shapes=({0: batch},))
+    torch.export.save(exported, tmp_path / "program.pt2")
+    symbol, width = inspect_file(tmp_path / "program.pt2")["inputs"][0]["shape"]
+    assert re.fullmatch(r"s\d+", symbol)
+    assert width == 3
 
 
 @pytest.mark.parametrize("name", ["broken.pt", "broken.pt2"])

@@ -13,6 +13,7 @@ from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.commands.isolated import Reader
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import DataError, RecipeError
 from edgeship.toolchain.judge import verdict as verification
@@ -97,9 +98,10 @@ def bench(
 ) -> list[Result | str]:
     """Measure files beside each other, interleaved; a file that cannot be measured answers why."""
     given = [tables.input_table(text) for text in inputs]
+    with Reader() as reader:
+        artifacts = [foreign.describe(file, reader) for file in files]
     subjects = []
-    for index, file in enumerate(files):
-        artifact = foreign.describe(file)
+    for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
         if given:
             artifact = artifact.model_copy(update={"inputs": tuple(Tensor.model_validate(table) for table in given)})
         samples = foreign.random_samples(artifact, {}, benches.CASES)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import contextlib
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.artifact import MANIFEST, Artifact, Runtime, Tensor
 from edgeship.toolchain.build import keys
+from edgeship.toolchain.commands.isolated import REMEDY, Reader, damaged
 from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
-from edgeship.toolchain.samples import Samples
+from edgeship.toolchain.samples import Array, Samples
 
 # suffix: format, runtime, the module whose inspect_file reads it, the package it needs and the extra that brings it
 FORMATS = {
@@ -27,45 +31,72 @@ FORMATS = {
     ".pt2": ("torch", "torch", "edgeship.targets.torchscript.inspect", "torch", ""),
 }
 
+FOLDERS = (".mlpackage", ".aimodel")
+MAX_SAMPLES_BYTES = 2 << 30
+MAX_DIMENSIONS = 32  # numpy takes 64
+NAME_IT = "say what it takes: --input NAME:SHAPE:DTYPE"
 
-def inspect(path: Path) -> dict[str, Any]:
-    """What is in a file: format, size_bytes, inputs, outputs, operators, dtypes, largest, backends."""
+
+def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
+    """What is in a file: format, size_bytes, inputs, outputs, operators, dtypes, largest, backends.
+
+    A child process reads it: `reader`'s, or one of its own. RecipeError for what is no file of a known kind;
+    EdgeshipError for one that is damaged.
+    """
+    check(path)
+    name, _, module, package, extra = FORMATS[path.suffix]
+    if not keys.version_of(package):
+        raise missing_extra(extra, package)
+    with contextlib.nullcontext(reader) if reader else Reader() as reading:
+        found = reading.inspect_file(module, path)
+    return {"file": str(path), "size_bytes": artifacts.size_bytes(path), **found, "format": found.get("format", name)}
+
+
+def check(path: Path) -> None:
+    """RecipeError unless it is a readable file (or, for the formats that are folders, a folder) of a known kind."""
     if not path.exists():
         raise RecipeError(f"{path}: there is no such file", "check the path")
     if path.suffix not in FORMATS:
         raise RecipeError(f"{path}: not a kind of file edgeship knows", f"it knows {', '.join(FORMATS)}")
-    name, _, module, package, extra = FORMATS[path.suffix]
-    if not keys.version_of(package):
-        raise missing_extra(extra, package)
-    found: dict[str, Any] = import_module(module).inspect_file(path)
-    return {"file": str(path), "size_bytes": artifacts.size_bytes(path), **found, "format": found.get("format", name)}
+    if path.is_dir() is not (path.suffix in FOLDERS):
+        wanted = "a folder" if path.suffix in FOLDERS else "a regular file"
+        raise RecipeError(f"{path}: is not {wanted}, as a {path.suffix} is", "check the path")
+    for part in [path, *path.rglob("*")]:
+        if not part.is_dir() and not part.is_file():  # pipes and devices never end
+            raise RecipeError(f"{part}: is neither a file nor a folder", "check the path")
+        if not os.access(part, os.R_OK):
+            raise RecipeError(f"{part}: cannot be read", "check its permissions")
 
 
-def describe(path: Path) -> Artifact:
+def describe(path: Path, reader: Reader | None = None) -> Artifact:
     """The Artifact a file is: by the artifact.json beside it where that describes this very file, else by its content.
 
-    Dynamic dimensions come as names or as None.
+    Dynamic dimensions come as names or as None. Raises as `inspect` does.
     """
     manifest = path.parent / MANIFEST
     if path.exists() and manifest.is_file():
         found = artifacts.read(path.parent)
         if found.file == path.name:
             return found
-    about = inspect(path)
+    about = inspect(path, reader)
     _, runtime, _, package, _ = FORMATS[path.suffix]
-    inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
-    return Artifact(
-        format=about["format"],
-        file=path.name,
-        spec=str(spec_of(about)),
-        runtime=Runtime(name=runtime, minimum_version=about.get("minimum_version", keys.version_of(package))),
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
-        size_bytes=about["size_bytes"],
-        sha256=artifacts.digest(path),
-        dtypes=about.get("dtypes", {}),
-        weight_bytes=about.get("weight_bytes", {}),
-    )
+    try:
+        inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
+        return Artifact(
+            format=about["format"],
+            file=path.name,
+            spec=str(spec_of(about)),
+            runtime=Runtime(name=runtime, minimum_version=about.get("minimum_version", keys.version_of(package))),
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            size_bytes=about["size_bytes"],
+            sha256=artifacts.digest(path),
+            dtypes=about.get("dtypes", {}),
+            weight_bytes=about.get("weight_bytes", {}),
+        )
+    except ValidationError as error:
+        what = ".".join(map(str, error.errors()[0]["loc"]))
+        raise EdgeshipError(f"{path}: {damaged(path)} (its {what} cannot be)", REMEDY) from error
 
 
 def spec_of(about: dict[str, Any]) -> QuantSpec:
@@ -92,17 +123,24 @@ def _tensor(about: dict[str, Any], index: int) -> Tensor:
 def random_samples(artifact: Artifact, sizes: dict[str, int], count: int, seed: int = 0) -> Samples:
     """Flagged synthetic inputs: normal(0, 1) floats, integers 0 and 1; dynamic dimensions take `sizes`, else 1.
 
-    Formats without shapes (TorchScript) cannot be given inputs: EdgeshipError says how to name them.
+    Formats without shapes (TorchScript) cannot be given inputs, nor can inputs of a size or type that cannot be:
+    EdgeshipError says how to name them.
     """
     random = np.random.default_rng(seed)
-    inputs = {}
+    inputs: dict[str, Array] = {}
     for tensor in artifact.inputs:
         shape = (count, *(sizes.get(size, 1) if isinstance(size, str) else size for size in tensor.shape))
-        dtype = np.dtype("float32" if tensor.quantization else tensor.dtype)
+        named = f"{artifact.file}: input {tensor.name}"
+        try:
+            dtype = np.dtype("float32" if tensor.quantization else tensor.dtype)
+        except TypeError:
+            raise EdgeshipError(f"{named}: no inputs can be made of type {tensor.dtype}", NAME_IT) from None
+        if min(shape) < 1 or len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > MAX_SAMPLES_BYTES:
+            raise EdgeshipError(f"{named}: no {count} inputs can be made of shape {list(shape[1:])}", NAME_IT)
         if dtype.kind == "f":
             inputs[tensor.name] = random.standard_normal(shape).astype(dtype)
         else:
             inputs[tensor.name] = random.integers(0, 2, shape).astype(dtype)
     if not inputs:
-        raise EdgeshipError(f"{artifact.file}: does not say what inputs it takes", "add --input NAME:SHAPE:DTYPE")
+        raise EdgeshipError(f"{artifact.file}: does not say what inputs it takes", NAME_IT)
     return Samples(inputs, synthetic=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,22 +48,6 @@ def print_error(message: str, hint: str = "") -> None:
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
     if hint:
         err.print(Text.assemble((" hint: ", "bold"), hint), soft_wrap=True)
-
-
-@contextmanager
-def without_chatter() -> Iterator[None]:
-    """Nothing that libraries write to standard error meanwhile is shown; errors come as exceptions."""
-    sys.stderr.flush()
-    held = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(held, 2)
-        os.close(held)
-        os.close(nowhere)
 
 
 def print_table(
