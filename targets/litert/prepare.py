@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+    from torch.fx import Node
 
 
-def private_copy(program: ExportedProgram) -> ExportedProgram:
+def private_copy(program: ExportedProgram, shapes: Sequence[tuple[int, ...]] | None = None) -> ExportedProgram:
     """A program with a graph and a state dict of its own and shared tensors: litert-torch changes what it is given.
 
+    `shapes` fix the inputs' sizes where they were dynamic: the first decomposition traces the program with them.
     Nodes forget the file and line they came from, and remember their module's path instead of its class: the
     converter writes both into tensor names, and a shipped file tells nothing of the machine that made it.
     """
+    import torch
     from torch.export import ExportedProgram
 
     graph = copy.deepcopy(program.graph)
+    examples = program.example_inputs
+    if shapes is not None:
+        names = program.graph_signature.user_inputs
+        inputs = {node.name: node for node in graph.nodes if node.op == "placeholder"}
+        for name, shape in zip(names, shapes, strict=True):
+            meta = inputs[str(name)].meta
+            meta["val"] = meta["val"].new_empty(shape)
+            meta.pop("tensor_meta", None)
+        dtypes = [inputs[str(name)].meta["val"].dtype for name in names]
+        examples = (tuple(torch.zeros(s, dtype=d) for s, d in zip(shapes, dtypes, strict=True)), {})
     for node in graph.nodes:
         node.meta.pop("stack_trace", None)
         stack = node.meta.get("nn_module_stack") or {}
@@ -29,12 +43,49 @@ def private_copy(program: ExportedProgram) -> ExportedProgram:
         graph=graph,
         graph_signature=copy.deepcopy(program.graph_signature),
         state_dict=dict(program.state_dict),
-        range_constraints=program.range_constraints,
+        range_constraints=program.range_constraints if shapes is None else {},
         module_call_graph=copy.deepcopy(program.module_call_graph),
-        example_inputs=program.example_inputs,
+        example_inputs=examples,
         constants=dict(program.constants),
         verifiers=program.verifiers,
     )
+
+
+def broadcast_without_expanding(program: ExportedProgram) -> int:
+    """Let an operator broadcast what was expanded for it, in place; returns how many operands.
+
+    The converter moves elementwise operators to the layout of the convolutions around them, but not an expand.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    broadcasting = (aten.mul.Tensor, aten.add.Tensor, aten.sub.Tensor, aten.div.Tensor)
+    changed = 0
+    for node in program.graph.nodes:
+        if node.target not in broadcasting or not all(isinstance(arg, torch.fx.Node) for arg in node.args[:2]):
+            continue
+        for position, other in ((0, 1), (1, 0)):
+            # the other operand has the result's shape already
+            if str(node.args[other].meta["val"].shape) == str(node.meta["val"].shape):
+                taker, slot = _through_quantizers(node, position)
+                expanded = taker.args[slot]
+                if expanded.target in (aten.expand.default, aten.expand_as.default):
+                    taker.update_arg(slot, expanded.args[0])
+                    changed += 1
+    program.graph.eliminate_dead_code()
+    program.graph_module.recompile()
+    return changed
+
+
+def _through_quantizers(node: Node, position: int) -> tuple[Any, int]:
+    """Who takes the operand before it is quantized and dequantized for this node alone, and at which position."""
+    operand: Any = node.args[position]
+    # by name: the operators are registered only where a program has them
+    if str(operand.target) != "quantized_decomposed.dequantize_per_tensor.default" or len(operand.users) > 1:
+        return node, position
+    quantize = operand.args[0]
+    alone = str(quantize.target) == "quantized_decomposed.quantize_per_tensor.default" and len(quantize.users) == 1
+    return (quantize, 0) if alone else (node, position)
 
 
 def drop_dynamic_activations(program: ExportedProgram) -> int:

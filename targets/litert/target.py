@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,11 +11,12 @@ from edgeship.targets.litert import inspect, rewrites, upstream, weights
 from edgeship.toolchain.api import (
     Artifact,
     Context,
+    EdgeshipError,
     ExportError,
+    MissingError,
     Runtime,
     Target,
     Tensor,
-    UnsupportedError,
     digest,
     missing_extra,
     size_bytes,
@@ -30,7 +31,7 @@ FILE = "model.tflite"
 class LiteRT(Target):
     """A .tflite file for LiteRT (TensorFlow Lite) and its XNNPACK delegate."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     format: ClassVar[str] = "litert"
     extra: ClassVar[str] = "litert"
     packages: ClassVar[tuple[str, ...]] = ("litert-torch", "ai-edge-litert")
@@ -48,8 +49,11 @@ class LiteRT(Target):
         import litert_torch  # noqa: F401
 
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
-        """Write model.tflite; ExportError when the converter cannot take the program or loses its numbers."""
-        model = self._convert(program, context)
+        """Write model.tflite; ExportError when the converter cannot take the program or loses its numbers.
+
+        Where the file cannot keep the program's dynamic dimensions it is made for the example's sizes, and says so.
+        """
+        model, notes = self._model(program, context)
         file = out / FILE
         file.write_bytes(upstream.write_flatbuffer(model))
         dtypes = inspect.compute_dtypes(model)
@@ -59,6 +63,13 @@ class LiteRT(Target):
                 "check that the program was stored unfolded and that its operators were quantized",
             )
         inputs, outputs = inspect.tensors(model)
+        try:
+            placement = upstream.placement(file)
+        except RuntimeError as error:
+            raise ExportError(
+                f"the runtime cannot load the file litert-torch made: {_first_line(error)}",
+                "this is the converter's fault: change the operator it names",
+            ) from error
         return Artifact(
             format=self.format,
             file=FILE,
@@ -70,15 +81,60 @@ class LiteRT(Target):
             sha256=digest(file),
             dtypes=dtypes,
             weight_bytes=inspect.weight_bytes(model),
-            placement=upstream.placement(file),
+            placement=placement,
+            notes=notes,
         )
 
-    def _convert(self, program: ExportedProgram, context: Context) -> object:
-        from edgeship.targets.litert.prepare import drop_dynamic_activations, private_copy, widen_float16_constants
+    def _model(self, program: ExportedProgram, context: Context) -> tuple[Any, tuple[str, ...]]:
+        """The model, and what must be said of it."""
+        from edgeship.targets.litert.sizes import FixedSizeError, example_sizes, shapes
+
+        signature = context.signature
+        if not signature.is_dynamic:
+            return self._convert(program, context, None), ()
+        try:
+            return self._dynamic(program, context), ()
+        except MissingError:
+            raise
+        except (FixedSizeError, EdgeshipError) as error:
+            sizes = example_sizes(signature, context.example)
+            fixed = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+            model = self._convert(program, context, shapes(signature, sizes))
+            note = f"made for one size ({fixed}): {error}"
+            context.warn(f"LiteRT: {note}")
+            return model, (note,)
+
+    def _dynamic(self, program: ExportedProgram, context: Context) -> Any:
+        """One model for all sizes, seen to answer at another size what a file of that size does; FixedSizeError."""
+        from edgeship.targets.litert import sizes
+
+        signature = context.signature
+        first, second = sizes.two_sizes(signature, context.example)
+        model, other = (self._convert(program, context, sizes.shapes(signature, at)) for at in (first, second))
+        sizes.open_sizes(model, other)
+        sizes.set_default_sizes(model, sizes.shapes(signature, sizes.example_sizes(signature, context.example)))
+        inputs = sizes.resized(signature, context.example, second)
+        expected = upstream.answers(upstream.write_flatbuffer(other), inputs)
+        try:
+            answered = upstream.answers(upstream.write_flatbuffer(model), inputs)
+        except (RuntimeError, ValueError) as error:
+            raise sizes.FixedSizeError(f"the runtime cannot resize the file: {_first_line(error)}") from error
+        sizes.check_equal(expected, answered)
+        return model
+
+    def _convert(self, program: ExportedProgram, context: Context, shapes: list[tuple[int, ...]] | None) -> Any:
+        """The program, its dynamic sizes fixed to `shapes` of the inputs, as a rewritten model."""
+        from edgeship.targets.litert.prepare import (
+            broadcast_without_expanding,
+            drop_dynamic_activations,
+            private_copy,
+            widen_float16_constants,
+        )
 
         signature, kind = context.signature, context.spec.kind
         names = [tensor.name for tensor in signature.inputs]
-        program = private_copy(program)
+        program = private_copy(program, shapes)
+        broadcast_without_expanding(program)
         if kind == "dynamic":
             drop_dynamic_activations(program)
         if str(context.spec) == "float16":
@@ -88,11 +144,6 @@ class LiteRT(Target):
         except ImportError as error:
             raise missing_extra("litert", error.name or "litert-torch") from error
         except Exception as error:
-            if signature.is_dynamic:
-                raise UnsupportedError(
-                    f"litert-torch cannot keep the dynamic dimensions of this program: {_first_line(error)}",
-                    "fix the dimensions for this target, one file per size",
-                ) from error
             raise ExportError(
                 f"litert-torch cannot convert the program: {_first_line(error)}", "see the log for its full report"
             ) from error
@@ -115,12 +166,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _with_dimension_names(found: tuple[Tensor, ...], declared: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The file's tensors with the declared names of dynamic dimensions (outputs follow the inputs at run time)."""
+    """The file's tensors, the sizes it leaves open under the names they were declared with."""
     return tuple(
         tensor.model_copy(
             update={
                 "shape": tuple(
-                    name if isinstance(name, str) else size
+                    name if isinstance(size, str) else size
                     for size, name in zip(tensor.shape, wanted.shape, strict=True)
                 )
             }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
 
 from edgeship.toolchain.artifact import Placement
 
@@ -21,7 +23,7 @@ Mode = Literal["static", "weights"]
 
 
 def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) -> bytes:
-    """An exported program as .tflite bytes; its outputs are named output_0, output_1 … in the signature.
+    """An exported program of fixed sizes as .tflite bytes; its outputs are output_0, output_1 … in the signature.
 
     `litert_torch.convert` takes a module and exports it again; the steps behind it take the program itself.
     mode "static" makes the q/dq pairs of a PT2E program integer arithmetic (without it they stay fake quantization);
@@ -40,9 +42,7 @@ def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) ->
     program = core._run_convert_passes(program)
     context = export_utils.create_ir_context()
     constants = inline_consts.InlineConstsContext(enable_resource_constants=False)
-    lowered = backend.export.exported_program_to_mlir(
-        program, ir_context=context, lowering_context_plugins=[constants], _pre_lower_pass=_infer_dynamic_sizes
-    )
+    lowered = backend.export.exported_program_to_mlir(program, ir_context=context, lowering_context_plugins=[constants])
     outputs = [f"output_{index}" for index in range(len(lowered.output_signature))]
     api.set_signature(
         lowered.module.operation,
@@ -56,26 +56,12 @@ def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) ->
     config.qdq_conversion_mode = "STATIC"
     # strict: only what stands between q and dq becomes integer; otherwise the converter quantizes more on its own
     config.strict_qdq_mode = mode == "weights"
-    config.unsafe_fuse_dynamic_shaped_broadcast = True
     config.canonicalizing_inf_as_min_max_float = False
     config.enable_x64 = False
     with context:
         api.run_convert_to_tfl_passes(module, passmanager.PassManager(), config)
     content: bytes = api.export_flatbuffer_to_bytes(module.operation)
     return content
-
-
-def _infer_dynamic_sizes(program: ExportedProgram) -> None:
-    """Write -1 for the one dynamic size of a view: the converter cannot take a size that is computed at run time."""
-    import torch
-
-    for node in program.graph.nodes:
-        if node.target in (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default):
-            computed = [size for size in node.args[1] if isinstance(size, torch.fx.Node)]
-            if len(computed) == 1:
-                node.update_arg(1, [-1 if isinstance(size, torch.fx.Node) else size for size in node.args[1]])
-    program.graph.eliminate_dead_code()
-    program.graph_module.recompile()
 
 
 def read_flatbuffer(content: bytes) -> Any:
@@ -118,6 +104,22 @@ def operator_names() -> dict[int, str]:
 def tensor_type_names() -> dict[int, str]:
     """Tensor type code → dtype name as in numpy (float32), int4 and int2 included."""
     return {code: name.lower() for name, code in vars(schema().TensorType).items() if isinstance(code, int)}
+
+
+def answers(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What a .tflite file with one signature answers to inputs by name, whose shapes it is resized to."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    slots = interpreter.get_signature_runner().get_input_details()
+    for name, array in inputs.items():
+        interpreter.resize_tensor_input(slots[name]["index"], array.shape)
+    interpreter.allocate_tensors()
+    for name, array in inputs.items():
+        interpreter.set_tensor(slots[name]["index"], array.astype(slots[name]["dtype"]))
+    interpreter.invoke()
+    given = interpreter.get_signature_runner().get_output_details()
+    return {name: interpreter.get_tensor(details["index"]) for name, details in given.items()}
 
 
 def placement(path: Path) -> Placement:

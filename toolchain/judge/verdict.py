@@ -148,7 +148,7 @@ class _Answers:
 def _answers(artifact: Artifact, folder: Path, device: Device, case: Case, count: int) -> _Answers:
     """Run the samples and, in the same launch, the one of another size; where that fails, the samples alone."""
     rows = _rows(case.samples, count)
-    if case.resized is None or not any(isinstance(size, str) for t in artifact.inputs for size in t.shape):
+    if case.resized is None or not _takes(artifact, case.resized[0]):
         result, answers = execute(artifact, folder, device, rows)
         return _Answers(result, _stacked(answers))
     try:
@@ -160,6 +160,16 @@ def _answers(artifact: Artifact, folder: Path, device: Device, case: Case, count
         problem = str(error)
     result, answers = execute(artifact, folder, device, rows)
     return _Answers(result, _stacked(answers), None, problem)
+
+
+def _takes(artifact: Artifact, samples: Samples) -> bool:
+    """Whether the file left open every size in which these samples differ from its own: some are made for one size."""
+    shapes = {name: array.shape[1:] for name, array in samples.inputs.items()}
+    return any(isinstance(size, str) for tensor in artifact.inputs for size in tensor.shape) and all(
+        isinstance(size, str) or size == actual
+        for tensor in artifact.inputs
+        for size, actual in zip(tensor.shape, shapes[tensor.name], strict=True)
+    )
 
 
 def _resized_reasons(answers: _Answers, case: Case, limits: Threshold) -> list[str]:
