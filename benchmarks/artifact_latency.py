@@ -19,7 +19,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,9 +27,10 @@ from benchmarks import lines, peers
 from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact, digest
-from edgeship.toolchain.build.builder import Line, builder
+from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.keys import version_of
-from edgeship.toolchain.build.store import Store, key_of
+from edgeship.toolchain.build.lines import Built, Stopped
+from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError
@@ -87,6 +88,14 @@ def goals(rows: dict[str, Any]) -> Iterator[Goal]:
         yield at_most("int8-to-float/mobilenet_v3_large litert", row["ours_to_float"][0], HARD_SWISH_LIMIT)
 
 
+class PeerRecord(Record):
+    """What a runtime's own quantizer made."""
+
+    kind: ClassVar[str] = "peer"
+
+    model: str
+
+
 def main() -> None:
     """Build, compare and measure the networks that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -114,7 +123,7 @@ def main() -> None:
     results.finish(goals)
 
 
-def _built(model: str) -> Iterator[tuple[str, Line | str, Line | None]]:
+def _built(model: str) -> Iterator[tuple[str, Built | str, Built | None]]:
     """Target, our int8 line (or why there is none) and the float line, target by target."""
     variant, passes, targets = "int8", ["quantize-static"], TARGETS
     if model == "minilm":
@@ -129,22 +138,20 @@ def _built(model: str) -> Iterator[tuple[str, Line | str, Line | None]]:
             found = {(line.plan.variant, line.plan.target_name): line for line in build.build()}
         for target in targets:
             ours, plain = found[variant, target], found["float", target]
-            failed = next((line for line in (ours, plain) if line.status != "ok"), None)
-            if failed:
-                yield target, f"{failed.plan.name}: {failed.reason}", None
-            else:
+            if isinstance(ours, Built) and isinstance(plain, Built):
                 yield target, ours, plain
+            else:
+                failed = next(line for line in (ours, plain) if isinstance(line, Stopped))
+                yield target, f"{failed.plan.name}: {failed.reason}", None
 
 
 def _row(
-    model: str, target: str, line: Line, plain: Line | None, protocol: Protocol, known: dict[str, Any] | None
+    model: str, target: str, line: Built, plain: Built | None, protocol: Protocol, known: dict[str, Any] | None
 ) -> dict[str, Any]:
     assert plain is not None
-    assert line.samples is not None
-    assert line.reference is not None
     kind = f"{target}-{'dynamic' if line.plan.variant == 'int8-dynamic' else 'static'}"
     files = {"float": _file(plain), "ours": _file(line)}
-    samples = load_samples(line.samples)
+    samples = load_samples(line.comparison.samples)
     say(f"{model} {target}: {peers.TOOLS[kind]}")
     files["theirs"] = _theirs(kind, model, files["float"], line)
     digests = {name: file.artifact.sha256 for name, file in files.items()}
@@ -153,7 +160,7 @@ def _row(
         say(f"{model} {target}: measured before, kept")
         return known
     compared = samples.take(range(min(COMPARED, len(samples))))
-    expected = {name: array[: len(compared)] for name, array in load_samples(line.reference).inputs.items()}
+    expected = {name: array[: len(compared)] for name, array in load_samples(line.comparison.reference).inputs.items()}
     found = {name: parity.compare(expected, _outputs(file, compared)) for name, file in files.items()}
     medians = measure(files, samples, protocol, f"{model} {target}")
     return {
@@ -174,13 +181,11 @@ def _row(
     }
 
 
-def _file(line: Line) -> File:
-    assert line.artifact is not None
-    assert line.folder is not None
+def _file(line: Built) -> File:
     return File(line.artifact, line.folder)
 
 
-def _theirs(kind: str, model: str, plain: File, line: Line) -> File:
+def _theirs(kind: str, model: str, plain: File, line: Built) -> File:
     """What the runtime's own quantizer makes, from the cache where it made it before."""
     target = kind.partition("-")[0]
     sources = [ROOT / "benchmarks" / name for name in ("peers.py", "images.py", "models.py")]
@@ -192,9 +197,9 @@ def _theirs(kind: str, model: str, plain: File, line: Line) -> File:
         ]
     )
     store, name = Store(), f"model{peers.SUFFIXES[target]}"
-    entry = store.get(key)
-    if entry is None:
-        with store.building(key) as folder, tempfile.TemporaryDirectory() as work:
+
+    def make(folder: Path) -> PeerRecord:
+        with tempfile.TemporaryDirectory() as work:
             log, out = Path(work) / "log.txt", Path(work) / name
             command = [sys.executable, "-m", "benchmarks.peers", kind, RECIPES[model]]
             code = lines.bounded([*command, str(plain.folder / plain.artifact.file), str(out)], 10, log)
@@ -202,10 +207,11 @@ def _theirs(kind: str, model: str, plain: File, line: Line) -> File:
                 said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-2:])
                 raise EdgeshipError(f"{peers.TOOLS[kind]}: {'no end in 10 minutes' if code is None else said}")
             shutil.move(out, folder / name)
-            entry = store.commit(key, folder, "peer", {"kind": kind, "model": model})
+        return PeerRecord(model=model)
+
+    entry = store.once(key, PeerRecord, make)
     artifact = foreign.describe(entry.folder / name)
     ours = line.artifact
-    assert ours is not None
     # names may differ; the order does not
     inputs = _renamed(artifact.inputs, ours.inputs) if artifact.inputs else ours.inputs
     outputs = _renamed(artifact.outputs, ours.outputs) if artifact.outputs else ours.outputs

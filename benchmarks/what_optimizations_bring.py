@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.artifact_latency import TARGETS, ratio
 from benchmarks.results import ROOT, Goal, Results, say
 from edgeship.toolchain import stats
-from edgeship.toolchain.build.builder import Line, builder
+from edgeship.toolchain.build.builder import builder
+from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.measure import bench
@@ -75,7 +76,7 @@ def main() -> None:
     results.finish(goals)
 
 
-def _built(targets: tuple[str, ...], variants: dict[str, list[str]]) -> dict[tuple[str, str, str], Line]:
+def _built(targets: tuple[str, ...], variants: dict[str, list[str]]) -> dict[tuple[str, str, str], Built | Stopped]:
     """Every line by (way, variant, target)."""
     path = ROOT / "benchmarks" / "recipes" / f"{MODEL}.toml"
     made = {}
@@ -98,18 +99,18 @@ def _built(targets: tuple[str, ...], variants: dict[str, list[str]]) -> dict[tup
 
 
 def _rows(
-    target: str, variant: str, made: dict[tuple[str, str, str], Line], protocol: Protocol
+    target: str, variant: str, made: dict[tuple[str, str, str], Built | Stopped], protocol: Protocol
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """One row per way, each against the file as shipped."""
     subjects, failed = [], {}
     for way in TWINS:
         line = made[way, variant, target]
-        if line.status == "ok":
+        if isinstance(line, Built):
             subjects.append(_subject(way, line))
         else:
             failed[way] = line.reason
     if target == "onnx" and USUAL not in failed:
-        usual = _subject(USUAL, made[USUAL, variant, target])
+        usual = next(subject for subject in subjects if subject.name == USUAL)
         for way, level in ONNX_LEVELS.items():
             subjects.append(dataclasses.replace(usual, name=way, options={"graph_optimization": level}))
     say(f"{target} {variant}: {protocol.launches} × {len(subjects)} launches")
@@ -134,11 +135,8 @@ def _rows(
             )
 
 
-def _subject(way: str, line: Line) -> Subject:
-    assert line.artifact is not None
-    assert line.folder is not None
-    assert line.samples is not None
-    return Subject(way, line.artifact, line.folder, load_samples(line.samples).take(range(bench.CASES)))
+def _subject(way: str, line: Built) -> Subject:
+    return Subject(way, line.artifact, line.folder, load_samples(line.comparison.samples).take(range(bench.CASES)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgeship.toolchain.artifact import Artifact, Placement, Quantization, Runtime, Tensor, digest, size_bytes
 from edgeship.toolchain.build.store import default_root as cache_root
 from edgeship.toolchain.errors import (
+    CrashError,
     DataError,
     DeviceError,
     EdgeshipError,
@@ -54,6 +55,7 @@ __all__ = [
     "Array",
     "Artifact",
     "Context",
+    "CrashError",
     "DataError",
     "Dataset",
     "Device",

@@ -51,6 +51,23 @@ class Placement(_Record):
     not_delegated_ops: dict[str, int] = Field(default_factory=dict)
 
 
+class PluginUse(_Record):
+    """A plugin that took part, and its options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Provenance(_Record):
+    """What an artifact was made from and with."""
+
+    model: str = Field(description="digest of the float model: its code, weights and options")
+    passes: tuple[PluginUse, ...]
+    target: PluginUse
+    edgeship: str = Field(description="its version")
+    libraries: dict[str, str] = Field(description="versions of the libraries that took part")
+
+
 class Artifact(_Record):
     """One deliverable of one target; `file` is relative to the folder of artifact.json (.mlpackage is a folder)."""
 
@@ -74,7 +91,10 @@ class Artifact(_Record):
     placement: Placement | None = None
     reproducible: bool = Field(True, description="whether building twice gives the same bytes")
     notes: tuple[str, ...] = Field((), description="what a user must know about this file")
-    provenance: dict[str, Any] = Field(default_factory=dict)
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="what only this target tells: opset, kernels, planned bytes"
+    )
+    provenance: Provenance | None = None
 
 
 def digest(path: Path) -> str:

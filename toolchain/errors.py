@@ -55,6 +55,10 @@ class LineError(EdgeshipError):
     """A line failed: a converter died, ran out of memory or past its limit."""
 
 
+class DiedError(LineError):
+    """The process that worked for a line died under it: a converter's crash, or the system's hand."""
+
+
 class MissingError(EdgeshipError):
     """Something is missing on this machine: an extra, a system tool."""
 
@@ -65,6 +69,10 @@ class DeviceError(EdgeshipError):
     """A device or its agent failed."""
 
     exit_code = EXIT_DEVICE
+
+
+class CrashError(DeviceError):
+    """An agent crashed (SIGSEGV, SIGABRT, …): the file may have done it, or the machine."""
 
 
 def missing_extra(extra: str, package: str) -> MissingError:

@@ -193,3 +193,7 @@ class Metric(Plugin):
         """One score per sample, [n] float64 (a hit is 1.0); `outputs` and `reference` (the float model's) are
         [n, *output shape] by output name."""
         raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """The user's files it reads or runs, for the key of remembered verdicts."""
+        return []

@@ -98,7 +98,7 @@ class ExecuTorch(Target):
             weight_bytes=pte.weight_bytes,
             placement=placement,
             notes=tuple(notes),
-            provenance={
+            details={
                 "executorch": executorch.version.__version__,
                 "planned_bytes": pte.planned_bytes,
                 "xnnpack_nodes": dict(pte.xnnpack.most_common()),

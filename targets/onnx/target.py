@@ -123,7 +123,7 @@ class Onnx(Target):
             weight_bytes=inspect.weight_bytes(model),
             placement=_placement(executed),
             notes=self._notes(context, kernels),
-            provenance={
+            details={
                 "opset": dict(model.opset_imports),
                 "rewrites": applied,
                 "onnxruntime": onnxruntime.__version__,

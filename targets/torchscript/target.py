@@ -92,7 +92,7 @@ class TorchScript(Target):
             dtypes=compute_dtypes(script.graph, [tensor.dtype for tensor in context.signature.inputs]),
             weight_bytes=dict(weights),
             notes=tuple(notes),
-            provenance={"torch": version, "method": self.method, "frozen": True},
+            details={"torch": version, "method": self.method, "frozen": True},
         )
 
     def _backend(self) -> str:

@@ -7,7 +7,7 @@ import os
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 
-from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.recipe import read as recipes

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.recipe.plan import Recipe

@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 
 from edgeship.toolchain.artifact import Artifact, digest, size_bytes
 from edgeship.toolchain.build import builder as pipeline
-from edgeship.toolchain.build.builder import Line
+from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge import verdict as verify
@@ -27,33 +27,28 @@ Break = Callable[[onnx.ModelProto], None]
 
 
 @pytest.fixture(scope="module")
-def lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Line]:
+def lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Built]:
     """The built lines of the shared run, from its cache."""
     log = tmp_path_factory.mktemp("log") / "log.txt"
     with pipeline.builder(digits.recipe, digits.store, log, lambda event: None) as builder:
-        return {(line.plan.variant, line.plan.target_name): line for line in builder.build()}
+        return {(line.plan.variant, line.plan.target_name): line for line in builder.build() if isinstance(line, Built)}
 
 
-def judge(line: Line, artifact: Artifact, folder: Path) -> verify.Verdict:
+def judge(line: Built, artifact: Artifact, folder: Path) -> verify.Verdict:
     evaluation = line.plan.model.data["evaluation"]
-    assert line.samples is not None
-    assert line.expected is not None
-    assert line.reference is not None
     case = verify.Case(
         spec=line.plan.spec,
-        samples=load_samples(line.samples),
-        expected=dict(load_samples(line.expected).inputs),
-        reference=dict(load_samples(line.reference).inputs),
+        samples=load_samples(line.comparison.samples),
+        expected=dict(load_samples(line.comparison.expected).inputs),
+        reference=dict(load_samples(line.comparison.reference).inputs),
         metric=evaluation.metric,
         metric_name=evaluation.metric_name,
     )
     return verify.judge(artifact, folder, Local(), case)
 
 
-def broken(line: Line, change: Break, tmp_path: Path) -> verify.Verdict:
+def broken(line: Built, change: Break, tmp_path: Path) -> verify.Verdict:
     """The verdict on a line's ONNX file after a change to its graph."""
-    assert line.folder is not None
-    assert line.artifact is not None
     folder = tmp_path / "artifact"
     shutil.copytree(line.folder, folder)
     file = folder / line.artifact.file
@@ -185,7 +180,7 @@ BREAKS: dict[str, tuple[Break, str]] = {
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_a_broken_float_file_is_caught(how: str, lines: dict[tuple[str, str], Line], tmp_path: Path) -> None:
+def test_a_broken_float_file_is_caught(how: str, lines: dict[tuple[str, str], Built], tmp_path: Path) -> None:
     change, reason = BREAKS[how]
     verdict = broken(lines["float", "onnx"], change, tmp_path)
     assert verdict.verdict == "fail"
@@ -193,19 +188,19 @@ def test_a_broken_float_file_is_caught(how: str, lines: dict[tuple[str, str], Li
 
 
 @pytest.mark.parametrize("how", [*(name for name in BREAKS if "weight" not in name), "a scale times 1.05"])
-def test_a_broken_int8_file_is_caught(how: str, lines: dict[tuple[str, str], Line], tmp_path: Path) -> None:
+def test_a_broken_int8_file_is_caught(how: str, lines: dict[tuple[str, str], Built], tmp_path: Path) -> None:
     change = scale_a_quantized_weight if how == "a scale times 1.05" else BREAKS[how][0]
     assert broken(lines["int8", "onnx"], change, tmp_path).verdict == "fail"
 
 
 @pytest.fixture(scope="module")
-def other_lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
+def other_lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
     """Variants that the shared run does not have, on ONNX Runtime."""
     text = digits_text(("fp16", "int8-dynamic"), ("onnx",))
     recipe = recipes.parse(text.replace("[variants]", '[variants]\nint8-weights = ["quantize-weights"]'), DIGITS)
     log = tmp_path_factory.mktemp("log") / "log.txt"
     with pipeline.builder(recipe, digits.store, log, lambda event: None) as builder:
-        return {line.plan.variant: line for line in builder.build()}
+        return {line.plan.variant: line for line in builder.build() if isinstance(line, Built)}
 
 
 @pytest.mark.parametrize(
@@ -222,26 +217,22 @@ def other_lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> 
     ],
 )  # fmt: skip
 def test_broken_files_of_other_kinds_are_caught(
-    variant: str, change: Break, other_lines: dict[str, Line], tmp_path: Path
+    variant: str, change: Break, other_lines: dict[str, Built], tmp_path: Path
 ) -> None:
     assert broken(other_lines[variant], change, tmp_path).verdict == "fail"
 
 
-def test_int8_that_computes_in_float_is_caught(lines: dict[tuple[str, str], Line]) -> None:
+def test_int8_that_computes_in_float_is_caught(lines: dict[tuple[str, str], Built]) -> None:
     """The float file under the name of the int8 one: as accurate as can be, and not what was asked for."""
     line, float_line = lines["int8", "onnx"], lines["float", "onnx"]
-    assert float_line.artifact is not None
-    assert float_line.folder is not None
     verdict = judge(line, float_line.artifact, float_line.folder)
     assert verdict.verdict == "fail"
     assert any("no operator in the file computes in int8" in reason for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize("target", ["onnx", "executorch", "litert"])
-def test_a_truncated_file_is_caught_and_named(target: str, lines: dict[tuple[str, str], Line], tmp_path: Path) -> None:
+def test_a_truncated_file_is_caught_and_named(target: str, lines: dict[tuple[str, str], Built], tmp_path: Path) -> None:
     line = lines["float", target]
-    assert line.folder is not None
-    assert line.artifact is not None
     folder = tmp_path / "artifact"
     shutil.copytree(line.folder, folder)
     file = folder / line.artifact.file
@@ -251,13 +242,13 @@ def test_a_truncated_file_is_caught_and_named(target: str, lines: dict[tuple[str
     assert verdict.reasons
 
 
-def test_the_sound_ones_beside_them_all_pass(lines: dict[tuple[str, str], Line], other_lines: dict[str, Line]) -> None:
+def test_the_sound_ones_beside_them_all_pass(
+    lines: dict[tuple[str, str], Built], other_lines: dict[str, Built]
+) -> None:
     for name, line in [*lines.items(), *other_lines.items()]:
-        assert line.artifact is not None
-        assert line.folder is not None
         verdict = judge(line, line.artifact, line.folder)
         assert (name, verdict.verdict, verdict.reasons) == (name, "pass", ())
 
 
-def test_a_renamed_output_is_caught(lines: dict[tuple[str, str], Line], tmp_path: Path) -> None:
+def test_a_renamed_output_is_caught(lines: dict[tuple[str, str], Built], tmp_path: Path) -> None:
     assert broken(lines["float", "onnx"], rename_the_output, tmp_path).verdict == "fail"

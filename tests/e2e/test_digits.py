@@ -11,7 +11,7 @@ import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 from native import needs_native
 
-from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.protocol.messages import Result

@@ -10,14 +10,13 @@ import pytest
 from workplace import PROJECT
 
 from edgeship.toolchain.build import builder as pipeline
-from edgeship.toolchain.build import stages
-from edgeship.toolchain.build.builder import Line
+from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.judge.line import case_of
 from edgeship.toolchain.recipe import read as recipes
-from edgeship.toolchain.samples import load_samples
 
 TARGETS = "[targets.onnx]\n[targets.executorch]\n[targets.litert]\n"
 STREAM = """
@@ -66,49 +65,28 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("cache"))
 
 
-def built(text: str, store: Store, tmp_path: Path, targets: str = TARGETS) -> tuple[runs.Outcome, list[Line]]:
+def built(
+    text: str, store: Store, tmp_path: Path, targets: str = TARGETS
+) -> tuple[runs.Outcome, recipes.Recipe, list[Built]]:
     """A run of a recipe whose lines pass or are unsupported for a reason, and those that pass out of the cache."""
     recipe = recipes.parse(text + targets, PROJECT)
     outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, store)
     for line in outcome.report.lines:
         assert line.verdict == "pass" or (line.status == "unsupported" and line.reason), line
     with pipeline.builder(recipe, store, tmp_path / "log.txt", lambda event: None) as builder:
-        return outcome, [line for line in builder.build() if line.status == "ok"]
+        return outcome, recipe, [line for line in builder.build() if isinstance(line, Built)]
 
 
-def case_of(line: Line) -> verify.Case:
-    """What a run judges a line against."""
-    assert line.samples is not None
-    assert line.expected is not None
-    assert line.reference is not None
-    assert line.signature is not None
-    resized, stream = line.expected.with_name(stages.RESIZED_OUTPUTS), line.expected.with_name(stages.STREAM_OUTPUTS)
-    return verify.Case(
-        spec=line.plan.spec,
-        samples=load_samples(line.samples),
-        expected=dict(load_samples(line.expected).inputs),
-        reference=dict(load_samples(line.reference).inputs),
-        resized=(load_samples(line.expected.with_name(stages.RESIZED)), dict(load_samples(resized).inputs))
-        if resized.exists()
-        else None,
-        stream=dict(load_samples(stream).inputs) if stream.exists() else None,
-        feedback=line.signature.state,
-    )
-
-
-def judged(line: Line, case: verify.Case) -> verify.Verdict:
-    assert line.artifact is not None
-    assert line.folder is not None
+def judged(line: Built, case: verify.Case) -> verify.Verdict:
     return verify.judge(line.artifact, line.folder, Local(), case)
 
 
 def test_state_that_goes_in_and_comes_out_is_verified_as_a_stream(store: Store, tmp_path: Path) -> None:
-    _, lines = built(STREAM, store, tmp_path)
+    _, recipe, lines = built(STREAM, store, tmp_path)
     for line in lines:
-        assert line.artifact is not None
         assert [tensor.name for tensor in line.artifact.inputs] == ["frame", "state"]
         assert [tensor.name for tensor in line.artifact.outputs] == ["out", "next_state"]
-        case = case_of(line)
+        case = case_of(line, recipe)
         assert case.stream is not None
         assert np.abs(case.stream["out"][1:] - case.expected["out"][1:]).max() > 0.05  # the state matters
         assert judged(line, case).verdict == "pass"
@@ -118,16 +96,15 @@ def test_state_that_goes_in_and_comes_out_is_verified_as_a_stream(store: Store, 
 
 
 def test_keyword_tokens_and_named_outputs_keep_their_names_at_every_length(store: Store, tmp_path: Path) -> None:
-    _, lines = built(TOKENS, store, tmp_path)
+    _, recipe, lines = built(TOKENS, store, tmp_path)
     fixed = TOKENS.replace('"seq"]', "12]").replace("dims = { seq = [2, 32] }", "")
-    lines += built(fixed, store, tmp_path / "fixed", "[targets.litert]")[1]  # which cannot keep this dimension
+    lines += built(fixed, store, tmp_path / "fixed", "[targets.litert]")[2]  # which cannot keep this dimension
     assert {line.plan.target_name for line in lines} == {"onnx", "executorch", "litert"}
     for line in lines:
-        assert line.artifact is not None
         assert [tensor.name for tensor in line.artifact.inputs] == ["input_ids", "attention_mask"]
         assert [tensor.name for tensor in line.artifact.outputs] == ["pooled", "peak"]
         assert {tensor.dtype for tensor in line.artifact.inputs} <= {"int64", "int32"}
-        case = case_of(line)
+        case = case_of(line, recipe)
         if "seq" in line.artifact.inputs[0].shape:
             assert case.resized is not None
             assert case.resized[0].inputs["input_ids"].shape != case.samples.inputs["input_ids"][:1].shape
@@ -137,27 +114,25 @@ def test_keyword_tokens_and_named_outputs_keep_their_names_at_every_length(store
 
 
 def test_several_models_are_compared_in_one_recipe(store: Store, tmp_path: Path) -> None:
-    outcome, lines = built(PICTURES, store, tmp_path)
+    outcome, _, lines = built(PICTURES, store, tmp_path)
     assert outcome.report.models == ["small", "leaky"]
     assert len(lines) == 6
     assert {line.plan.name for line in lines} >= {"small-float-onnx", "leaky-float-litert"}
     sizes = {(line.model, line.target): line.artifact.size_bytes for line in outcome.report.lines if line.artifact}
     assert len(sizes) == 6
-    outputs = {line.plan.model.name: [t.name for t in line.artifact.outputs] for line in lines if line.artifact}
+    outputs = {line.plan.model.name: [t.name for t in line.artifact.outputs] for line in lines}
     assert outputs["leaky"] == ["scores"]
 
 
 def test_a_file_with_a_frozen_batch_under_a_dynamic_manifest_is_caught(store: Store, tmp_path: Path) -> None:
     """The check at another size is really executed: the same file passes at batch 1."""
-    _, lines = built(PICTURES, store, tmp_path)
+    _, recipe, lines = built(PICTURES, store, tmp_path)
     dynamic = next(line for line in lines if line.plan.name == "small-float-onnx")
     fixed_text = PICTURES.replace('["batch", ', "[1, ").replace("dims = { batch = [1, 8] }", "")
-    _, fixed_lines = built(fixed_text, store, tmp_path / "fixed")
+    _, _, fixed_lines = built(fixed_text, store, tmp_path / "fixed")
     fixed = next(line for line in fixed_lines if line.plan.name == "small-float-onnx")
-    assert fixed.artifact is not None
-    assert dynamic.artifact is not None
-    fixed.artifact = fixed.artifact.model_copy(update={"inputs": dynamic.artifact.inputs})
-    case = case_of(dynamic)
+    fixed = dataclasses.replace(fixed, artifact=fixed.artifact.model_copy(update={"inputs": dynamic.artifact.inputs}))
+    case = case_of(dynamic, recipe)
     assert judged(fixed, dataclasses.replace(case, resized=None)).verdict == "pass"
     verdict = judged(fixed, case)
     assert verdict.verdict == "fail"

@@ -86,7 +86,7 @@ def test_a_float_program_is_delegated_and_answers_the_same(tmp_path: Path) -> No
     assert artifact.placement.not_delegated_ops == {}
     assert artifact.placement.delegated > 10
     assert artifact.inputs[0].name == "image"
-    assert artifact.provenance["planned_bytes"] > 0
+    assert artifact.details["planned_bytes"] > 0
 
 
 def test_a_static_int8_program_computes_in_integers_only(tmp_path: Path) -> None:

@@ -196,3 +196,9 @@ def test_conditions_change_with_what_a_measurement_depends_on() -> None:
     assert onnx == Local().conditions(artifact("onnxruntime"))
     assert onnx != Local(pin_cpus=(0,)).conditions(artifact("onnxruntime"))
     assert onnx != Local().conditions(artifact("litert"))
+
+
+def test_conditions_change_with_the_interpreter_that_stands_in_for_a_runtime() -> None:
+    interpreter = {file.name for file in agents.files_behind(artifact("coreml"))}
+    assert {"evaluate.py", "interpreter.py", "upstream.py"} <= interpreter
+    assert "evaluate.py" not in {file.name for file in agents.files_behind(artifact("onnxruntime"))}

@@ -120,7 +120,7 @@ def test_int8_activations_are_stored_on_request(tmp_path: Path) -> None:
 def test_the_opset_decides_the_oldest_runtime(opset: Any, tmp_path: Path) -> None:
     program, context = static_program()
     artifact = Onnx(opset=opset).export(program, tmp_path, context)
-    assert artifact.provenance["opset"][""] == opset
+    assert artifact.details["opset"][""] == opset
     assert artifact.runtime.minimum_version == {18: "1.14", 21: "1.18"}[opset]
     assert artifact.dtypes == {"int8": 5}
 
@@ -194,7 +194,7 @@ def test_a_transformer_layer_is_small_and_runs_in_the_right_kernel(
     assert artifact.weight_bytes[stored] > 0
     weights = 4 * sum(parameter.numel() for parameter in net.parameters())
     assert artifact.size_bytes < weights * largest_share
-    assert any(kernel in name for name in artifact.provenance["kernels"])
+    assert any(kernel in name for name in artifact.details["kernels"])
     assert ("int8" in artifact.dtypes) == spec.is_integer
     ids = context.example[0]
     (answer,) = run(tmp_path, artifact, ids.numpy())
@@ -209,7 +209,7 @@ def test_int8_filters_are_dequantized_once_when_the_file_is_loaded(tmp_path: Pat
     artifact = Onnx().export(converted, tmp_path, image_context(W8_WEIGHTS))
     assert artifact.weight_bytes["int8"] > 0
     assert artifact.dtypes.keys() == {"float32"}
-    assert not {"DequantizeLinear", "Cast"} & artifact.provenance["kernels"].keys()
+    assert not {"DequantizeLinear", "Cast"} & artifact.details["kernels"].keys()
     (answer,) = run(tmp_path, artifact, example[0].numpy())
     # the linear layer runs in MatMulNBits, which rounds activations to 8 bits
     assert sqnr(converted.module()(*example)[0].detach().numpy(), answer) > 50
@@ -221,7 +221,7 @@ def test_dynamically_quantized_convolutions_compute_in_integers(tmp_path: Path) 
     quantize = QuantizeDynamic(convolutions=True)
     converted = quantize.apply(export(flatten(net, 1), example, context.signature), context)
     artifact = Onnx().export(converted, tmp_path, image_context(W8A8_DYNAMIC))
-    assert "ConvInteger" in artifact.provenance["kernels"]
+    assert "ConvInteger" in artifact.details["kernels"]
     (answer,) = run(tmp_path, artifact, example[0].numpy())
     assert sqnr(converted.module()(*example)[0].detach().numpy(), answer) > 35
 

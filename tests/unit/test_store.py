@@ -1,27 +1,56 @@
 """The store: atomic, checked on reading, shared by processes, limited in size."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from edgeship.toolchain.build.store import Entry, Store, key_of
+from edgeship.toolchain.build.store import Entry, Record, Store, key_of
+from edgeship.toolchain.errors import LineError
 
 
-def put(store: Store, name: str, content: bytes = b"content") -> Entry:
-    key = key_of(name)
-    with store.building(key) as folder:
+class Named(Record):
+    kind: ClassVar[str] = "named"
+
+    name: str
+
+
+class Other(Record):
+    kind: ClassVar[str] = "other"
+
+
+def put(store: Store, name: str, content: bytes = b"content") -> Entry[Named]:
+    def make(folder: Path) -> Named:
         (folder / "file").write_bytes(content)
-        return store.commit(key, folder, "program", {"name": name})
+        return Named(name=name)
+
+    return store.once(key_of(name), Named, make)
 
 
 def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
     store = Store(tmp_path)
     put(store, "a")
-    entry = Store(tmp_path).get(key_of("a"))
+    entry = Store(tmp_path).get(key_of("a"), Named)
     assert entry is not None
     assert (entry.folder / "file").read_bytes() == b"content"
-    assert entry.meta == {"name": "a"}
+    assert entry.record == Named(name="a")
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, "a")
+    assert store.once(key_of("a"), Named, lambda folder: pytest.fail("made again")).record.name == "a"
+
+
+def test_an_entry_of_another_kind_is_not_believed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, "a")
+    assert store.get(key_of("a"), Other) is None
 
 
 def test_equal_files_have_equal_content_digests_under_different_keys(tmp_path: Path) -> None:
@@ -42,26 +71,31 @@ def test_a_damaged_entry_is_gone_and_can_be_built_again(tmp_path: Path, damage: 
         file.unlink()
     else:
         (entry.folder / "entry.json").write_text("{")
-    assert store.get(entry.key) is None
+    assert store.get(entry.key, Named) is None
     put(store, "a")
-    assert store.get(entry.key) is not None
+    assert store.get(entry.key, Named) is not None
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    building = store.building("key")
-    (building.__enter__() / "half").write_text("written")
-    assert building.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None) is not True
+
+    def stop(folder: Path) -> Named:
+        (folder / "half").write_text("written")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.once("key", Named, stop)
     assert not [path for path in (tmp_path / "partial").iterdir() if path.is_dir()]
     assert store.entries() == []
 
 
-def _die_while_building(root: str) -> None:
-    import os
+def _die(folder: Path) -> Named:
+    (folder / "half").write_text("written")
+    os._exit(1)
 
-    with Store(Path(root)).building("key") as folder:
-        (folder / "half").write_text("written")
-        os._exit(1)
+
+def _die_while_building(root: str) -> None:
+    Store(Path(root)).once("key", Named, _die)
 
 
 def test_what_a_killed_process_left_is_tidied_away_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
@@ -69,21 +103,70 @@ def test_what_a_killed_process_left_is_tidied_away_and_a_living_one_is_left_alon
     process.start()
     process.join()
     store = Store(tmp_path)
-    with store.building("other") as living:
+    partial = tmp_path / "partial"
+    assert [path for path in partial.iterdir() if path.is_dir()]
+
+    def tidy_meanwhile(living: Path) -> Named:
         store.tidy()
-        assert [path for path in (tmp_path / "partial").iterdir() if path.is_dir()] == [living]
+        assert [path for path in partial.iterdir() if path.is_dir()] == [living]
+        return Named(name="other")
+
+    store.once("other", Named, tidy_meanwhile)
+
+
+def mounted(folder: Path, *options: str) -> None:
+    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs Linux and root")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted(folder, "-o", "size=400k")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_read_only_cache_serves_what_it_holds_and_says_what_it_cannot(small_disk: Path) -> None:
+    put(Store(small_disk), "a")
+    (small_disk / "file").write_text("weights")
+    mounted(small_disk, "-o", "remount,ro")
+    store = Store(small_disk)
+    assert put(store, "a").record.name == "a"
+    assert store.tidy() == 0
+    assert store.file_digest(small_disk / "file")
+    with pytest.raises(LineError, match="is read-only and does not hold this yet"):
+        put(store, "b")
+
+
+def test_a_full_disk_is_named_whatever_the_library_says_that_wrote(small_disk: Path) -> None:
+    store = Store(small_disk)
+
+    def fill(folder: Path) -> Named:
+        try:
+            with (folder / "model.pt2").open("wb", buffering=0) as stream:
+                while True:
+                    stream.write(bytes(4096))
+        except OSError:
+            raise RuntimeError("inline_container.cc:664: unexpected pos 128 vs 22") from None
+
+    with pytest.raises(LineError, match=rf"no room left on {small_disk}, .*unexpected pos") as caught:
+        store.once("key", Named, fill)
+    assert "free room there" in caught.value.hint
+    assert put(store, "a").record.name == "a"  # nothing of it is left
 
 
 def test_over_its_limit_the_least_recently_used_goes_first(tmp_path: Path) -> None:
-    import os
-
     store = Store(tmp_path)
     entries = [put(store, name, bytes([i]) * 1000) for i, name in enumerate("abc")]
     for age, entry in zip((30, 10, 20), entries, strict=True):
         os.utime(entry.folder / "entry.json", (1_000_000 - age, 1_000_000 - age))
     total = sum(entry.size_bytes for entry in store.entries())
     Store(tmp_path, limit_bytes=total - 1).tidy()
-    assert [entry.meta["name"] for entry in store.entries()] == ["c", "b"]
+    assert [entry.key for entry in store.entries()] == [key_of("c"), key_of("b")]
 
 
 def test_a_fact_survives_and_a_broken_one_is_unknown(tmp_path: Path) -> None:
@@ -104,14 +187,15 @@ def test_a_file_digest_follows_the_file(tmp_path: Path) -> None:
 
 
 def _commit_many(root: str, results: "multiprocessing.queues.Queue[int]") -> None:
-    store = Store(Path(root))
     made = 0
+
+    def make(folder: Path) -> Named:
+        nonlocal made
+        made += 1
+        return Named(name="many")
+
     for index in range(20):
-        key = key_of(index)
-        with store.lock(key):
-            if store.get(key) is None:
-                put(store, index)  # type: ignore[arg-type]
-                made += 1
+        Store(Path(root)).once(key_of(index), Named, make)
     results.put(made)
 
 

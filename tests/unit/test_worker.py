@@ -1,23 +1,34 @@
-"""Workers: a converter that crashes, hangs or eats memory fails its own task, and the next one runs."""
+"""Workers: a converter that crashes, hangs or eats memory fails its own stage, and the next one runs."""
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from edgeship.toolchain.build.worker import Task, Worker
-from edgeship.toolchain.errors import EdgeshipError, LineError, RecipeError
+from edgeship.toolchain.build.stages.stage import Report, Stage
+from edgeship.toolchain.build.worker import Worker
+from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError, RecipeError
 
-Report = Callable[[str, str], None]
+
+@dataclass(frozen=True)
+class Calls(Stage):
+    """A stage that calls a function of this file."""
+
+    function: Callable[[Report], object]
+
+    def run(self, report: Report) -> str:
+        return str(self.function(report))
 
 
-def add(a: int, b: int, report: Report) -> int:
+def chatter(report: Report) -> str:
     report("progress", "adding")
     print("chatter of a library")
-    return a + b
+    return "3"
 
 
 def process_id(report: Report) -> int:
@@ -58,35 +69,42 @@ def worker(tmp_path: Path):  # type: ignore[no-untyped-def]
     made.close()
 
 
-def call(worker: Worker, function: Callable[..., object], *arguments: object, heard: list[str] | None = None) -> object:
-    return worker.call(Task(function, arguments), lambda kind, text: (heard if heard is not None else []).append(text))
+def call(worker: Worker, function: Callable[[Report], object], heard: list[str] | None = None) -> str:
+    return worker.call(Calls(function), lambda kind, text: (heard if heard is not None else []).append(text))
 
 
 def test_a_worker_is_reused_and_its_chatter_goes_to_the_log(worker: Worker, tmp_path: Path) -> None:
     heard: list[str] = []
-    assert call(worker, add, 1, 2, heard=heard) == 3
+    assert call(worker, chatter, heard) == "3"
     assert heard == ["adding"]
     assert call(worker, process_id) == call(worker, process_id)
     assert "chatter of a library" in (tmp_path / "log.txt").read_text()
 
 
 @pytest.mark.parametrize(("how", "name"), [(abort, "SIGABRT"), (kill, "SIGKILL")])
-def test_a_crash_is_named_and_the_next_task_runs(worker: Worker, how: Callable[..., object], name: str) -> None:
-    with pytest.raises(LineError, match=name):
+def test_a_crash_is_named_and_the_next_stage_runs(worker: Worker, how: Callable[[Report], object], name: str) -> None:
+    with pytest.raises(DiedError, match=name):
         call(worker, how)
-    assert call(worker, add, 2, 2) == 4
+    assert call(worker, chatter) == "3"
+
+
+def test_a_worker_that_died_while_it_waited_fails_nobody(worker: Worker) -> None:
+    first = int(call(worker, process_id))
+    os.kill(first, signal.SIGSTOP)  # it takes nothing up any more
+    threading.Timer(0.5, os.kill, (first, signal.SIGKILL)).start()
+    assert int(call(worker, process_id)) != first
 
 
 def test_a_hang_ends_at_the_time_limit(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log.txt", 20, None)
-    call(worker, add, 1, 1)  # the worker is up: the limit below is the task's own
+    call(worker, chatter)  # the worker is up: the limit below is the stage's own
     worker._timeout_s = 1
     with pytest.raises(LineError, match="not finished after 1 s"):
         call(worker, sleep)
     worker.close()
 
 
-def test_a_task_that_eats_memory_ends_at_the_memory_limit(tmp_path: Path) -> None:
+def test_a_stage_that_eats_memory_ends_at_the_memory_limit(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log.txt", 60, 1_200_000_000)
     with pytest.raises(LineError, match="of memory, its limit is"):
         call(worker, eat)
@@ -105,5 +123,5 @@ def test_a_closed_worker_starts_no_process(tmp_path: Path) -> None:
     worker = Worker(tmp_path / "log.txt", 60, None)
     worker.close()
     with pytest.raises(LineError, match="stopped before it began"):
-        worker.call(Task(os.getpid, ()), lambda kind, text: None)
+        call(worker, process_id)
     assert not worker.started

@@ -10,15 +10,17 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
 
 from edgeship.toolchain.artifact import digest
-from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.errors import LineError, RecipeError
+from edgeship.toolchain.room import out_of_room
 
 ENTRY = "entry.json"
 DEFAULT_LIMIT_GB = 20.0
@@ -52,17 +54,34 @@ def default_limit_bytes() -> int:
     return int(limit * 1e9)
 
 
+class Record(BaseModel):
+    """What is known of a finished piece of work besides its files; each kind of work has a record of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+
+
+R = TypeVar("R", bound=Record)
+
+
 @dataclass(frozen=True)
-class Entry:
-    """A finished piece of work: its files in `folder`, what is known of it in `meta`, its content in one digest."""
+class Stored:
+    """Something the store holds: its files in `folder`, their content in one digest."""
 
     key: str
     folder: Path
     kind: str
-    meta: dict[str, Any]
     content: str
     size_bytes: int
     files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Entry(Stored, Generic[R]):
+    """A finished piece of work with its record."""
+
+    record: R
 
 
 def _age_s(path: Path) -> float:
@@ -71,10 +90,18 @@ def _age_s(path: Path) -> float:
     return 0.0
 
 
-def _entry(folder: Path) -> Entry:
-    """Read entry.json without looking at the files."""
+def _read(folder: Path) -> tuple[Stored, Any]:
+    """entry.json and the record in it, without a look at the files."""
     raw = json.loads((folder / ENTRY).read_text())
-    return Entry(raw["key"], folder, raw["kind"], raw["meta"], raw["content"], raw["size_bytes"], raw["files"])
+    return Stored(raw["key"], folder, raw["kind"], raw["content"], raw["size_bytes"], raw["files"]), raw["record"]
+
+
+def _entry(folder: Path, kind: type[R]) -> Entry[R]:
+    """ValueError where the entry is of another kind."""
+    stored, record = _read(folder)
+    if stored.kind != kind.kind:
+        raise ValueError(f"{folder} holds a {stored.kind}, not a {kind.kind}")
+    return Entry(**vars(stored), record=kind.model_validate(record))
 
 
 class Store:
@@ -83,17 +110,23 @@ class Store:
     def __init__(self, root: Path | None = None, limit_bytes: int | None = None) -> None:
         self.root = root or default_root()
         self.limit_bytes = default_limit_bytes() if limit_bytes is None else limit_bytes
-        for name in ("entries", "partial", "scratch", "locks", "facts"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for name in ("entries", "partial", "scratch", "locks", "facts"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError:
+            if not self.root.is_dir():
+                raise
+        self.read_only = not os.access(self.root, os.W_OK)
+        """Whether it can only serve what it holds: a file system mounted read-only, somebody else's folder."""
 
     def _folder(self, key: str) -> Path:
         return self.root / "entries" / key[:2] / key
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, kind: type[R]) -> Entry[R] | None:
         """The entry, or None; a damaged one is removed, so that it is built again."""
         folder = self._folder(key)
         try:
-            entry = _entry(folder)
+            entry = _entry(folder, kind)
             sound = all((folder / name).exists() and digest(folder / name) == sha for name, sha in entry.files.items())
         except FileNotFoundError:
             return None
@@ -106,48 +139,70 @@ class Store:
             os.utime(folder / ENTRY)  # the least recently used entry goes first
         return entry
 
+    def once(self, key: str, kind: type[R], make: Callable[[Path], R]) -> Entry[R]:
+        """The entry of `key`; where there is none, `make` fills an empty folder and answers the record.
+
+        Of several processes one makes it and the others wait. LineError when the disk is full or read-only.
+        """
+        with self.lock(key):
+            if entry := self.get(key, kind):
+                return entry
+            with self._building(key) as folder:
+                return self._commit(key, folder, make(folder))
+
     @contextlib.contextmanager
-    def building(self, key: str) -> Iterator[Path]:
-        """An empty folder to build in; it vanishes on leaving unless `commit` took it."""
+    def _building(self, key: str) -> Iterator[Path]:
+        """An empty folder to build in; it vanishes on leaving unless `_commit` took it."""
+        if self.read_only:
+            raise LineError(
+                f"the cache {self.root} is read-only and does not hold this yet",
+                "let EDGESHIP_CACHE name a folder that can be written",
+            )
         folder = self.root / "partial" / f"{key[:12]}-{uuid.uuid4().hex[:12]}"
         with FileLock(f"{folder}.lock"):  # held before the folder exists, so that `tidy` never takes a living one
             try:
                 folder.mkdir()
                 yield folder
+            except Exception as error:  # asked while the half-written files are still there
+                if full := out_of_room(error, self.root):
+                    raise full from error
+                raise
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
                 Path(f"{folder}.lock").unlink(missing_ok=True)
 
-    def commit(self, key: str, folder: Path, kind: str, meta: dict[str, Any]) -> Entry:
+    def _commit(self, key: str, folder: Path, record: R) -> Entry[R]:
         """Make a built folder the entry of `key`, by one rename; an entry that another process made first stays."""
         files = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.name != ENTRY}
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         entry = {
             "key": key,
-            "kind": kind,
+            "kind": record.kind,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "files": files,
             "content": key_of(files),
             "size_bytes": size,
-            "meta": meta,
+            "record": record.model_dump(mode="json", by_alias=True),
         }
         (folder / ENTRY).write_text(json.dumps(entry, indent=1) + "\n")
         final = self._folder(key)
         final.parent.mkdir(parents=True, exist_ok=True)
-        if final.exists() and self.get(key) is None:
+        if final.exists() and self.get(key, type(record)) is None:
             shutil.rmtree(final, ignore_errors=True)
         with contextlib.suppress(FileExistsError, OSError):
             folder.rename(final)
         if not (final / ENTRY).exists():
             raise OSError(f"{final}: could not be written")
         self.drop_scratch(key)
-        return _entry(final)
+        return _entry(final, type(record))
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """One builder per key across processes: who waits finds the entry finished."""
-        path = self.root / "locks" / f"{key}.lock"
-        with FileLock(path):
+        if self.read_only:  # nobody builds
+            yield
+            return
+        with FileLock(self.root / "locks" / f"{key}.lock"):
             yield
 
     def scratch(self, key: str) -> Path:
@@ -161,7 +216,9 @@ class Store:
         shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
 
     def note(self, key: str, fact: Any) -> None:
-        """Remember a small JSON fact, atomically: file digests, the code files a model was built from."""
+        """Remember a small JSON fact, atomically, where it can be: file digests, the code files of a model."""
+        if self.read_only:
+            return
         path = self.root / "facts" / f"{key}.json"
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".tmp") as stream:
             json.dump(fact, stream)
@@ -185,15 +242,15 @@ class Store:
             self.note(key, known)
         return known
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Stored]:
         """All entries, least recently used first; unreadable ones are left out."""
-        found: list[tuple[float, Entry]] = []
+        dated: list[tuple[float, Stored]] = []
         for path in (self.root / "entries").glob(f"*/*/{ENTRY}"):
             with contextlib.suppress(OSError, ValueError, KeyError):
-                found.append((path.stat().st_mtime, _entry(path.parent)))
-        return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
+                dated.append((path.stat().st_mtime, _read(path.parent)[0]))
+        return [entry for _, entry in sorted(dated, key=lambda pair: pair[0])]
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: Stored) -> None:
         """Delete one entry; entry.json goes first, so that a kill leaves nothing that looks finished."""
         (entry.folder / ENTRY).unlink(missing_ok=True)
         shutil.rmtree(entry.folder, ignore_errors=True)
@@ -211,6 +268,8 @@ class Store:
 
     def tidy(self) -> int:
         """Remove what killed processes left and, over the limit, the least recently used; returns freed bytes."""
+        if self.read_only:
+            return 0
         freed = 0
         for name in {path.name.removesuffix(".lock") for path in (self.root / "partial").iterdir()}:
             freed += self._drop_unless_held(self.root / "partial" / name, self.root / "partial" / f"{name}.lock")

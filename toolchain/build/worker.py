@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import multiprocessing
 import os
 import signal
@@ -12,29 +10,21 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from multiprocessing import connection
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from edgeship.toolchain.errors import EdgeshipError, LineError
+from edgeship.toolchain.build.stages.stage import Report, Stage
+from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError
+from edgeship.toolchain.room import out_of_room
 
 # torch is imported once by the fork server; workers start from there in milliseconds
 PRELOAD = ["edgeship.toolchain.build.preload"]
 
 
-@dataclass(frozen=True)
-class Task:
-    """A call of a module-level function with picklable arguments."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-
-
 class Worker:
-    """One process; `call` runs one task at a time and raises what it raised."""
+    """One process; `call` runs one stage at a time and raises what it raised."""
 
     def __init__(self, log: Path, timeout_s: float, memory_bytes: int | None) -> None:
         self._log = log
@@ -45,33 +35,48 @@ class Worker:
         self._life = threading.Lock()
         self._closed = False
         self.turn = threading.Lock()
-        """Held around `call`: a worker does one task at a time."""
+        """Held around `call`: a worker runs one stage at a time."""
         self.peak_bytes = 0
 
-    def call(self, task: Task, on_message: Callable[[str, str], None]) -> Any:
-        """Run a task; `on_message(kind, text)` gets its warnings and progress while it runs.
+    def call(self, stage: Stage, report: Report) -> str:
+        """Run a stage; `report` gets its warnings and progress while it runs.
 
-        LineError when the process dies, passes its time or its memory; the next call starts a fresh one.
+        DiedError when the process dies under it; LineError when it passes its time or its memory. The next call starts
+        a fresh process, and so does this one where the old one was dead before it began.
         """
+        try:
+            return self._call(stage, report)
+        except _NotBegunError:
+            return self._call(stage, report)
+
+    def _call(self, stage: Stage, report: Report) -> str:
         with self._life:
             pipe = self._start()
-        pipe.send(task)
+        begun = False
+        try:
+            pipe.send(stage)
+        except OSError:
+            raise self._died(begun) from None
         deadline = time.monotonic() + self._timeout_s
         while True:
-            if pipe.poll(0.2):
-                try:
-                    kind, value = pipe.recv()
-                except (EOFError, ConnectionError):
-                    raise self._died() from None
+            try:
+                message = pipe.recv() if pipe.poll(0.2) else None
+            except (EOFError, OSError):
+                raise self._died(begun) from None
+            if message is not None:
+                kind, value = message
                 if kind == "done":
-                    return value
+                    return str(value)
                 if kind == "error":
                     raise value
-                on_message(kind, value)
+                if kind == "begun":
+                    begun = True
+                else:
+                    report(kind, value)
                 continue
             process = self._process
             if process is None or not process.is_alive():
-                raise self._died()
+                raise self._died(begun)
             resident = self._resident_bytes()
             self.peak_bytes = max(self.peak_bytes, resident)
             if self._memory_bytes and resident > self._memory_bytes:
@@ -128,7 +133,7 @@ class Worker:
         self._pipe = ours
         return ours
 
-    def _died(self) -> LineError:
+    def _died(self, begun: bool) -> DiedError:
         process = self._process
         if process is not None:
             process.join(5)
@@ -138,7 +143,8 @@ class Worker:
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             how = f"{name}: out of memory?" if name == "SIGKILL" else name
-        return LineError(f"the converter's process died ({how})", f"its last words are in {self._log}")
+        kind = DiedError if begun or self._closed else _NotBegunError
+        return kind(f"the converter's process died ({how})", f"its last words are in {self._log}")
 
     def _resident_bytes(self) -> int:
         import psutil
@@ -148,39 +154,16 @@ class Worker:
         return 0
 
 
-class Slots:
-    """As many holders at once as there are slots; of those who wait, the lowest priority number goes first."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: list[tuple[int, int]] = []
-        self._arrivals = itertools.count()
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def hold(self, priority: int) -> Iterator[None]:
-        """Wait for a slot and hold it for the time of the block."""
-        with self._changed:
-            ticket = (priority, next(self._arrivals))
-            heapq.heappush(self._waiting, ticket)
-            self._changed.wait_for(lambda: self._free > 0 and self._waiting[0] == ticket)
-            heapq.heappop(self._waiting)
-            self._free -= 1
-            self._changed.notify_all()  # another slot may be free for the next in line
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += 1
-                self._changed.notify_all()
-
-
 class Here(Worker):
     """This process in the place of a worker: for what only it knows, a live module."""
 
-    def call(self, task: Task, on_message: Callable[[str, str], None]) -> Any:
-        """Run the task here; a crash of it is a crash of this process."""
-        return task.function(*task.arguments, on_message)
+    def call(self, stage: Stage, report: Report) -> str:
+        """Run the stage here; a crash of it is a crash of this process."""
+        return stage.run(report)
+
+
+class _NotBegunError(DiedError):
+    """A process died before it took up what it was sent."""
 
 
 _one_start = threading.Lock()
@@ -206,30 +189,30 @@ def _serve(pipe: connection.Connection, log: str) -> None:
     os.dup2(file, 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, errors="replace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="replace", closefd=False)
-    inbox: list[Task | None] = []
+    inbox: list[Stage | None] = []
     arrived = threading.Condition()
 
     def listen() -> None:
         # a parent that was killed closes the pipe: end at once, in the middle of a conversion too
         while True:
             try:
-                task = pipe.recv()
+                stage = pipe.recv()
             except (EOFError, OSError):
                 os._exit(1)
             with arrived:
-                inbox.append(task)
+                inbox.append(stage)
                 arrived.notify()
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
         with arrived:
             arrived.wait_for(lambda: bool(inbox))
-            task = inbox.pop(0)
-        if task is None:
+            stage = inbox.pop(0)
+        if stage is None:
             return
+        pipe.send(("begun", None))
         try:
-            value = task.function(*task.arguments, lambda kind, text: pipe.send((kind, text)))
-            pipe.send(("done", value))
+            pipe.send(("done", stage.run(lambda kind, text: pipe.send((kind, text)))))
         except EdgeshipError as error:
             traceback.print_exc()
             pipe.send(("error", error))
@@ -238,6 +221,5 @@ def _serve(pipe: connection.Connection, log: str) -> None:
         except Exception as error:
             traceback.print_exc()
             first = (str(error).strip().splitlines() or [""])[0][:300]
-            full = "No space left on device" in first
-            hint = "free room, then run again" if full else f"the full report is in {log}"
-            pipe.send(("error", LineError(f"{type(error).__name__}: {first}", hint)))
+            told = LineError(f"{type(error).__name__}: {first}", f"the full report is in {log}")
+            pipe.send(("error", out_of_room(error, Path(log).parent) or told))

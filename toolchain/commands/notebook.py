@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from edgeship.toolchain.build.builder import Event
+    from edgeship.toolchain.build.lines import Event
 
 LABELS = "labels of the samples"
 """Key of the labels in a stored file: no model's input is called so."""

@@ -15,13 +15,13 @@ import edgeship
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain import stats
 from edgeship.toolchain.build import builder as pipeline
-from edgeship.toolchain.build import keys, stages
-from edgeship.toolchain.build.builder import Builder, Event, Line
-from edgeship.toolchain.build.store import Store, key_of
+from edgeship.toolchain.build import keys
+from edgeship.toolchain.build.builder import Builder
+from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
+from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices import local
 from edgeship.toolchain.errors import EXIT_LINE_FAILED, EXIT_OK, MissingError
-from edgeship.toolchain.judge import verdict as verify
-from edgeship.toolchain.judge.verdict import Verdict
+from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.plugin import Device
@@ -29,9 +29,11 @@ from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report.document import ArtifactFacts, Measurement, Report, ReportLine, add_ratios
-from edgeship.toolchain.samples import Array, Samples, load_samples
+from edgeship.toolchain.samples import load_samples
 
 OnEvent = Callable[[Event], None]
+VERIFYING = 2
+"""The priority of verifying among what waits for a slot: after building, before warm-ups."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,15 @@ def run(
 
         started = time.monotonic()
         with pipeline.builder(recipe, store, folder / "log.txt", tell, here) as builder:
-            verdicts = _build_and_verify(builder, recipe, folder, store, tell)
+            lines = _build_and_verify(builder, recipe, folder, tell)
             peaks = builder.peak_bytes()
         seconds["build and verify"] = time.monotonic() - started
-        lines = [_report_line(line, verdict, folder) for line, verdict in verdicts]
+        rows = [_report_line(line) for line in lines]
         if options.measure:
             started = time.monotonic()
-            _measure(recipe, [line for line, _ in verdicts], lines, folder, options, store, tell)
+            _measure(recipe, lines, rows, folder, options, store, tell)
             seconds["measure"] = time.monotonic() - started
-    add_ratios(lines)
+    add_ratios(rows)
     report = Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -112,12 +114,10 @@ def run(
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(_protocol(recipe, options)),
         max_metric_drop=recipe.verify.max_metric_drop,
-        warnings=list(
-            dict.fromkeys(f"{m.name}: {w}" for m in recipe.models for w in _model_warnings(m.name, verdicts))
-        ),
+        warnings=list(dict.fromkeys(f"{m.name}: {w}" for m in recipe.models for w in _model_warnings(m.name, lines))),
         seconds=seconds,
         worker_peak_bytes=peaks,
-        lines=lines,
+        lines=rows,
     )
     # last and at once: a run without report.json is one that was stopped
     partial = folder / "report.json.partial"
@@ -139,111 +139,53 @@ def claimed(folder: Path) -> Path:
             folder = folder.with_name(f"{stem}-{number}")
 
 
-def _build_and_verify(
-    builder: Builder, recipe: Recipe, folder: Path, store: Store, tell: OnEvent
-) -> list[tuple[Line, Verdict | None]]:
+def _build_and_verify(builder: Builder, recipe: Recipe, folder: Path, tell: OnEvent) -> list[Line]:
     device = next(iter(recipe.devices.values()))
 
-    def finish(line: Line) -> tuple[Line, Verdict | None]:
-        if line.status != "ok":
-            return line, None
-        with builder.slots.hold(pipeline.VERIFYING):
-            return line, _verified(line, recipe, folder, device, store, tell)
+    def finish(line: Built | Stopped) -> Line:
+        if isinstance(line, Stopped):
+            return line
+        with builder.slots.hold(VERIFYING):
+            return _verified(line, recipe, folder, device, builder.store, tell)
 
     threads = ThreadPoolExecutor(max_workers=max(4, len(recipe.plans)))
     try:
         futures = [threads.submit(finish, line) for line in builder.build()]
-        finished = {line.plan.name: (line, verdict) for line, verdict in (future.result() for future in futures)}
+        finished = {line.plan.name: line for line in (future.result() for future in futures)}
     finally:
         threads.shutdown(cancel_futures=True)
     return [finished[plan.name] for plan in recipe.plans]
 
 
-def _verified(line: Line, recipe: Recipe, folder: Path, device: Device, store: Store, tell: OnEvent) -> Verdict | None:
-    """The verdict on a built line; a verification that breaks down fails its line."""
-    _copy_artifact(line, folder)
-    tell(Event(line.plan.name, "progress", "verifying"))
+def _verified(built: Built, recipe: Recipe, folder: Path, device: Device, store: Store, tell: OnEvent) -> Line:
+    """The verdict on a built line; a verification that breaks down stops its line."""
+    _copy_artifact(built, folder)
+    tell(Event(built.plan.name, "progress", "verifying"))
     try:
-        verdict = _verdict(line, recipe, device, store)
+        judged = judge(built, recipe, device, store)
     except MissingError:
         raise
     except Exception as error:
-        line.status, line.stage, line.reason = "failed", "verify", f"{type(error).__name__}: {error}"
-        line.hint = getattr(error, "hint", "")
-        tell(Event(line.plan.name, "failed", line.reason))
-        return None
-    tell(Event(line.plan.name, "done", verdict.verdict))
-    return verdict
+        line = stopped(built.plan, "verify", error, built.warnings, built.artifact)
+        tell(Event(built.plan.name, "failed", line.reason))
+        return line
+    tell(Event(built.plan.name, "done", judged.verdict.verdict))
+    return judged
 
 
-def _copy_artifact(line: Line, folder: Path) -> None:
+def _copy_artifact(built: Built, folder: Path) -> None:
     """What ships goes to artifacts/; what a target left beside it, to find faults with, goes to debug/."""
     import shutil
 
-    assert line.folder is not None
-    assert line.artifact is not None
-    shipped = {artifacts.MANIFEST, *(Path(name).parts[0] for name in (line.artifact.file, *line.artifact.extra_files))}
-    for source in line.folder.iterdir():
-        home = folder / ("artifacts" if source.name in shipped else "debug") / line.plan.name
+    names = (built.artifact.file, *built.artifact.extra_files)
+    shipped = {artifacts.MANIFEST, *(Path(name).parts[0] for name in names)}
+    for source in built.folder.iterdir():
+        home = folder / ("artifacts" if source.name in shipped else "debug") / built.plan.name
         home.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, home / source.name)
         else:
             shutil.copy2(source, home)
-
-
-def _verdict(line: Line, recipe: Recipe, device: Device, store: Store) -> Verdict:
-    """Judge a line, or remember how the same artifact was judged on the same data before."""
-    assert line.artifact is not None
-    assert line.folder is not None
-    assert line.samples is not None
-    assert line.expected is not None
-    assert line.reference is not None
-    evaluation = line.plan.model.data.get("evaluation")
-    key = key_of(
-        [
-            "verdict",
-            verify.VERSION,
-            line.artifact.model_dump(mode="json", exclude={"provenance"}),
-            [store.file_digest(path) for path in (line.samples, line.expected, line.reference)],
-            options_of(recipe.verify, recipe.base),
-            keys.plugin_key(evaluation.metric, recipe.base) if evaluation and evaluation.metric else None,
-            keys.plugin_key(device, recipe.base),
-            device.conditions(line.artifact),
-            line.plan.changes_model,
-        ]
-    )
-    if entry := store.get(key):
-        return Verdict.model_validate_json((entry.folder / "verdict.json").read_text())
-    case = verify.Case(
-        spec=line.plan.spec,
-        samples=load_samples(line.samples),
-        expected=dict(load_samples(line.expected).inputs),
-        reference=dict(load_samples(line.reference).inputs),
-        changes_model=line.plan.changes_model,
-        metric=evaluation.metric if evaluation else None,
-        metric_name=evaluation.metric_name if evaluation else "",
-        min_sqnr_db=recipe.verify.min_sqnr_db,
-        max_metric_drop=recipe.verify.max_metric_drop,
-        slow_samples=recipe.verify.slow_samples,
-        resized=_pair(line.expected.with_name(stages.RESIZED), line.expected.with_name(stages.RESIZED_OUTPUTS)),
-        stream=_outputs(line.expected.with_name(stages.STREAM_OUTPUTS)),
-        feedback=line.signature.state if line.signature else {},
-    )
-    verdict = verify.judge(line.artifact, line.folder, device, case)
-    with store.building(key) as partial:
-        (partial / "verdict.json").write_text(verdict.model_dump_json(by_alias=True))
-        store.commit(key, partial, "verdict", {"line": line.plan.name})
-    return verdict
-
-
-def _outputs(path: Path) -> dict[str, Array] | None:
-    return dict(load_samples(path).inputs) if path.exists() else None
-
-
-def _pair(inputs: Path, outputs: Path) -> tuple[Samples, dict[str, Array]] | None:
-    found = _outputs(outputs)
-    return None if found is None else (load_samples(inputs), found)
 
 
 def _protocol(recipe: Recipe, options: Options) -> bench.Protocol:
@@ -262,25 +204,23 @@ def _measure(
     tell: OnEvent,
 ) -> None:
     protocol = _protocol(recipe, options)
-    by_name = {line.plan.name: (line, row) for line, row in zip(lines, report, strict=True)}
+    by_name = {line.plan.name: row for line, row in zip(lines, report, strict=True)}
+    built = [line.built for line in lines if isinstance(line, Judged)]
     for device_name, device in recipe.devices.items():
         for threads in recipe.bench.threads:
             for batch in recipe.bench.batch:
                 subjects = []
-                for name, (line, row) in by_name.items():
-                    if line.artifact is None or line.folder is None or line.samples is None or line.status != "ok":
-                        continue
+                for line in built:
+                    name = line.plan.name
                     if batch > 1 and not _takes_batch(line):
-                        row.warnings.append(f"batch {batch} not measured: its batch dimension is fixed")
+                        by_name[name].warnings.append(f"batch {batch} not measured: its batch dimension is fixed")
                         continue
-                    subject = bench.Subject(
-                        name, line.artifact, line.folder, load_samples(line.samples).take(range(4)), threads, batch
-                    )
-                    subjects.append(subject)
+                    samples = load_samples(line.comparison.samples).take(range(4))
+                    subjects.append(bench.Subject(name, line.artifact, line.folder, samples, threads, batch))
                 session = measurements.Session(store, device, protocol, options.remeasure)
                 answers = session.results(subjects, lambda name, n: tell(Event(name, "progress", f"launch {n + 1}")))
                 for name, answer in answers.items():
-                    row = by_name[name][1]
+                    row = by_name[name]
                     if isinstance(answer, str):
                         row.not_measured = answer
                         continue
@@ -290,8 +230,7 @@ def _measure(
                     row.measurements.append(_measurement(answer, device_name, threads, batch, file, folder))
 
 
-def _takes_batch(line: Line) -> bool:
-    assert line.artifact is not None
+def _takes_batch(line: Built) -> bool:
     return all(isinstance(tensor.shape[0], str) for tensor in line.artifact.inputs if tensor.shape)
 
 
@@ -330,20 +269,28 @@ def _plan(plan: Plan, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _report_line(line: Line, verdict: Verdict | None, folder: Path) -> ReportLine:
-    plan, artifact = line.plan, line.artifact
+def _report_line(line: Line) -> ReportLine:
+    plan = line.plan
     row = ReportLine(
         model=plan.model.name,
         variant=plan.variant,
         passes=[step.name for step in plan.steps],
         target=plan.target_name,
         spec=str(plan.spec),
-        status=line.status,
-        reason=line.reason or None,
-        hint=line.hint or None,
-        stage=line.stage if line.status == "failed" else None,
-        warnings=list(dict.fromkeys(line.warnings)),
+        status="ok" if isinstance(line, Judged) else line.status,
     )
+    if isinstance(line, Stopped):
+        artifact, warnings = line.artifact, line.warnings
+        row.reason, row.hint = line.reason or None, line.hint or None
+        row.stage = line.stage if line.status == "failed" else None
+    else:
+        artifact, verdict = line.built.artifact, line.verdict
+        warnings = (*line.built.warnings, *verdict.warnings)
+        row.verdict, row.executed_by = verdict.verdict, verdict.executed_by or None
+        row.reason = "; ".join(verdict.reasons) or None
+        row.parity, row.parity_float = verdict.against_program, verdict.against_float
+        row.threshold, row.metric = verdict.threshold, verdict.metric
+    row.warnings = list(dict.fromkeys(warnings))
     if artifact is not None:
         placement = artifact.placement
         row.artifact = ArtifactFacts(
@@ -361,19 +308,15 @@ def _report_line(line: Line, verdict: Verdict | None, folder: Path) -> ReportLin
             reproducible=artifact.reproducible,
             notes=list(artifact.notes),
         )
-    if verdict is not None:
-        row.verdict, row.executed_by = verdict.verdict, verdict.executed_by or None
-        row.reason = "; ".join(verdict.reasons) or None
-        row.warnings += verdict.warnings
-        row.parity, row.parity_float = verdict.against_program, verdict.against_float
-        row.threshold, row.metric = verdict.threshold, verdict.metric
     return row
 
 
-def _model_warnings(model: str, verdicts: Sequence[tuple[Line, Verdict | None]]) -> list[str]:
+def _model_warnings(model: str, lines: Sequence[Line]) -> list[str]:
     """What every line of a model warns about is said once."""
     sets = [
-        set(line.warnings) for line, _ in verdicts if line.plan.model.name == model and line.status != "unsupported"
+        set(line.built.warnings if isinstance(line, Judged) else line.warnings)
+        for line in lines
+        if line.plan.model.name == model and not (isinstance(line, Stopped) and line.status == "unsupported")
     ]
     return sorted(set.intersection(*sets)) if sets else []
 

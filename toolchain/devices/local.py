@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from edgeship.toolchain.api import Artifact, Device, DeviceError, DeviceFacts, Job, Mode, Result
+from edgeship.toolchain.api import Artifact, CrashError, Device, DeviceError, DeviceFacts, Job, Mode, Result
 from edgeship.toolchain.devices.agents import registry as agents
 
 LOG = "agent.log"
@@ -33,7 +33,7 @@ class Local(Device):
         """The machine, the agents' sources, the runtime's version and the CPUs."""
         return {
             "device": self.facts(),
-            "agents": agents.digest_of_sources(),
+            "agents": agents.digest_of_sources(artifact),
             "runtime": agents.runtime_version(artifact),
             "pin_cpus": self.pin_cpus,
         }
@@ -131,10 +131,15 @@ class Local(Device):
             os.sched_setaffinity(0, before)
 
 
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+"""Signals that a process brings on itself."""
+
+
 def death(code: int, artifact: Artifact, log: Path) -> DeviceError:
     """What to say of an agent that ended without a result: the signal and its last words."""
     how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no result"
     tail = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
     said = f"; it said last: {' | '.join(tail)}" if tail else ""
     hint = "probably out of memory" if code == -signal.SIGKILL else f"see {log}"
-    return DeviceError(f"the agent for {artifact.runtime.name} {how}{said}", hint)
+    kind = CrashError if -code in CRASHES else DeviceError
+    return kind(f"the agent for {artifact.runtime.name} {how}{said}", hint)

@@ -13,16 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact
-from edgeship.toolchain.errors import DeviceError
+from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.judge import parity
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.plugin import Device, Metric
 from edgeship.toolchain.protocol.jobs import make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.quant import QuantSpec
+from edgeship.toolchain.room import out_of_room
 from edgeship.toolchain.samples import Array, Samples
 
-VERSION = 4
+VERSION = 5
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
 
 
@@ -79,6 +80,7 @@ class Verdict(_Record):
     program_against_float: Parity | None = None
     metric: MetricResult | None = None
     threshold: Threshold | None = None
+    lasting: bool = Field(True, description="whether the file itself is the reason: a device's failure is tried again")
 
 
 @dataclass(frozen=True)
@@ -120,18 +122,24 @@ def judge(artifact: Artifact, folder: Path, device: Device, case: Case) -> Verdi
         if first < count and time.monotonic() - started < AFFORDABLE_S:
             answers = _answers(artifact, folder, device, case, min(count, MORE_SAMPLES))
     except DeviceError as error:
-        return Verdict(verdict="fail", reasons=(f"did not run: {error}",))
+        return Verdict(verdict="fail", reasons=(f"did not run: {error}",), lasting=False)
     if failure := answers.result.runs[0].error:
         unknown = failure.code == "UNKNOWN_OPERATOR"
         reason = f"{failure.phase}: {failure.message}"
-        return Verdict(verdict="not-executed" if unknown else "fail", reasons=(reason,))
+        lasting = failure.phase not in ("deploy", "start")  # before the runtime saw the file
+        return Verdict(verdict="not-executed" if unknown else "fail", reasons=(reason,), lasting=lasting)
     verdict = _judged(artifact, case, answers.result, answers.outputs)
     if verdict.threshold is None:
         return verdict
-    extra = [*_resized_reasons(answers, case, verdict.threshold)]
-    extra += _stream_reasons(artifact, folder, device, case, verdict.threshold)
+    extra, lasting = [*_resized_reasons(answers, case, verdict.threshold)], not answers.resized_crashed
+    try:
+        extra += _stream_reasons(artifact, folder, device, case, verdict.threshold)
+    except DeviceError as error:
+        extra.append(f"as a stream it did not run: {error}")
+        lasting = False
     if extra:
-        verdict = verdict.model_copy(update={"verdict": "fail", "reasons": (*verdict.reasons, *extra)})
+        failed = {"verdict": "fail", "reasons": (*verdict.reasons, *extra), "lasting": lasting}
+        verdict = verdict.model_copy(update=failed)
     return verdict
 
 
@@ -143,6 +151,8 @@ class _Answers:
     outputs: dict[str, Array]
     resized: dict[str, Array] | None = None
     resized_problem: str = ""
+    resized_crashed: bool = False
+    """Whether the problem is the agent's end, not what the runtime said."""
 
 
 def _answers(artifact: Artifact, folder: Path, device: Device, case: Case, count: int) -> _Answers:
@@ -156,10 +166,11 @@ def _answers(artifact: Artifact, folder: Path, device: Device, case: Case, count
         problem = result.runs[0].error.message if result.runs[0].error else ""
         if not problem:
             return _Answers(result, _stacked(answers[:-1]), _stacked(answers[-1:]))
-    except DeviceError as error:
-        problem = str(error)
+        crashed = False
+    except CrashError as error:
+        problem, crashed = str(error), True
     result, answers = execute(artifact, folder, device, rows)
-    return _Answers(result, _stacked(answers), None, problem)
+    return _Answers(result, _stacked(answers), None, problem, crashed)
 
 
 def _takes(artifact: Artifact, samples: Samples) -> bool:
@@ -186,10 +197,7 @@ def _stream_reasons(artifact: Artifact, folder: Path, device: Device, case: Case
         return []
     steps = len(next(iter(case.stream.values())))
     steps = min(steps, case.slow_samples) if device.is_slow(artifact) else steps
-    try:
-        result, answers = execute(artifact, folder, device, _rows(case.samples, steps), case.feedback)
-    except DeviceError as error:
-        return [f"as a stream it did not run: {error}"]
+    result, answers = execute(artifact, folder, device, _rows(case.samples, steps), case.feedback)
     if failure := result.runs[0].error:
         return [f"as a stream it did not run: {failure.message}"]
     expected = {name: array[:steps] for name, array in case.stream.items()}
@@ -211,11 +219,32 @@ def execute(
     rows: list[dict[str, Array]],
     feedback: dict[str, str] | None = None,
 ) -> tuple[Result, list[dict[str, Array]]]:
-    """One launch: the outputs of every row by name; `feedback` feeds state back between rows."""
-    with tempfile.TemporaryDirectory(prefix="edgeship-verify-") as work:
-        job = make_job(artifact, folder, Path(work), rows, Config(mode="verify"), feedback=feedback)
-        result = device.execute(artifact, folder, job, Path(work))
-        return result, read_outputs(result, job, Path(work), artifact)
+    """One launch: the outputs of every row by name; `feedback` feeds state back between rows.
+
+    After a crash once more: it is the file's only when it comes again. DeviceError where it does.
+    """
+    try:
+        return _launched(artifact, folder, device, rows, feedback)
+    except CrashError:
+        return _launched(artifact, folder, device, rows, feedback)
+
+
+def _launched(
+    artifact: Artifact, folder: Path, device: Device, rows: list[dict[str, Array]], feedback: dict[str, str] | None
+) -> tuple[Result, list[dict[str, Array]]]:
+    with tempfile.TemporaryDirectory(prefix="edgeship-verify-") as name:
+        work = Path(name)
+        try:
+            job = make_job(artifact, folder, work, rows, Config(mode="verify"), feedback=feedback)
+            result = device.execute(artifact, folder, job, work)
+        except OSError as error:
+            if full := out_of_room(error, work):
+                raise DeviceError(str(full), full.hint) from error
+            raise
+        failure = result.runs[0].error
+        if failure and (full := out_of_room(RuntimeError(failure.message), work)):
+            raise DeviceError(str(full), full.hint)
+        return result, read_outputs(result, job, work, artifact)
 
 
 def _rows(samples: Samples, count: int) -> list[dict[str, Array]]:

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from edgeship.toolchain import stats
-from edgeship.toolchain.build.store import Store, key_of
+from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.plugin import Device
@@ -18,6 +19,14 @@ from edgeship.toolchain.protocol.messages import Result, dump
 
 FILE = "result.json"
 DRAWN_SAMPLES = 400
+
+
+class MeasurementRecord(Record):
+    """One result under its conditions."""
+
+    kind: ClassVar[str] = "measurement"
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,23 @@ class Session:
         conditions = self._conditions(subject)
         observed = self.store.fact(conditions) or []
         for key in reversed(observed):
-            if entry := self.store.get(key):
+            if entry := self.store.get(key, MeasurementRecord):
                 return Result.model_validate_json((entry.folder / FILE).read_text())
         return None
 
     def _append(self, subject: Subject, result: Result) -> None:
+        if self.store.read_only:
+            return
         conditions = self._conditions(subject)
+        key = key_of([conditions, result.id])
+
+        def make(folder: Path) -> MeasurementRecord:
+            (folder / FILE).write_text(dump(result))
+            return MeasurementRecord(name=subject.name)
+
+        self.store.once(key, MeasurementRecord, make)
         with self.store.lock(conditions):
             observed = self.store.fact(conditions) or []
-            key = key_of([conditions, result.id])
-            with self.store.building(key) as folder:
-                (folder / FILE).write_text(dump(result))
-                self.store.commit(key, folder, "measurement", {"name": subject.name})
             self.store.note(conditions, [*observed, key])
 
 

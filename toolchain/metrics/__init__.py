@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgeship.toolchain.api import Array, DataError, EdgeshipError, Metric, load_callable
+from edgeship.toolchain.api import Array, DataError, EdgeshipError, Metric, load_callable, source_file
 
 Outputs = dict[str, Array]
 
@@ -67,6 +67,10 @@ class Python(Metric):
 
     function: str = Field(description="./file.py:function or package.module:function")
     arguments: dict[str, Any] = Field({}, description="keyword arguments of the function")
+
+    def files(self) -> list[Path]:
+        file = source_file(self.function, Path())
+        return [file] if file else []
 
     def score(self, outputs: Outputs, labels: Array | None, reference: Outputs) -> Array:
         count = len(next(iter(outputs.values())))

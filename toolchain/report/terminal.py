@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from edgeship.toolchain.build.builder import Event
+from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.messages import Result

@@ -26,6 +26,7 @@ RUNTIMES = {
 }
 EXECUTORCH_BACKENDS = ("xnnpack", "portable", "cpu")
 """Those that the executorch wheel's libraries bring."""
+COREML_INTERPRETER = "edgeship.targets.coreml.evaluate"
 INTERPRETED = ("coreml", "coreai")
 """Apple's runtimes; elsewhere an interpreter takes their place: numbers, never speed."""
 
@@ -60,7 +61,7 @@ def command(artifact: Artifact) -> list[str]:
     # -I: neither the user's folder nor PYTHONPATH may shadow a runtime's modules
     python = [sys.executable, "-I"]
     if artifact.runtime.name == "coreml" and is_interpreted(artifact):
-        return [*python, "-m", "edgeship.targets.coreml.evaluate"]
+        return [*python, "-m", COREML_INTERPRETER]
     if artifact.runtime.name == "executorch":
         try:
             return [str(native_runner.build(sources() / "native"))]
@@ -76,11 +77,24 @@ def facts() -> dict[str, Any]:
     return told
 
 
+def digest_of_sources(artifact: Artifact) -> str:
+    """SHA-256 over the files that execute the artifact: other code makes other observations."""
+    return _digest(files_behind(artifact))
+
+
+def files_behind(artifact: Artifact) -> tuple[Path, ...]:
+    """The files of the agents and of the interpreter that takes the place of the artifact's runtime here."""
+    files = sorted(sources().glob("*/*.*"))
+    if artifact.runtime.name == "coreml" and is_interpreted(artifact):
+        spec = importlib.util.find_spec(COREML_INTERPRETER)
+        files += sorted(Path(spec.origin).parent.rglob("*.py")) if spec and spec.origin else []
+    return tuple(files)
+
+
 @functools.cache
-def digest_of_sources() -> str:
-    """SHA-256 over the agents' files: results of another agent are other observations."""
+def _digest(files: tuple[Path, ...]) -> str:
     sha = hashlib.sha256()
-    for file in sorted(sources().glob("*/*.*")):
+    for file in files:
         sha.update(file.name.encode() + b"\0" + file.read_bytes())
     return sha.hexdigest()
 

@@ -1,0 +1,55 @@
+"""Each key of a run is made once: read from the store, awaited from the line that makes it, or made by the executor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from edgeship.toolchain.build.executor import Executor
+from edgeship.toolchain.build.lines import Event
+from edgeship.toolchain.build.stages.stage import Stage
+from edgeship.toolchain.build.store import Entry, R, Store
+from edgeship.toolchain.errors import LineError
+
+
+class Entries:
+    """The entries that a run's lines share; any number of threads may ask at once."""
+
+    def __init__(self, store: Store, executor: Executor, on_event: Callable[[Event], None]) -> None:
+        self._store = store
+        self._executor = executor
+        self._on_event = on_event
+        self._lock = threading.Lock()
+        self._asked: dict[str, Future[Entry[Any]]] = {}
+
+    def entry(self, key: str, kind: type[R], name: str, stage: Stage) -> Entry[R]:
+        """The entry of a key; `stage` makes it where nobody has, and what it says is told under `name`.
+
+        Raises what the stage raised, to all who ask for the key.
+        """
+        with self._lock:
+            future = self._asked.get(key)
+            mine = future is None
+            if future is None:
+                future = self._asked[key] = Future()
+        if mine:
+            try:
+                future.set_result(self._made(key, kind, name, stage))
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+    def _made(self, key: str, kind: type[R], name: str, stage: Stage) -> Entry[R]:
+        if entry := self._store.get(key, kind):
+            return entry
+
+        def report(said: str, text: str) -> None:
+            self._on_event(Event(name, "warning" if said == "warning" else "progress", text))
+
+        # a model's key is only known once it was loaded: the stage answers it
+        entry = self._store.get(self._executor.submit(stage, report).result(), kind)
+        if entry is None:
+            raise LineError(f"{name}: what was built cannot be read back from the cache", "is the disk full?")
+        return entry

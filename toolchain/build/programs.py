@@ -1,0 +1,106 @@
+"""A model's data, its programs pass by pass, and their outputs: every one once, whoever asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from edgeship.toolchain import registry
+from edgeship.toolchain.artifact import Tensor
+from edgeship.toolchain.build import keys
+from edgeship.toolchain.build.entries import Entries
+from edgeship.toolchain.build.records import CheckRecord, DataRecord, OutputsRecord, ProgramRecord, samples_of
+from edgeship.toolchain.build.stages.check import CheckData
+from edgeship.toolchain.build.stages.data import ReadData
+from edgeship.toolchain.build.stages.outputs import RunProgram
+from edgeship.toolchain.build.stages.program import ApplyPass, BuildModel
+from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, Origin, StoredProgram
+from edgeship.toolchain.build.store import Entry, Store
+from edgeship.toolchain.model.source import ModelSource
+from edgeship.toolchain.plugin import Dataset, Need, Signature
+from edgeship.toolchain.recipe.plan import Data, Model, Recipe, Selection, Step
+
+
+class Programs:
+    """The programs of a recipe's models."""
+
+    def __init__(self, recipe: Recipe, store: Store, entries: Entries) -> None:
+        self._recipe = recipe
+        self._store = store
+        self._entries = entries
+        self.exporting = threading.Event()
+        """Set when a model is not in the store: its targets' workers can warm up."""
+
+    def program(self, model: Model, steps: Sequence[Step] = ()) -> StoredProgram:
+        """The program of a model after these passes."""
+        program = self.of_model(self.origin(model))
+        for step in steps:
+            program = self.after(program, step)
+        return program
+
+    def origin(self, model: Model) -> Origin:
+        """A model with its data read."""
+        data = {need: self._data(model.data[need], model) for need in model.data}
+        return Origin(self._store.root, self._recipe.base, model.name, model.source, data)
+
+    def of_model(self, origin: Origin) -> StoredProgram:
+        """The float program, as the model was exported."""
+        stage, base = BuildModel(origin), self._recipe.base
+        # which of the user's files take part is known since it was loaded for the first time
+        code = self._store.fact(keys.code_fact(origin.source, base))
+        if isinstance(code, list):
+            key = keys.model_key(origin.source, base, code, self._store, origin.contents(EXAMPLE_DATA))
+            if entry := self._store.get(key, ProgramRecord):
+                return StoredProgram(origin, entry)
+        self.exporting.set()
+        return StoredProgram(origin, self._entries.entry(f"model {origin.name}", ProgramRecord, origin.name, stage))
+
+    def after(self, program: StoredProgram, step: Step) -> StoredProgram:
+        """The program after one more pass."""
+        origin = program.origin
+        key = keys.step_key(step, program.entry, origin.base, origin.contents(step.plugin.needs))
+        name = f"{origin.name}: {step.name}"
+        entry = self._entries.entry(key, ProgramRecord, name, ApplyPass(program, step, key))
+        return StoredProgram(origin, entry, step, program)
+
+    def check(self, origin: Origin) -> tuple[str, ...]:
+        """Warnings about a model's calibration data."""
+        calibration, evaluation = origin.data["calibration"], origin.data.get("evaluation")
+        key = keys.check_key(calibration.content, evaluation.content if evaluation else "")
+        other = samples_of(evaluation) if evaluation else None
+        stage = CheckData(origin.store, key, samples_of(calibration), other)
+        return self._entries.entry(key, CheckRecord, f"{origin.name}: calibration data", stage).record.warnings
+
+    def samples(self, model: Model, origin: Origin) -> Entry[DataRecord]:
+        """What outputs are compared on: evaluation data, else calibration data, else flagged synthetic samples."""
+        order: tuple[Need, ...] = ("evaluation", "calibration")
+        for need in order:
+            if need in origin.data:
+                return origin.data[need]
+        synthetic = registry.load("datasets", "synthetic")()
+        assert isinstance(synthetic, Dataset)
+        return self._data(Data("synthetic", synthetic, Selection(samples=self._recipe.verify.samples)), model)
+
+    def outputs(
+        self,
+        program: StoredProgram,
+        samples: Entry[DataRecord],
+        name: str,
+        rows: int | None = None,
+        row_scales: bool = False,
+    ) -> Entry[OutputsRecord]:
+        """A program's outputs on the first `rows` samples, or on all."""
+        key = keys.outputs_key(program.entry, samples.content, rows, row_scales)
+        stage = RunProgram(program, key, samples_of(samples), rows, row_scales)
+        return self._entries.entry(key, OutputsRecord, name, stage)
+
+    def _data(self, data: Data, model: Model) -> Entry[DataRecord]:
+        key = keys.data_key(data, model.source, self._recipe.base, self._store)
+        stage = ReadData(self._store.root, key, data, _inputs(model.source))
+        return self._entries.entry(key, DataRecord, f"{model.name}: {data.name} data", stage)
+
+
+def _inputs(source: ModelSource) -> Signature:
+    """What the recipe says about a model's inputs; its outputs are known once it was loaded."""
+    inputs = tuple(Tensor(name=value.name, dtype=value.dtype, shape=value.shape) for value in source.inputs)
+    return Signature(inputs, (), dict(source.dims), dict(source.state))

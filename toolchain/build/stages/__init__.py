@@ -1,0 +1,1 @@
+"""The pieces of work that executors run: each makes one entry of the store."""

@@ -1,0 +1,108 @@
+"""Where a line's programs come from and where they lie: what stages and plugins start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeship.toolchain.build.records import DataRecord, ProgramRecord, samples_of
+from edgeship.toolchain.build.stages.stage import Report
+from edgeship.toolchain.build.store import Entry, Store
+from edgeship.toolchain.errors import EdgeshipError
+from edgeship.toolchain.model import program as programs
+from edgeship.toolchain.model import source as sources
+from edgeship.toolchain.model.source import ModelSource
+from edgeship.toolchain.plugin import Context, ModulePass, Need, Signature
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.recipe.plan import Step
+from edgeship.toolchain.samples import load_samples
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.export import ExportedProgram
+
+PROGRAM = "model.pt2"
+MODULE = "module"
+EXAMPLE_DATA: tuple[Need, ...] = ("calibration", "evaluation")
+"""The data whose first sample a model is exported with, in this order."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a line's programs come from: one model of a recipe and its data, read already."""
+
+    store: Path
+    base: Path
+    name: str
+    source: ModelSource
+    data: dict[Need, Entry[DataRecord]]
+
+    def contents(self, needs: Collection[Need]) -> dict[Need, str]:
+        """The digest of the data behind each need, for keys."""
+        return {need: entry.content for need, entry in self.data.items() if need in needs}
+
+    def example(self) -> tuple[Any, ...]:
+        """One set of the model's inputs: the first sample of its calibration or evaluation data, else synthetic."""
+        entry = next((self.data[need] for need in EXAMPLE_DATA if need in self.data), None)
+        return sources.example(self.source, load_samples(samples_of(entry)) if entry else None, 0)
+
+
+@dataclass(frozen=True)
+class StoredProgram:
+    """A program of the store and the way there: the model's own has no pass `before` it."""
+
+    origin: Origin
+    entry: Entry[ProgramRecord]
+    step: Step | None = None
+    before: StoredProgram | None = None
+
+    @property
+    def spec(self) -> QuantSpec:
+        """What its numbers are."""
+        return self.step.spec if self.step else FLOAT32
+
+    @property
+    def signature(self) -> Signature:
+        """Its inputs and outputs."""
+        return self.entry.record.signature
+
+    @property
+    def way(self) -> Iterator[StoredProgram]:
+        """The programs from the model's own to this one."""
+        if self.before is not None:
+            yield from self.before.way
+        yield self
+
+    def open(self) -> ExportedProgram:
+        """The program itself; EdgeshipError when it left the cache meanwhile."""
+        if Store(self.origin.store).get(self.entry.key, ProgramRecord) is None:
+            made_by = self.step.name if self.step else "the model"
+            raise EdgeshipError(f"the program after {made_by} is gone from the cache", "run again")
+        return programs.load(self.entry.folder / PROGRAM)
+
+    def module(self, context: Context) -> nn.Module:
+        """The module after the module passes on the way, each restored from its entry."""
+        module = sources.load(self.origin.source, self.origin.base)
+        for program in self.way:
+            if program.step is not None and isinstance(program.step.plugin, ModulePass):
+                module = program.step.plugin.restore(module, program.entry.folder / MODULE, context).eval()
+        return module
+
+    def context(self, needs: frozenset[Need], scratch: Path, warn: Callable[[str], None], report: Report) -> Context:
+        """What a plugin that takes this program works with: the data it needs, and the model as a teacher."""
+        origin = self.origin
+        samples = {need: load_samples(samples_of(entry)) for need, entry in origin.data.items() if need in needs}
+        return Context(
+            signature=self.signature,
+            spec=self.spec,
+            scratch=scratch,
+            example=origin.example(),
+            calibration=samples.get("calibration"),
+            training=samples.get("training"),
+            evaluation=samples.get("evaluation"),
+            teacher=lambda: sources.load(origin.source, origin.base),
+            warn=warn,
+            progress=lambda message: report("progress", message),
+        )
