@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edgeship.toolchain.api import Array, DataError, missing_extra
+from edgeship.toolchain.api import Array, DataError, Signature, Tensor, missing_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,6 +45,50 @@ class Preprocess(BaseModel):
             raise ValueError("std must be above zero: pictures are divided by it")
         return std
 
+    @field_validator("resize", "crop")
+    @classmethod
+    def _has_pixels(cls, size: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        if size is not None and min(size if isinstance(size, tuple) else (size,)) < 1:
+            raise ValueError("sizes are 1 or more")
+        return size
+
+    @model_validator(mode="after")
+    def _fits_its_channels(self) -> Preprocess:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                count = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
+                raise ValueError(
+                    f"{name} has {len(values)} values, {self.colour} has {count}: give one, or one for each"
+                )
+        return self
+
+    @property
+    def channels(self) -> int:
+        """How many numbers a pixel has."""
+        return 1 if self.colour == "grey" else 3
+
+    def check(self, tensor: Tensor, signature: Signature) -> None:
+        """DataError where the pictures it makes cannot be an input of this shape, whatever their size."""
+        wanted = tensor.shape[-3:]
+        if len(tensor.shape) not in (3, 4):
+            raise DataError(f"input {tensor.name} {list(tensor.shape)} takes no pictures", "write a python source")
+        height, width = wanted[1:] if self.layout == "chw" else wanted[:2]
+        channels = wanted[0] if self.layout == "chw" else wanted[2]
+        right = _may_be(self.channels, channels, signature)
+        size = self.crop or (self.resize if isinstance(self.resize, tuple) else None)
+        if size is not None:
+            right = right and _may_be(size[0], height, signature) and _may_be(size[1], width, signature)
+        elif isinstance(self.resize, int) and isinstance(height, int) and isinstance(width, int):
+            right = right and min(height, width) == self.resize  # the other side follows the picture
+        if not right:
+            rows, columns = size or (("height", "width") if self.resize is None else (f"≥{self.resize}",) * 2)
+            made = [self.channels, rows, columns] if self.layout == "chw" else [rows, columns, self.channels]
+            raise DataError(
+                f"preprocess makes {' × '.join(map(str, made))}, input {tensor.name} takes"
+                f" {' × '.join(map(str, wanted))}",
+                "correct crop, resize, colour or layout",
+            )
+
     def apply(self, picture: Image | Array) -> NDArray[np.float32]:
         """One picture → float32 [C, H, W] (or [H, W, C]).
 
@@ -57,12 +101,6 @@ class Preprocess(BaseModel):
         if self.colour == "bgr":
             values = values[..., ::-1]
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        if mean.size not in (1, values.shape[-1]) or std.size not in (1, values.shape[-1]):
-            raise DataError(
-                f"preprocess: mean and std have {mean.size} and {std.size} values, {self.colour} has"
-                f" {values.shape[-1]} channels",
-                "give one value, or one per channel",
-            )
         values = (values * np.float32(self.scale) - mean) / std
         return np.ascontiguousarray(values.transpose(2, 0, 1) if self.layout == "chw" else values)
 
@@ -161,6 +199,11 @@ def _as_image(picture: Image | Array) -> Image:
         what = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
         raise DataError(f"preprocess: a picture is uint8 [H, W] or [H, W, C], not {what}", "give stored pixel values")
     return Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture)
+
+
+def _may_be(size: int, wanted: int | str, signature: Signature) -> bool:
+    low, high = signature.dims.get(wanted, (1, size)) if isinstance(wanted, str) else (wanted, wanted)
+    return low <= size <= high
 
 
 def _start(size: int, wanted: int) -> int:

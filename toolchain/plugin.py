@@ -33,6 +33,8 @@ class Signature:
     """Each named dimension's smallest and largest size."""
     state: dict[str, str] = field(default_factory=dict)
     """Output name → the input name that takes it at the next step."""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Input name → its smallest and largest value, where the recipe says so."""
 
     @property
     def is_dynamic(self) -> bool:
@@ -181,6 +183,9 @@ class Dataset(Plugin):
         """All samples, or the first `limit` where reading is costly; DataError names the place and remedy."""
         raise NotImplementedError
 
+    def check(self, signature: Signature) -> None:
+        """DataError for what cannot fit these inputs, as far as it is known before anything is read."""
+
     def files(self) -> list[Path]:
         """The files it reads, for the cache key (path, size and mtime are mapped to a digest)."""
         return []
@@ -188,6 +193,9 @@ class Dataset(Plugin):
 
 class Metric(Plugin):
     """A task metric; higher is better."""
+
+    def check(self, outputs: tuple[str, ...]) -> None:
+        """DataError for what cannot be scored on a model with these outputs; asked where a recipe names them."""
 
     def score(self, outputs: dict[str, Array], labels: Array | None, reference: dict[str, Array]) -> Array:
         """One score per sample, [n] float64 (a hit is 1.0); `outputs` and `reference` (the float model's) are

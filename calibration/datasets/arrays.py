@@ -19,17 +19,21 @@ class Arrays(Dataset):
     keys: dict[str, str] = Field({}, description="input name → key in the file, where they differ")
     labels: str = Field("labels", description="key of the labels; a file without it has none")
 
+    def check(self, signature: Signature) -> None:
+        names = [tensor.name for tensor in signature.inputs]
+        if unknown := [name for name in self.keys if name not in names]:
+            raise DataError(f"keys names {', '.join(unknown)}", f"the inputs are {', '.join(names)}")
+
     def files(self) -> list[Path]:
         return [self.path]
 
     def read(self, signature: Signature, limit: int | None) -> Samples:
+        self.check(signature)
         arrays = self._load()
         if self.labels not in arrays and "labels" in self.model_fields_set:
             raise DataError(f"{self.path}: no key {self.labels!r}", f"it has {', '.join(arrays)}")
         labels = arrays.pop(self.labels, None)
         names = [tensor.name for tensor in signature.inputs]
-        if unknown := [name for name in self.keys if name not in names]:
-            raise DataError(f"{self.path}: keys names {', '.join(unknown)}", f"the inputs are {', '.join(names)}")
         if absent := [key for key in self.keys.values() if key not in arrays]:
             raise DataError(f"{self.path}: no key {', '.join(absent)}", f"it has {', '.join(arrays)}")
         if len(names) == len(arrays) == 1 and not self.keys:

@@ -27,6 +27,13 @@ class HuggingFace(IndexedDataset):
     label: str | None = Field(None, description="column of the labels")
     preprocess: Preprocess | None = Field(None, description="how pictures become the model's input")
 
+    def check(self, signature: Signature) -> None:
+        names = [tensor.name for tensor in signature.inputs]
+        if unknown := [name for name in self.columns if name not in names]:
+            raise DataError(f"columns names {', '.join(unknown)}", f"the inputs are {', '.join(names)}")
+        if self.preprocess is not None and len(names) == 1:
+            self.preprocess.check(signature.inputs[0], signature)
+
     def files(self) -> list[Path]:
         return sorted(file for file in self.path.rglob("*") if file.is_file())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -40,11 +41,15 @@ class ImageFolder(IndexedDataset):
         if isinstance(self.preprocess, Preprocess):
             return self.preprocess
         library, _, name = self.preprocess.partition(":")
-        if library == "timm" and name:
-            return from_timm(name)
-        if library == "torchvision" and name:
-            return from_torchvision(name)
-        raise DataError(f"preprocess = {self.preprocess!r}", "write timm:NAME, torchvision:WEIGHTS or a table")
+        return from_timm(name) if library == "timm" else from_torchvision(name)
+
+    def check(self, signature: Signature) -> None:
+        if len(signature.inputs) != 1:
+            raise DataError(f"{self.path}: pictures for {len(signature.inputs)} inputs", "write a python source")
+        if isinstance(self.preprocess, Preprocess):
+            self.preprocess.check(signature.inputs[0], signature)
+        elif not re.fullmatch("(timm|torchvision):.+", self.preprocess):
+            raise DataError(f"preprocess = {self.preprocess!r}", "write timm:NAME, torchvision:WEIGHTS or a table")
 
     def files(self) -> list[Path]:
         return [file for file, _ in self._labelled()]
@@ -54,8 +59,7 @@ class ImageFolder(IndexedDataset):
         return len(labels), None if None in labels else np.asarray(labels, dtype=np.int64)
 
     def read_rows(self, signature: Signature, rows: Sequence[int]) -> Samples:
-        if len(signature.inputs) != 1:
-            raise DataError(f"{self.path}: pictures for {len(signature.inputs)} inputs", "write a python source")
+        self.check(signature)
         preprocess = self.resolved_preprocess()
         chosen = [self._labelled()[row] for row in rows]
         pictures = [preprocess.apply(read_image(file)) for file, _ in chosen]

@@ -14,7 +14,8 @@ COUNT = 64  # as many as calibration needs, where nobody says how many
 class Synthetic(Dataset):
     """Seeded random inputs, flagged as synthetic wherever they were used.
 
-    Floats are uniform within their range, standard normal without one. Integers need a range, the highest included.
+    Floats are uniform within their range, standard normal without one. Integers need a range, the highest included:
+    here, or as `low` and `high` of the model's input.
     """
 
     ranges: dict[str, tuple[float, float]] = Field({}, description="input name → [lowest, highest]")
@@ -27,10 +28,20 @@ class Synthetic(Dataset):
             raise ValueError(f"the lowest comes first: {', '.join(wrong)}")
         return ranges
 
-    def read(self, signature: Signature, limit: int | None) -> Samples:
+    def check(self, signature: Signature) -> None:
         names = [tensor.name for tensor in signature.inputs]
         if unknown := [name for name in self.ranges if name not in names]:
             raise DataError(f"synthetic: ranges names {', '.join(unknown)}", f"the inputs are {', '.join(names)}")
+        ranges = {**signature.ranges, **self.ranges}
+        undecided = [tensor.name for tensor in signature.inputs if _is_integer(tensor) and tensor.name not in ranges]
+        if undecided:
+            raise DataError(
+                f"{', '.join(undecided)}: integers are made up where there is no data; which values are valid?",
+                f'say so at the input: {{ name = "{undecided[0]}", low = 0, high = 99, … }}, or give data',
+            )
+
+    def read(self, signature: Signature, limit: int | None) -> Samples:
+        self.check(signature)
         count = COUNT if limit is None else limit
         rng = np.random.default_rng(self.seed)
         inputs = {tensor.name: self._draw(tensor, signature, count, rng) for tensor in signature.inputs}
@@ -39,18 +50,18 @@ class Synthetic(Dataset):
 
     def _draw(self, tensor: Tensor, signature: Signature, count: int, rng: np.random.Generator) -> Array:
         shape = (count, *(_size(size, position, signature) for position, size in enumerate(tensor.shape)))
-        span = self.ranges.get(tensor.name)
+        span = self.ranges.get(tensor.name, signature.ranges.get(tensor.name))
         if tensor.dtype == "bool":
             return rng.random(shape) < 0.5
-        if tensor.dtype.startswith(("int", "uint")):
-            if span is None:
-                raise DataError(
-                    f"synthetic: input {tensor.name} is {tensor.dtype}; which values are valid?",
-                    f"say so, as in ranges = {{ {tensor.name} = [0, 1] }}",
-                )
+        if _is_integer(tensor):
+            assert span is not None
             return rng.integers(int(span[0]), int(span[1]), shape, endpoint=True).astype(tensor.dtype)
         values = rng.standard_normal(shape) if span is None else rng.uniform(*span, shape)
         return values.astype(tensor.dtype)
+
+
+def _is_integer(tensor: Tensor) -> bool:
+    return tensor.dtype.startswith(("int", "uint"))
 
 
 def _size(size: int | str, position: int, signature: Signature) -> int:

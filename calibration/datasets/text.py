@@ -35,6 +35,13 @@ class Text(IndexedDataset):
     pair: str | None = Field(None, description="jsonl: key of a second text")
     label: str | None = Field(None, description="jsonl: key of the label, a number")
 
+    def check(self, signature: Signature) -> None:
+        length = _length(signature)
+        if length is None and self.max_length is None:
+            raise DataError("the model takes texts of any length", "say how long: max_length = 64")
+        if length is not None and self.max_length not in (None, length):
+            raise DataError(f"max_length = {self.max_length}, the model takes {length} tokens", "leave it out")
+
     def files(self) -> list[Path]:
         folder = Path(self.tokenizer)
         return [self.path, *(sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else [])]
@@ -44,6 +51,7 @@ class Text(IndexedDataset):
         return len(rows), self._labels(rows)
 
     def read_rows(self, signature: Signature, rows: Sequence[int]) -> Samples:
+        self.check(signature)
         everything = self._rows()
         chosen = [everything[row] for row in rows]
         pairs = [row[self.pair] for row in chosen] if self.pair else None
@@ -53,7 +61,7 @@ class Text(IndexedDataset):
                 pairs,
                 padding="max_length",
                 truncation=True,
-                max_length=self.max_length or _fixed_length(signature, self.path),
+                max_length=self.max_length or _length(signature),
                 return_tensors="np",
             )
         except (TypeError, ValueError) as error:
@@ -111,8 +119,7 @@ class Text(IndexedDataset):
             ) from error
 
 
-def _fixed_length(signature: Signature, path: Path) -> int:
+def _length(signature: Signature) -> int | None:
+    """How many tokens the model takes, where that is fixed."""
     length = signature.inputs[0].shape[-1] if signature.inputs[0].shape else None
-    if not isinstance(length, int):
-        raise DataError(f"{path}: the model takes texts of any length", "say how long: max_length = 64")
-    return length
+    return length if isinstance(length, int) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from edgeship.calibration.datasets import Arrays, HuggingFace, ImageFolder, Python, Synthetic, Text, conform
 from edgeship.toolchain import registry
-from edgeship.toolchain.api import DataError, Samples, Signature, Tensor
+from edgeship.toolchain.api import DataError, Dataset, Samples, Signature, Tensor
 
 IMAGE = Signature((Tensor(name="image", dtype="float32", shape=("batch", 3, 4, 4)),), (), {"batch": (1, 8)})
 TOKENS = Signature(
@@ -285,3 +286,27 @@ def test_synthetic_integers_need_a_range() -> None:
         Synthetic(ranges={"picture": (0, 1)}).read(IMAGE, None)
     with pytest.raises(ValueError, match="lowest comes first"):
         Synthetic(ranges={"image": (1, 0)})
+
+
+def test_synthetic_data_keeps_to_the_inputs_own_range() -> None:
+    signature = replace(TOKENS, ranges={"input_ids": (7, 9), "attention_mask": (1, 1)})
+    samples = Synthetic().read(signature, 40)
+    assert set(np.unique(samples.inputs["input_ids"])) == {7, 8, 9}
+    assert set(np.unique(samples.inputs["attention_mask"])) == {1}
+    assert Synthetic(ranges={"input_ids": (3, 3)}).read(signature, 2).inputs["input_ids"].max() == 3
+
+
+@pytest.mark.parametrize(
+    ("dataset", "signature", "message"),
+    [
+        (Synthetic(), TOKENS, "input_ids, attention_mask: integers are made up"),
+        (Arrays(path=Path("x.npz"), keys={"picture": "x"}), IMAGE, "keys names picture"),
+        (folder(Path("x")), TOKENS, "pictures for 2 inputs"),
+        (folder(Path("x"), preprocess={"crop": [9, 9]}), IMAGE, "preprocess makes 3 × 9 × 9"),
+        (HuggingFace(path=Path("x"), columns={"picture": "x"}), IMAGE, "columns names picture"),
+        (Text(path=Path("x"), tokenizer="t", max_length=9), TOKENS, "max_length = 9, the model takes 8 tokens"),
+    ],
+)
+def test_what_cannot_fit_is_known_before_anything_is_read(dataset: Dataset, signature: Signature, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        dataset.check(signature)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edgeship.calibration.preprocess import Preprocess, from_timm, from_torchvision
-from edgeship.toolchain.api import DataError
+from edgeship.toolchain.api import DataError, Signature, Tensor
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -84,7 +84,49 @@ def test_grey_pictures_have_one_channel() -> None:
 def test_what_cannot_be_a_picture_is_refused() -> None:
     with pytest.raises(DataError, match="float64"):
         Preprocess().apply(np.zeros((4, 4, 3)))
-    with pytest.raises(DataError, match="mean and std have 2 and 1 values"):
-        Preprocess(mean=(0.5, 0.5)).apply(picture(4, 4))
+    with pytest.raises(ValueError, match="mean has 2 values, rgb has 3 channels"):
+        Preprocess(mean=(0.5, 0.5))
+    with pytest.raises(ValueError, match="std has 3 values, grey has 1 channel:"):
+        Preprocess(colour="grey", std=(0.5, 0.5, 0.5))
+    with pytest.raises(ValueError, match="sizes are 1 or more"):
+        Preprocess(crop=(0, 4))
     with pytest.raises(ValueError, match="above zero"):
         Preprocess(std=(0.0,))
+
+
+BATCH = Signature((), (), {"batch": (1, 8), "side": (32, 64)})
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"crop": (224, 224)}, ("batch", 3, 224, 224)),
+        ({"crop": (224, 224)}, (1, 3, 224, 224)),
+        ({"crop": (224, 224)}, (3, 224, 224)),
+        ({"crop": (224, 200), "layout": "hwc"}, (1, 224, 200, 3)),
+        ({"resize": (48, 64)}, ("batch", 3, "side", "side")),
+        ({"resize": 224}, (1, 3, 224, 300)),  # which pictures may give
+        ({"resize": 224}, (1, 3, "side", "side")),
+        ({}, (1, 3, 224, 224)),
+        ({"crop": (28, 28), "colour": "grey"}, (1, 28, 28)),
+    ],
+)
+def test_preprocessing_that_may_fit_an_input_is_let_through(options: Any, shape: tuple[Any, ...]) -> None:
+    Preprocess(**options).check(Tensor(name="x", dtype="float32", shape=shape), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "message"),
+    [
+        ({"crop": (224, 224)}, (1, 3, 256, 256), "preprocess makes 3 × 224 × 224, input x takes 3 × 256 × 256"),
+        ({"resize": 256}, (1, 3, 224, 224), "3 × ≥256 × ≥256"),
+        ({"crop": (224, 224)}, (1, 1, 224, 224), "takes 1 × 224 × 224"),
+        ({"crop": (224, 224)}, (1, 224, 224, 3), "takes 224 × 224 × 3"),
+        ({"resize": (16, 64)}, ("batch", 3, "side", "side"), "3 × 16 × 64"),
+        ({"colour": "grey"}, (1, 3, 8, 8), "1 × height × width"),
+        ({"crop": (8, 8)}, (1, 64), "takes no pictures"),
+    ],
+)
+def test_preprocessing_that_cannot_fit_an_input_is_refused(options: Any, shape: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Preprocess(**options).check(Tensor(name="x", dtype="float32", shape=shape), BATCH)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.model.source import declared
 from edgeship.toolchain.recipe import plan
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe import schema as recipe_schema
@@ -220,3 +221,53 @@ def test_the_schema_knows_every_option_of_data_and_metric(right: str, wrong: str
     jsonschema.validate(tomllib.loads(with_evaluation(PICTURES)), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tomllib.loads(with_evaluation(PICTURES.replace(right, wrong))), schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("crop = [8, 8]", "crop = [9, 8]"), "evaluation: preprocess makes 3 × 9 × 8, input x takes 3 × 8 × 8"),
+        (("crop = [8, 8]", "crop = [8, 8], mean = [0.5, 0.5]"), "evaluation.preprocess: mean has 2 values"),
+        (("{ resize = 8, crop = [8, 8] }", '"timn:resnet18"'), "evaluation: preprocess = 'timn:resnet18'"),
+        (('"top1"', '{ name = "top1", output = "logit" }'), "evaluation.metric: top1: there is no output 'logit'"),
+        (('source = "image-folder"', 'source = "synthetic"'), "evaluation.path: there is no such key"),
+    ],
+)
+def test_data_that_cannot_fit_is_known_before_it_is_read(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    good = with_evaluation(PICTURES).replace("dims", 'outputs = ["logits"]\ndims')
+    recipe.parse(good, tmp_path)
+    assert message in problems(good.replace(*change), tmp_path)
+
+
+TOKENS = """
+[model]
+factory = "./model.py:build"
+inputs = [{ name = "ids", shape = [1, 8], dtype = "int64" }]
+[targets.onnx]
+"""
+
+
+def test_integers_without_data_need_their_range(tmp_path: Path) -> None:
+    assert "model.inputs: ids: integers are made up where there is no data" in problems(TOKENS, tmp_path)
+    with_range = TOKENS.replace('"int64"', '"int64", high = 99')
+    made = recipe.parse(with_range, tmp_path).models[0].source
+    assert declared(made).ranges == {"ids": (0, 99)}
+    synthetic = '[evaluation]\nsource = "synthetic"\n'
+    assert "evaluation: ids: integers" in problems(TOKENS + synthetic, tmp_path)
+    recipe.parse(with_range + synthetic, tmp_path)
+    recipe.parse(TOKENS + synthetic + "ranges = { ids = [0, 99] }", tmp_path)
+    recipe.parse(TOKENS.replace("int64", "bool"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ("low = 5", "`low` needs a `high`"),
+        ("low = 5, high = 4", "low = 5 is above high = 4"),
+        ("high = -1", "low = 0 is above high = -1"),
+        ("high = 1.5", "no int64 values"),
+        ("high = 1e30", "no int64 values"),
+    ],
+)
+def test_a_range_that_no_value_is_in_is_refused(bounds: str, message: str, tmp_path: Path) -> None:
+    assert message in problems(TOKENS.replace('"int64"', f'"int64", {bounds}'), tmp_path)

@@ -46,9 +46,10 @@ def plugin_key(plugin: Plugin, base: Path) -> Any:
 def data_key(data: Data, source: ModelSource, base: Path, store: Store) -> str:
     """The key of a data set's selected samples: its options, its files, the inputs they must fit."""
     files = [(path.name, store.file_digest(path)) for path in data.dataset.files() if path.exists()]
-    inputs = options_of(source, base)["inputs"]
+    model = options_of(source, base)
+    wanted = [model["inputs"], model["dims"]]
     selection = data.selection.model_dump()
-    return key_of(["data", plugin_key(data.dataset, base), selection, files, inputs, _stage("data")])
+    return key_of(["data", plugin_key(data.dataset, base), selection, files, wanted, _stage("data")])
 
 
 def check_key(calibration: str, evaluation: str) -> str:

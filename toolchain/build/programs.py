@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from edgeship.toolchain import registry
-from edgeship.toolchain.artifact import Tensor
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.entries import Entries
 from edgeship.toolchain.build.records import CheckRecord, DataRecord, OutputsRecord, ProgramRecord, samples_of
@@ -16,9 +14,10 @@ from edgeship.toolchain.build.stages.outputs import RunProgram
 from edgeship.toolchain.build.stages.program import ApplyPass, BuildModel
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, Origin, StoredProgram
 from edgeship.toolchain.build.store import Entry, Store
-from edgeship.toolchain.model.source import ModelSource
-from edgeship.toolchain.plugin import Dataset, Need, Signature
+from edgeship.toolchain.model.source import declared
+from edgeship.toolchain.plugin import Need
 from edgeship.toolchain.recipe.plan import Data, Model, Recipe, Selection, Step
+from edgeship.toolchain.recipe.tables import made_up
 
 
 class Programs:
@@ -77,9 +76,7 @@ class Programs:
         for need in order:
             if need in origin.data:
                 return origin.data[need]
-        synthetic = registry.load("datasets", "synthetic")()
-        assert isinstance(synthetic, Dataset)
-        return self._data(Data("synthetic", synthetic, Selection(samples=self._recipe.verify.samples)), model)
+        return self._data(Data("synthetic", made_up(), Selection(samples=self._recipe.verify.samples)), model)
 
     def outputs(
         self,
@@ -96,11 +93,5 @@ class Programs:
 
     def _data(self, data: Data, model: Model) -> Entry[DataRecord]:
         key = keys.data_key(data, model.source, self._recipe.base, self._store)
-        stage = ReadData(self._store.root, key, data, _inputs(model.source))
+        stage = ReadData(self._store.root, key, data, declared(model.source))
         return self._entries.entry(key, DataRecord, f"{model.name}: {data.name} data", stage)
-
-
-def _inputs(source: ModelSource) -> Signature:
-    """What the recipe says about a model's inputs; its outputs are known once it was loaded."""
-    inputs = tuple(Tensor(name=value.name, dtype=value.dtype, shape=value.shape) for value in source.inputs)
-    return Signature(inputs, (), dict(source.dims), dict(source.state))

@@ -25,6 +25,9 @@ class Top1(Metric):
 
     output: str | None = Field(None, description="name of the logits; default: the first output")
 
+    def check(self, outputs: tuple[str, ...]) -> None:
+        _check_output(self.output, outputs, "top1")
+
     def score(self, outputs: Outputs, labels: Array | None, reference: Outputs) -> Array:
         logits = _chosen(outputs, self.output, "top1")
         if labels is None:
@@ -48,6 +51,9 @@ class Cosine(Metric):
     """Cosine similarity to what the float model answers, −1 to 1; needs no labels."""
 
     output: str | None = Field(None, description="name of the output to compare; default: the first output")
+
+    def check(self, outputs: tuple[str, ...]) -> None:
+        _check_output(self.output, outputs, "cosine")
 
     def score(self, outputs: Outputs, labels: Array | None, reference: Outputs) -> Array:
         ours = _rows(_chosen(outputs, self.output, "cosine"))
@@ -91,9 +97,13 @@ class Python(Metric):
 
 
 def _chosen(outputs: Outputs, name: str | None, metric: str) -> Array:
+    _check_output(name, tuple(outputs), metric)
+    return next(iter(outputs.values())) if name is None else outputs[name]
+
+
+def _check_output(name: str | None, outputs: tuple[str, ...], metric: str) -> None:
     if name is not None and name not in outputs:
         raise DataError(f"{metric}: there is no output {name!r}", f"the outputs are {', '.join(outputs)}")
-    return next(iter(outputs.values())) if name is None else outputs[name]
 
 
 def _rows(array: Array) -> NDArray[np.float64]:

@@ -34,8 +34,29 @@ class ModelInput(_Table):
     shape: tuple[int | str, ...] = Field(description="sizes, batch included; a name stands for a dynamic dimension")
     dtype: DType = "float32"
     keyword: bool = Field(False, description="whether forward() takes it by its name")
-    low: float | None = Field(None, description="smallest synthetic value; floats are normal(0, 1) where left out")
-    high: float | None = Field(None, description="largest synthetic value; integers go from 0 to 1 where left out")
+    low: float | None = Field(None, description="smallest value of inputs that are made up; 0 beside a `high`")
+    high: float | None = Field(
+        None, description="largest; integers without data need it, floats are normal(0, 1) without it"
+    )
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Its smallest and largest value, where declared."""
+        return None if self.high is None else (self.low or 0.0, self.high)
+
+    @model_validator(mode="after")
+    def _range_is_possible(self) -> ModelInput:
+        if self.low is not None and self.high is None:
+            raise ValueError("`low` needs a `high`")
+        if self.range is not None:
+            low, high = self.range
+            if low > high:
+                raise ValueError(f"low = {low:g} is above high = {high:g}")
+            if least_and_most := integer_limits(self.dtype):
+                least, most = least_and_most
+                if low < least or high > most or not low.is_integer() or not high.is_integer():
+                    raise ValueError(f"{low:g} to {high:g} are no {self.dtype} values")
+        return self
 
 
 class ModelSource(_Table):
@@ -99,6 +120,22 @@ class ModelSource(_Table):
                 yield f"state.{output} = {name!r}: there is no such input"
             if self.outputs and output not in self.outputs:
                 yield f"state.{output}: there is no such output"
+
+
+def integer_limits(dtype: str) -> tuple[int, int] | None:
+    """The smallest and largest value of an integer type, or None for another."""
+    signed = dtype.startswith("int")
+    if not signed and not dtype.startswith("uint"):
+        return None
+    bits = int(dtype.removeprefix("u").removeprefix("int"))
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def declared(source: ModelSource, outputs: tuple[artifact.Tensor, ...] = ()) -> Signature:
+    """What the recipe says about a model; its outputs are known once it was loaded."""
+    inputs = tuple(artifact.Tensor(name=v.name, dtype=v.dtype, shape=v.shape) for v in source.inputs)
+    ranges = {value.name: value.range for value in source.inputs if value.range is not None}
+    return Signature(inputs, outputs, dict(source.dims), dict(source.state), ranges)
 
 
 def load(source: ModelSource, base: Path) -> nn.Module:
@@ -278,9 +315,9 @@ def _synthetic(value: ModelInput, dims: dict[str, tuple[int, int]], generator: t
             size = low if axis == 0 else min(high, max(low, 16))  # batch 1; long enough elsewhere to be typical
         shape.append(size)
     dtype = getattr(torch, value.dtype)
-    if dtype.is_floating_point and value.low is None and value.high is None:
+    if dtype.is_floating_point and value.range is None:
         return torch.randn(shape, generator=generator).to(dtype)
-    smallest, largest = value.low or 0.0, 1.0 if value.high is None else value.high
+    smallest, largest = value.range or (0.0, 1.0)
     if dtype.is_floating_point:
         return (torch.rand(shape, generator=generator) * (largest - smallest) + smallest).to(dtype)
     return torch.randint(int(smallest), int(largest) + 1, shape, generator=generator).to(dtype)
@@ -314,12 +351,11 @@ def signature(
     if unknown := set(source.state) - set(names):
         raise SourceError(f"state: there is no output {', '.join(sorted(unknown))}", f"outputs: {', '.join(names)}")
     shapes = output_shapes(source, module, example, names, values)
-    inputs = tuple(artifact.Tensor(name=v.name, dtype=v.dtype, shape=v.shape) for v in source.inputs)
     outputs = tuple(
         artifact.Tensor(name=name, dtype=str(value.dtype).removeprefix("torch."), shape=shape)
         for name, (_, value), shape in zip(names, values, shapes, strict=True)
     )
-    return Signature(inputs, outputs, dict(source.dims), dict(source.state))
+    return declared(source, outputs)
 
 
 def code_files(source: ModelSource, base: Path) -> list[Path]:

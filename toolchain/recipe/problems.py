@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_core import ErrorDetails
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 
 T = TypeVar("T", bound=BaseModel)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 Place = tuple[str | int, ...]
 
 
@@ -38,6 +40,11 @@ class Problems:
         near = difflib.get_close_matches(key, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names) or 'none'}"
         self.add(place, f"there is no such {what}", hint)
+
+    def check_name(self, name: Any, place: str) -> None:
+        """A name of the user's becomes a folder's name: refuse what could not be one."""
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            self.add(place, f"{name!r} cannot be a name", "use letters, digits, '.', '_' and '-'")
 
     def build(self, kind: type[T], place: str, table: Any, also: Iterable[str] = ()) -> T | None:
         """Validate a table; what is wrong is recorded. `also` are known keys of the table that are read elsewhere."""

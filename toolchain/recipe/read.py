@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,17 +11,16 @@ from edgeship.toolchain.plugin import (
     Device,
     ModulePass,
     ModuleToProgramPass,
-    Need,
     Pass,
     Plugin,
     Target,
 )
 from edgeship.toolchain.recipe import text
+from edgeship.toolchain.recipe.models import models_of
 from edgeship.toolchain.recipe.plan import (
     DATA_KEYS,
     BenchOptions,
     BuildOptions,
-    Data,
     Model,
     Plan,
     Recipe,
@@ -31,10 +29,9 @@ from edgeship.toolchain.recipe.plan import (
     spec_after,
 )
 from edgeship.toolchain.recipe.problems import Problems
-from edgeship.toolchain.recipe.tables import data_of, plugin_of
+from edgeship.toolchain.recipe.tables import plugin_of
 
 P = TypeVar("P", bound=Plugin)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 OPTION_KEYS = ("verify", "bench", "build")
 KEYS = ("name", "model", "models", *DATA_KEYS, "variants", "targets", "devices", *OPTION_KEYS)
@@ -61,10 +58,10 @@ def from_tables(raw: dict[str, Any], base: Path, place: str, default_name: str, 
         if key not in KEYS:
             problems.unknown(key, "table", key, KEYS)
     if "name" in raw:
-        _check_name(raw["name"], "name", problems)
+        problems.check_name(raw["name"], "name")
     if raw.get("devices") == {}:
         problems.add("devices", "names no device", "name one, as in [devices.local], or leave the table out")
-    models = _models(raw, problems)
+    models = models_of(raw, problems)
     variants = _variants(raw.get("variants", {"float": []}), problems)
     targets = _plugins(raw.get("targets", {}), "targets", Target, problems)
     devices = _plugins(raw.get("devices", {"local": {}}), "devices", Device, problems)
@@ -76,8 +73,8 @@ def from_tables(raw: dict[str, Any], base: Path, place: str, default_name: str, 
             "targets", "no target is named", f"add [targets.onnx]; known: {', '.join(registry.names('targets'))}"
         )
     for model in models:
-        declared = {*model.data, *raw, *raw.get("models", {}).get(model.name, {})}  # a wrong table was named already
-        _check_needs(model, declared, variants, targets, problems)
+        known = {*model.data, *raw, *raw.get("models", {}).get(model.name, {})}  # a wrong table was named already
+        _check_needs(model, known, variants, targets, problems)
     problems.raise_any(place)
     assert verify is not None
     assert bench is not None
@@ -97,45 +94,13 @@ def _dynamic(source: ModelSource) -> bool:
     return any(isinstance(size, str) for tensor in source.inputs for size in tensor.shape)
 
 
-def _models(raw: dict[str, Any], problems: Problems) -> list[Model]:
-    tables = raw.get("models", {})
-    if "model" in raw:
-        if tables:
-            problems.add("model", "stands beside [models.NAME]", "use one of the two")
-        tables = {str(raw.get("name", "model")): raw["model"]}
-    if not tables:
-        problems.add("model", "no model is named", 'add [model] with factory = "package.module:function"')
-    models = []
-    for name, table in tables.items():
-        place = "model" if "model" in raw else f"models.{name}"
-        if "model" not in raw:
-            _check_name(name, place, problems)
-        own = {key: table[key] for key in DATA_KEYS if isinstance(table, dict) and key in table}
-        rest = {key: item for key, item in table.items() if key not in own} if isinstance(table, dict) else table
-        source = problems.build(ModelSource, place, rest)
-        data: dict[Need, Data] = {}
-        for key in DATA_KEYS:
-            if key in own or key in raw:
-                where = f"{place}.{key}" if key in own else key
-                if (found := data_of(key, own.get(key, raw.get(key)), where, problems)) is not None:
-                    data[key] = found
-        if source is not None:
-            models.append(Model(name, source, data))
-    return models
-
-
 def _named(table: Any, place: str, problems: Problems) -> dict[str, Any]:
     if not isinstance(table, dict):
         problems.add(place, f"must be a table, not {type(table).__name__}")
         return {}
     for name in table:
-        _check_name(name, f"{place}.{name}", problems)
+        problems.check_name(name, f"{place}.{name}")
     return table
-
-
-def _check_name(name: Any, place: str, problems: Problems) -> None:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        problems.add(place, f"{name!r} cannot be a name", "use letters, digits, '.', '_' and '-'")
 
 
 def _variants(table: Any, problems: Problems) -> dict[str, tuple[Step, ...]]:

@@ -13,6 +13,13 @@ from edgeship.toolchain.recipe.plan import Data, Selection
 from edgeship.toolchain.recipe.problems import Problems
 
 
+def made_up() -> Dataset:
+    """Where the inputs of a model without data come from."""
+    dataset = registry.load("datasets", "synthetic")()
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
 def plugin_of(
     group: registry.Group, name: Any, place: str, table: dict[str, Any], problems: Problems, also: Iterable[str] = ()
 ) -> Plugin | None:
