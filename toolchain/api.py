@@ -38,6 +38,8 @@ from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
 from edgeship.toolchain.references import load_callable, source_file
+from edgeship.toolchain.registry import runtime_info
+from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
 from edgeship.toolchain.samples import Array, Samples, load_samples
 
 if TYPE_CHECKING:
@@ -49,9 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "FLOAT16",
     "FLOAT32",
+    "TIMED",
     "W8A8_DYNAMIC",
     "W8A8_STATIC",
     "W8_WEIGHTS",
+    "Agent",
     "Array",
     "Artifact",
     "Context",
@@ -79,6 +83,7 @@ __all__ = [
     "RecipeError",
     "Result",
     "Runtime",
+    "RuntimeInfo",
     "Samples",
     "Signature",
     "Target",
@@ -92,6 +97,8 @@ __all__ = [
     "load_callable",
     "load_samples",
     "missing_extra",
+    "python_agent",
+    "runtime_info",
     "size_bytes",
     "source_file",
 ]

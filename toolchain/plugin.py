@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.runtime import RuntimeInfo
 from edgeship.toolchain.samples import Array, Samples
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class Target(Plugin):
     """Makes one runtime's file from the one stored program."""
 
     format: ClassVar[str] = ""
+    runtime: ClassVar[RuntimeInfo | None] = None
+    """The runtime that executes its files; None where another target declares it."""
     schemes: ClassVar[frozenset[str]] = frozenset()
     """QuantSpec.scheme names it can carry; any other pair is 'unsupported', known before the run."""
     row_scales: ClassVar[bool] = False

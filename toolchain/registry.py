@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Literal
 
 from edgeship.toolchain.errors import MissingError, RecipeError
 from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+from edgeship.toolchain.runtime import RuntimeInfo
 
 Group = Literal["passes", "targets", "devices", "datasets", "metrics"]
 
@@ -86,3 +88,25 @@ def load(group: Group, name: str) -> type[Plugin]:
     if not issubclass(plugin, BASES[group]):
         raise RecipeError(f"{name}: {table[name]} is not a {BASES[group].__name__}", "see edgeship.toolchain.plugin")
     return plugin  # type: ignore[no-any-return]
+
+
+@functools.cache
+def runtimes() -> dict[str, RuntimeInfo]:
+    """Every runtime that a target declares, by name; a target that cannot be imported declares none."""
+    declared: dict[str, RuntimeInfo] = {}
+    for name in names("targets"):
+        with contextlib.suppress(MissingError):
+            target = load("targets", name)
+            if issubclass(target, Target) and target.runtime:
+                declared.setdefault(target.runtime.name, target.runtime)
+    return declared
+
+
+def runtime_info(name: str) -> RuntimeInfo | None:
+    """What is known of a runtime; None when no target here declares it."""
+    return runtimes().get(name)
+
+
+def runtime_of(suffix: str) -> RuntimeInfo | None:
+    """The runtime that executes files with this suffix; None when no target here declares one."""
+    return next((runtime for runtime in runtimes().values() if suffix in runtime.suffixes), None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.targets.coreai.inspect import compute_dtypes, weight_bytes
+from edgeship.targets.coreai.runtime import RUNTIME
 from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
 from edgeship.toolchain.api import (
     Artifact,
@@ -14,6 +15,7 @@ from edgeship.toolchain.api import (
     ExportError,
     QuantSpec,
     Runtime,
+    RuntimeInfo,
     Target,
     Tensor,
     digest,
@@ -34,6 +36,7 @@ STORED = {"int64": "int32", "float64": "float32"}
 class CoreAI(Target):
     """An .aimodel for Apple's Core AI (iOS 27, macOS 27); on Linux its runtime is an interpreter: numbers, no speed."""
 
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "coreai"
     extra: ClassVar[str] = "coreai"
     packages: ClassVar[tuple[str, ...]] = ("coreai-torch", "coreai-core")

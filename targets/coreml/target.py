@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgeship.targets.coreml.inspect import compute_dtypes, weight_bytes
 from edgeship.targets.coreml.package import clean
+from edgeship.targets.coreml.runtime import RUNTIME
 from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
 from edgeship.toolchain.api import (
     FLOAT16,
@@ -17,6 +18,7 @@ from edgeship.toolchain.api import (
     ExportError,
     QuantSpec,
     Runtime,
+    RuntimeInfo,
     Signature,
     Target,
     Tensor,
@@ -35,6 +37,7 @@ STORED = {"int64": "int32", "int16": "int32", "bool": "int32", "float64": "float
 class CoreML(Target):
     """An ML program for iOS 17 and later; computes in float16 unless told otherwise, as the Neural Engine does."""
 
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "coreml"
     extra: ClassVar[str] = "coreml"
     packages: ClassVar[tuple[str, ...]] = ("coremltools",)

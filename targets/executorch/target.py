@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgeship.targets.executorch.half import in_half_arithmetic
 from edgeship.targets.executorch.pte import read
+from edgeship.targets.executorch.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
@@ -18,6 +19,7 @@ from edgeship.toolchain.api import (
     Placement,
     QuantSpec,
     Runtime,
+    RuntimeInfo,
     Target,
     digest,
     folded,
@@ -40,6 +42,7 @@ class ExecuTorch(Target):
 
     packages: ClassVar[tuple[str, ...]] = ("executorch", "torch", "torchao")
     extra: ClassVar[str] = "executorch"
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "executorch"
     schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic"})
     row_scales: ClassVar[bool] = True

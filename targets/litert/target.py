@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from edgeship.targets.litert import inspect, rewrites, upstream, weights
+from edgeship.targets.litert.runtime import RUNTIME
 from edgeship.toolchain.api import (
     Artifact,
     Context,
@@ -15,6 +16,7 @@ from edgeship.toolchain.api import (
     ExportError,
     MissingError,
     Runtime,
+    RuntimeInfo,
     Target,
     Tensor,
     digest,
@@ -32,6 +34,7 @@ class LiteRT(Target):
     """A .tflite file for LiteRT (TensorFlow Lite) and its XNNPACK delegate."""
 
     version: ClassVar[int] = 2
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "litert"
     extra: ClassVar[str] = "litert"
     packages: ClassVar[tuple[str, ...]] = ("litert-torch", "ai-edge-litert")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from edgeship.targets.onnx.runtime import RUNTIME
 from edgeship.toolchain.api import (
     Artifact,
     Context,
@@ -15,6 +16,7 @@ from edgeship.toolchain.api import (
     Placement,
     QuantSpec,
     Runtime,
+    RuntimeInfo,
     Target,
     digest,
     folded,
@@ -38,6 +40,7 @@ _ROUNDING_KERNEL = "com.microsoft.MatMulNBits"
 class Onnx(Target):
     """An .onnx file with named inputs and dynamic dimensions, rewritten so that ONNX Runtime runs it fast."""
 
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "onnx"
     extra: ClassVar[str] = "onnx"
     packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")

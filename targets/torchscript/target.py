@@ -11,6 +11,7 @@ from pydantic import Field
 
 from edgeship.targets.torchscript.archive import clean
 from edgeship.targets.torchscript.graph import compute_dtypes, constants
+from edgeship.targets.torchscript.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
@@ -18,6 +19,7 @@ from edgeship.toolchain.api import (
     ExportError,
     QuantSpec,
     Runtime,
+    RuntimeInfo,
     Signature,
     Target,
     digest,
@@ -38,6 +40,7 @@ class TorchScript(Target):
     """Torch's own file format, executed by libtorch or (lite) by PyTorch Mobile."""
 
     packages: ClassVar[tuple[str, ...]] = ("torch", "torchao")
+    runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "torchscript"
     schemes: ClassVar[frozenset[str]] = frozenset({"float32", "w8a8-static", "w8a8-dynamic"})
 

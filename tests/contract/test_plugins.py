@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from edgeship.toolchain import registry
 from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
 from edgeship.toolchain.quant import parse
+from edgeship.toolchain.runtime import RuntimeInfo
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -95,6 +96,27 @@ def test_a_target_names_its_format_and_the_specs_it_carries(name: str) -> None:
     assert "float32" in target.schemes
     for scheme in target.schemes:
         assert parse(scheme).scheme == scheme
+
+
+@pytest.mark.parametrize("runtime", registry.runtimes().values(), ids=lambda runtime: runtime.name)
+def test_a_runtime_says_who_drives_it_and_what_brings_it(runtime: RuntimeInfo) -> None:
+    for system in ("linux", "macos"):
+        agents = runtime.agents_on(system)
+        assert agents
+        for agent in agents:
+            assert runtime.name in agent.runtimes
+            assert "verify" in agent.modes
+            assert all(file.is_file() for file in agent.sources())
+    assert callable(import_module(runtime.inspect).inspect_file)
+    needed = {runtime.distribution, runtime.inspect_distribution or runtime.distribution}
+    for brought in (distribution(text) for text in EXTRAS.get(runtime.extra, PROJECT["dependencies"])):
+        needed.discard(brought)
+    assert needed == set()
+
+
+def test_a_suffix_belongs_to_one_runtime() -> None:
+    suffixes = [suffix for runtime in registry.runtimes().values() for suffix in runtime.suffixes]
+    assert len(suffixes) == len(set(suffixes))
 
 
 HEAVY = ("torch", "onnx", "onnxruntime", "executorch", "coremltools", "coreai_torch", "litert_torch", "ai_edge_litert")

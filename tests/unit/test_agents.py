@@ -17,7 +17,7 @@ from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.devices.agents import build as native_runner
-from edgeship.toolchain.devices.agents import registry as agents
+from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.jobs import make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop
@@ -48,12 +48,12 @@ def job_for(file: TinyFile, work: Path, config: Config, capture: bool = True) ->
 
 def python_copy(work: Path) -> list[str]:
     """The Python agent as a board has it: one file, copied, nothing of edgeship beside it."""
-    shutil.copy(agents.python_agent(), work / "agent.py")
+    shutil.copy(agents_folder() / "python" / "agent.py", work / "agent.py")
     return [sys.executable, "-I", str(work / "agent.py")]
 
 
 def native() -> list[str]:
-    return [str(native_runner.build(agents.sources() / "native"))]
+    return [str(native_runner.build(agents_folder() / "native"))]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_the_native_warm_up_is_the_python_one(tmp_path: Path) -> None:
         '    auto [taken, why] = warm_up([&] { return row["samples"][next++].get<int64_t>(); }, Stop(row["stop"]));\n'
         '    std::cout << taken.size() << " " << why << "\\n";\n  }\n}\n'
     )
-    include = ["-I", str(agents.sources() / "native"), "-isystem", str(native_runner.json_headers())]
+    include = ["-I", str(agents_folder() / "native"), "-isystem", str(native_runner.json_headers())]
     subprocess.run(["g++", "-std=c++17", *include, str(program), "-o", str(tmp_path / "warmup")], check=True)
     said = subprocess.run([tmp_path / "warmup"], input=json.dumps(cases), capture_output=True, text=True, check=True)
     assert said.stdout.splitlines() == [f"{case['iterations']} {case['warmup_stop']}" for case in cases]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ import pytest
 from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
+from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, Runtime
+from edgeship.toolchain.devices import local
 from edgeship.toolchain.devices.agents import build as native_runner
-from edgeship.toolchain.devices.agents import registry as agents
+from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import DeviceError, MissingError
 from edgeship.toolchain.protocol.jobs import make_job, read_outputs
@@ -50,7 +53,7 @@ def job_for(file: TinyFile, work: Path, threads: int = 1, seconds: float = 60) -
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An agent of our own: what is written into this file is started instead of the real one."""
     script = tmp_path / "agent_of_the_test.py"
-    monkeypatch.setattr(agents, "command", lambda artifact: [sys.executable, "-I", str(script)])
+    monkeypatch.setattr(local, "command_for", lambda runtime: [sys.executable, "-I", str(script)])
     return script
 
 
@@ -148,7 +151,7 @@ def test_apples_formats_are_verified_but_never_timed_off_a_mac(tmp_path: Path) -
             assert f"not its {mode}" in (Local().can_execute(artifact(runtime), mode) or "")
     assert Local().is_slow(artifact("coreai"))
     assert not Local().is_slow(artifact("onnxruntime"))
-    assert agents.command(artifact("coreml"))[-1] == "edgeship.targets.coreml.evaluate"
+    assert local.command_for(registry.runtimes()["coreml"])[-1] == "edgeship.targets.coreml.evaluate"
 
 
 def test_a_backend_or_runtime_that_is_not_here_is_refused_with_the_reason() -> None:
@@ -157,23 +160,23 @@ def test_a_backend_or_runtime_that_is_not_here_is_refused_with_the_reason() -> N
     assert Local().can_execute(artifact("executorch", "xnnpack"), "latency") is None
 
 
-def test_a_missing_runtime_prints_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(agents.RUNTIMES, "onnxruntime", ("no_such_module", "onnxruntime", "onnx"))
+def test_a_missing_runtime_prints_the_install_command() -> None:
+    absent = replace(registry.runtimes()["onnxruntime"], package="no_such_module")
     with pytest.raises(MissingError) as caught:
-        agents.command(artifact("onnxruntime"))
+        local.command_for(absent)
     assert caught.value.hint == "pip install 'edgeship[onnx]'"
 
 
 def test_without_a_compiler_the_python_agent_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     native_runner.build.cache_clear()
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert agents.command(artifact("executorch", "xnnpack"))[-1].endswith("agent.py")
+    assert local.command_for(registry.runtimes()["executorch"])[-1].endswith("agent.py")
     native_runner.build.cache_clear()
 
 
 @needs_native
 def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path) -> None:
-    shutil.copytree(agents.sources() / "native", tmp_path / "native")
+    shutil.copytree(agents_folder() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
     with pytest.raises(DeviceError, match="nonsense"):
         native_runner.compile_runner(shutil.which("g++") or "", tmp_path / "native", tmp_path)
@@ -199,6 +202,9 @@ def test_conditions_change_with_what_a_measurement_depends_on() -> None:
 
 
 def test_conditions_change_with_the_interpreter_that_stands_in_for_a_runtime() -> None:
-    interpreter = {file.name for file in agents.files_behind(artifact("coreml"))}
-    assert {"evaluate.py", "interpreter.py", "upstream.py"} <= interpreter
-    assert "evaluate.py" not in {file.name for file in agents.files_behind(artifact("onnxruntime"))}
+    def sources(runtime: str) -> set[str]:
+        return {file.name for agent in registry.runtimes()[runtime].agents_on("linux") for file in agent.sources()}
+
+    assert {"evaluate.py", "interpreter.py", "upstream.py"} <= sources("coreml")
+    assert sources("onnxruntime") == {"agent.py"}
+    assert {"main.cpp", "build.py"} <= sources("executorch")

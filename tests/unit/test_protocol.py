@@ -49,7 +49,7 @@ def test_the_published_schemas_are_what_the_code_generates() -> None:
         (("runs", 0, "memory", "peak"), {"max_rss": 1}),
         (("validity", "flags"), ["GREMLINS"]),
         (("artifact", "sha256"), "abc"),
-        (("runtime", "name"), "tensorrt"),
+        (("runtime", "name"), "Tensor RT"),
         (("transport",), None),
         (("device", "serial"), "R58M123"),
         (("runs",), []),

@@ -12,26 +12,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from edgeship.toolchain import artifact as artifacts
+from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import MANIFEST, Artifact, Runtime, Tensor
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.commands.isolated import REMEDY, Reader, damaged
 from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
+from edgeship.toolchain.runtime import RuntimeInfo
 from edgeship.toolchain.samples import Array, Samples
 
-# suffix: format, runtime, the module whose inspect_file reads it, the package it needs and the extra that brings it
-FORMATS = {
-    ".pte": ("executorch", "executorch", "edgeship.targets.executorch.inspect", "executorch", "executorch"),
-    ".onnx": ("onnx", "onnxruntime", "edgeship.targets.onnx.inspect", "onnx", "onnx"),
-    ".tflite": ("litert", "litert", "edgeship.targets.litert.inspect", "ai-edge-litert", "litert"),
-    ".mlpackage": ("coreml", "coreml", "edgeship.targets.coreml.inspect", "coremltools", "coreml"),
-    ".aimodel": ("coreai", "coreai", "edgeship.targets.coreai.inspect", "coreai-core", "coreai"),
-    ".pt": ("torchscript", "torch", "edgeship.targets.torchscript.inspect", "torch", ""),
-    ".ptl": ("torchscript_lite", "torch", "edgeship.targets.torchscript.inspect", "torch", ""),
-    ".pt2": ("torch", "torch", "edgeship.targets.torchscript.inspect", "torch", ""),
-}
-
-FOLDERS = (".mlpackage", ".aimodel")
 MAX_SAMPLES_BYTES = 2 << 30
 MAX_DIMENSIONS = 32  # numpy takes 64
 NAME_IT = "say what it takes: --input NAME:SHAPE:DTYPE"
@@ -43,29 +32,33 @@ def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
     A child process reads it: `reader`'s, or one of its own. RecipeError for what is no file of a known kind;
     EdgeshipError for one that is damaged.
     """
-    check(path)
-    name, _, module, package, extra = FORMATS[path.suffix]
-    if not keys.version_of(package):
-        raise missing_extra(extra, package)
+    runtime = check(path)
+    needed = runtime.inspect_distribution or runtime.distribution
+    if not keys.version_of(needed):
+        raise missing_extra(runtime.extra, needed)
     with contextlib.nullcontext(reader) if reader else Reader() as reading:
-        found = reading.inspect_file(module, path)
-    return {"file": str(path), "size_bytes": artifacts.size_bytes(path), **found, "format": found.get("format", name)}
+        found = reading.inspect_file(runtime.inspect, path)
+    kind = {"format": found.get("format", runtime.suffixes[path.suffix])}
+    return {"file": str(path), "size_bytes": artifacts.size_bytes(path), **found, **kind}
 
 
-def check(path: Path) -> None:
-    """RecipeError unless it is a readable file (or, for the formats that are folders, a folder) of a known kind."""
+def check(path: Path) -> RuntimeInfo:
+    """The runtime of a file's kind; RecipeError unless it is a readable file (or a folder, where they are folders)."""
     if not path.exists():
         raise RecipeError(f"{path}: there is no such file", "check the path")
-    if path.suffix not in FORMATS:
-        raise RecipeError(f"{path}: not a kind of file edgeship knows", f"it knows {', '.join(FORMATS)}")
-    if path.is_dir() is not (path.suffix in FOLDERS):
-        wanted = "a folder" if path.suffix in FOLDERS else "a regular file"
+    runtime = registry.runtime_of(path.suffix)
+    if runtime is None or not runtime.inspect:
+        known = ", ".join(suffix for each in registry.runtimes().values() if each.inspect for suffix in each.suffixes)
+        raise RecipeError(f"{path}: not a kind of file edgeship knows", f"it knows {known}")
+    if path.is_dir() is not runtime.folders:
+        wanted = "a folder" if runtime.folders else "a regular file"
         raise RecipeError(f"{path}: is not {wanted}, as a {path.suffix} is", "check the path")
     for part in [path, *path.rglob("*")]:
         if not part.is_dir() and not part.is_file():  # pipes and devices never end
             raise RecipeError(f"{part}: is neither a file nor a folder", "check the path")
         if not os.access(part, os.R_OK):
             raise RecipeError(f"{part}: cannot be read", "check its permissions")
+    return runtime
 
 
 def describe(path: Path, reader: Reader | None = None) -> Artifact:
@@ -79,14 +72,15 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
         if found.file == path.name:
             return found
     about = inspect(path, reader)
-    _, runtime, _, package, _ = FORMATS[path.suffix]
+    runtime = check(path)
+    version = about.get("minimum_version", keys.version_of(runtime.inspect_distribution or runtime.distribution))
     try:
         inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
         return Artifact(
             format=about["format"],
             file=path.name,
             spec=str(spec_of(about)),
-            runtime=Runtime(name=runtime, minimum_version=about.get("minimum_version", keys.version_of(package))),
+            runtime=Runtime(name=runtime.name, minimum_version=version),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
             size_bytes=about["size_bytes"],

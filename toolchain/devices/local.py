@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from edgeship.toolchain.api import Artifact, CrashError, Device, DeviceError, DeviceFacts, Job, Mode, Result
-from edgeship.toolchain.devices.agents import registry as agents
+from edgeship.toolchain.api import (
+    Agent,
+    Artifact,
+    CrashError,
+    Device,
+    DeviceError,
+    DeviceFacts,
+    Job,
+    MissingError,
+    Mode,
+    Result,
+    RuntimeInfo,
+    missing_extra,
+    runtime_info,
+)
+from edgeship.toolchain.devices.agents.python import facts
 
 LOG = "agent.log"
 HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
@@ -27,34 +44,37 @@ class Local(Device):
 
     def facts(self) -> dict[str, Any]:
         """The `device` part of bench-result/1."""
-        return agents.facts()
+        return facts()
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
         """The machine, the agents' sources, the runtime's version and the CPUs."""
+        runtime = _known(artifact)
         return {
             "device": self.facts(),
-            "agents": agents.digest_of_sources(artifact),
-            "runtime": agents.runtime_version(artifact),
+            "agents": [agent.version for agent in runtime.agents_on(_system())],
+            "runtime": _version(runtime),
             "pin_cpus": self.pin_cpus,
         }
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
         """Why this host cannot execute the artifact in this mode, or None."""
-        runtime = artifact.runtime
-        if runtime.name not in agents.RUNTIMES:
-            return f"no agent on this host knows the runtime {runtime.name}"
-        if runtime.name == "executorch" and runtime.backend not in agents.EXECUTORCH_BACKENDS:
-            return f"the ExecuTorch backend {runtime.backend} is not on this host"
-        if mode != "verify" and agents.is_interpreted(artifact):
-            apple = {"coreml": "Core ML", "coreai": "Core AI"}[runtime.name]
-            return f"{apple} has no native runtime on this host: an interpreter shows its numbers, not its {mode}"
+        runtime, backend = runtime_info(artifact.runtime.name), artifact.runtime.backend
+        if runtime is None:
+            return f"no agent on this host knows the runtime {artifact.runtime.name}"
+        if runtime.backends and backend not in runtime.backends:
+            return f"the {runtime.title} backend {backend} is not on this host"
+        if mode != "verify" and runtime.is_interpreted(_system()):
+            return (
+                f"{runtime.title} has no native runtime on this host: an interpreter shows its numbers, not its {mode}"
+            )
         return None
 
     def is_slow(self, artifact: Artifact) -> bool:
-        """Core AI's interpreter, and half precision emulated, take seconds for what a phone does in milliseconds."""
-        if artifact.runtime.name == "executorch" and artifact.dtypes.get("float16"):
+        """An interpreter, and half precision emulated, take seconds for what a phone does in milliseconds."""
+        runtime = _known(artifact)
+        if runtime.emulates_half and artifact.dtypes.get("float16"):
             return not HALF_ARITHMETIC & set(self.facts()["cpu"].get("features", []))
-        return artifact.runtime.name == "coreai" and agents.is_interpreted(artifact)
+        return runtime.slow_interpreter and runtime.is_interpreted(_system())
 
     def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
         """Run one job in a fresh process; what it printed is in `work`/agent.log.
@@ -67,7 +87,7 @@ class Local(Device):
         job_file, answer = work / "job.json", work / "result.json"
         answer.unlink(missing_ok=True)
         job.save(job_file)
-        command = [*agents.command(artifact), str(job_file), str(answer)]
+        command = [*command_for(_known(artifact)), str(job_file), str(answer)]
         code = self._run(command, job, work / LOG)
         if not answer.exists():
             raise death(code, artifact, work / LOG)
@@ -129,6 +149,45 @@ class Local(Device):
             yield
         finally:
             os.sched_setaffinity(0, before)
+
+
+def command_for(runtime: RuntimeInfo) -> list[str]:
+    """What to start here, followed by the job's and the result's path: the preferred agent whose files can be had.
+
+    Raises MissingError with the install command when the runtime is not installed.
+    """
+    if importlib.util.find_spec(runtime.package) is None:
+        raise missing_extra(runtime.extra, runtime.distribution)
+    agents = runtime.agents_on(_system())
+    for agent in agents[:-1]:
+        with contextlib.suppress(MissingError):
+            return _command(agent)
+    return _command(agents[-1])
+
+
+def _command(agent: Agent) -> list[str]:
+    files = agent.files_for(facts()["cpu"]["arch"])
+    return agent.command(lambda name: str(files[name]), sys.executable)
+
+
+def _system() -> str:
+    system: str = facts()["os"]["name"]
+    return system
+
+
+def _known(artifact: Artifact) -> RuntimeInfo:
+    runtime = runtime_info(artifact.runtime.name)
+    if runtime is None:
+        raise DeviceError(f"no agent on this host knows the runtime {artifact.runtime.name}", "choose another device")
+    return runtime
+
+
+def _version(runtime: RuntimeInfo) -> str:
+    """The installed version of a runtime, empty when it is not installed."""
+    try:
+        return version(runtime.distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)

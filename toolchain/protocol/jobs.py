@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.errors import DataError
-from edgeship.toolchain.protocol.messages import (
-    Config,
-    Format,
-    Job,
-    JobArtifact,
-    JobRuntime,
-    Result,
-    RuntimeName,
-    TensorFile,
-)
+from edgeship.toolchain.protocol.messages import Config, Job, JobArtifact, JobRuntime, Result, TensorFile
 from edgeship.toolchain.samples import Array
 
 
@@ -76,13 +67,13 @@ def make_job(
         stored.append({tensor.name: to_stored(full[tensor.name], tensor) for tensor in artifact.inputs})
     return Job(
         artifact=JobArtifact(
-            format=cast(Format, artifact.format),
+            format=artifact.format,
             path=str((folder / artifact.file).resolve()),
             sha256=artifact.sha256,
             size=artifact.size_bytes,
         ),
         runtime=JobRuntime(
-            name=cast(RuntimeName, artifact.runtime.name),
+            name=artifact.runtime.name,
             backend=artifact.runtime.backend,
             threads=threads,
             options=options or {},

@@ -32,18 +32,8 @@ Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory",
 DType = Literal[
     "float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool"
 ]
-Format = Literal["executorch", "onnx", "ort", "coreml", "coreai", "litert", "torchscript", "torchscript_lite", "torch"]
-RuntimeName = Literal[
-    "executorch",
-    "onnxruntime",
-    "onnxruntime-web",
-    "coreml",
-    "coreai",
-    "litert",
-    "tflite-micro",
-    "pytorch-lite",
-    "torch",
-]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")]
+"""A format's or a runtime's, as its target declares it: the protocol knows no list of them."""
 
 
 class Stop(Part):
@@ -69,7 +59,7 @@ class TensorFile(Part):
 class JobArtifact(Part):
     """The file to execute; `path` is relative to the job's folder or absolute."""
 
-    format: Format
+    format: Name
     path: str
     sha256: Sha256
     name: str = ""
@@ -79,7 +69,7 @@ class JobArtifact(Part):
 class JobRuntime(Part):
     """`options` belong to the runtime, e.g. {"graph_optimization": "all"}."""
 
-    name: RuntimeName
+    name: Name
     backend: str = "cpu"
     threads: int = Field(1, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
@@ -203,7 +193,7 @@ class Agent(Part):
 
 
 class ResultRuntime(Part):
-    name: RuntimeName
+    name: Name
     version: str
     backend: str
     threads: int | None = None
@@ -213,7 +203,7 @@ class ResultRuntime(Part):
 
 
 class ResultArtifact(Part):
-    format: Format
+    format: Name
     sha256: Sha256
     size: Bytes
     name: str | None = None

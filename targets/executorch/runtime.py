@@ -1,0 +1,19 @@
+"""ExecuTorch, as edgeship knows it."""
+
+from __future__ import annotations
+
+from edgeship.toolchain.api import RuntimeInfo
+
+RUNTIME = RuntimeInfo(
+    name="executorch",
+    title="ExecuTorch",
+    package="executorch",
+    distribution="executorch",
+    extra="executorch",
+    suffixes={".pte": "executorch"},
+    inspect="edgeship.targets.executorch.inspect",
+    # the Python agent imports torch: only where the native one cannot be built
+    agents=("edgeship.toolchain.devices.agents.native:NATIVE", "edgeship.toolchain.devices.agents.python:PYTHON"),
+    backends=frozenset({"xnnpack", "portable", "cpu"}),
+    emulates_half=True,
+)

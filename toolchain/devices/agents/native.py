@@ -1,0 +1,36 @@
+"""The native ExecuTorch agent: C++ around the libraries of the executorch wheel, built at first use."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from edgeship.toolchain.api import TIMED, Agent, MissingError
+from edgeship.toolchain.devices.agents import build
+from edgeship.toolchain.devices.agents.python import agents_folder
+
+
+def sources() -> tuple[Path, ...]:
+    """The C++ files, and the module that says how they are built."""
+    return (*sorted((agents_folder() / "native").glob("*.?pp")), Path(build.__file__))
+
+
+def files_for(arch: str) -> dict[str, Path]:
+    """The runner; beside it lies `lib`, a link to the wheel's libraries.
+
+    MissingError for another architecture than this machine's, or without what builds it.
+    """
+    here = platform.machine().lower()
+    if arch != {"aarch64": "arm64", "amd64": "x86_64"}.get(here, here):
+        raise MissingError(f"the native runner cannot be built for {arch} on {here}", "use a device of this kind")
+    return {"runner": build.build(agents_folder() / "native")}
+
+
+NATIVE = Agent(
+    name="native",
+    runtimes={"executorch": "executorch"},
+    modes=TIMED,
+    files_for=files_for,
+    command=lambda place, python: [place("runner")],
+    sources=sources,
+)

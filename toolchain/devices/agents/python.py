@@ -1,0 +1,33 @@
+"""The one-file Python agent: every runtime that has a Python package, and what this machine is."""
+
+from __future__ import annotations
+
+import functools
+import runpy
+from pathlib import Path
+from typing import Any
+
+import edgeship
+from edgeship.toolchain.api import MissingError, python_agent
+
+
+def agents_folder() -> Path:
+    """apps/agents of a checkout or of the installed package."""
+    folder = Path(edgeship.__file__).parent / "apps" / "agents"
+    if not (folder / "python" / "agent.py").is_file():
+        raise MissingError("the agents' sources are missing from this installation", "reinstall edgeship")
+    return folder
+
+
+PYTHON = python_agent(
+    "python",
+    frozenset({"onnxruntime", "litert", "torch", "executorch", "coreai", "coreml"}),
+    agents_folder() / "python" / "agent.py",
+)
+
+
+@functools.cache
+def facts() -> dict[str, Any]:
+    """What this machine is, as its agent tells; the agent's file is run for it, without a process of its own."""
+    told: dict[str, Any] = runpy.run_path(str(agents_folder() / "python" / "agent.py"))["facts"]()
+    return told
