@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from edgeship.targets.executorch.biases import with_own_biases
 from edgeship.targets.executorch.half import in_half_arithmetic
 from edgeship.targets.executorch.pte import read
 from edgeship.targets.executorch.runtime import RUNTIME
@@ -70,7 +71,7 @@ class ExecuTorch(Target):
             raise missing_extra(self.extra, "executorch") from None
         notes = []
         if context.spec.kind != "float":
-            program = folded(program, context.signature, context.example)
+            program = with_own_biases(folded(program, context.signature, context.example), context)
         elif context.spec == FLOAT16:
             half = in_half_arithmetic(program, context)
             program = half or program

@@ -101,10 +101,32 @@ def _quantizer_class() -> Any:
 
         def annotate(self, model: GraphModule) -> GraphModule:
             super().annotate(model)
+            for _ in range(most_uses(model) - 1):
+                # a weight counts as annotated with its first layer, and the next that shares it would stay in float
+                forget_weights(model)
+                super().annotate(model)
             fuse_relu6(model)
             return model
 
     return PortableQuantizer
+
+
+def most_uses(model: GraphModule) -> int:
+    """How often the most used parameter of a convolution is used: 2 and more where a module is called again."""
+    import torch
+
+    layers = [node for node in model.graph.nodes if str(node.target).startswith("aten.conv")]
+    weights = [node.args[1] for node in layers if isinstance(node.args[1], torch.fx.Node)]
+    return max((weights.count(weight) for weight in weights), default=1)
+
+
+def forget_weights(model: GraphModule) -> None:
+    """Remove the annotation marks of parameters and buffers."""
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    for node in model.graph.nodes:
+        if node.op == "get_attr":
+            node.meta.pop(Q_ANNOTATION_KEY, None)
 
 
 def fuse_relu6(model: GraphModule) -> int:
