@@ -78,6 +78,10 @@ class Plugin(BaseModel):
     needs: ClassVar[frozenset[Need]] = frozenset()
     """Data that must be declared in the recipe."""
 
+    def references(self) -> tuple[str, ...]:
+        """The user's functions that it calls (`./file.py:function`): looked up before the run."""
+        return ()
+
 
 class Pass(Plugin):
     """Something done to a model before it is exported to a target."""

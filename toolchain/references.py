@@ -114,14 +114,20 @@ def _found_in(name: str, module: ModuleType) -> str | None:
     return str(Path(file).parent) if file else None
 
 
+def missing_module(name: str, reference: str) -> MissingError:
+    """The error for a module that no installed package has."""
+    package = name.partition(".")[0]
+    if package in EXTRAS:
+        return missing_extra(EXTRAS[package], package)
+    return MissingError(f"{reference}: there is no module {name!r}", f"install the package that has {package}")
+
+
 def _import_failed(reference: str, file: Path | None, error: Exception) -> EdgeshipError:
     if isinstance(error, ModuleNotFoundError) and error.name:
-        package = error.name.partition(".")[0]
-        if package in EXTRAS:
-            return missing_extra(EXTRAS[package], package)
-        return MissingError(
-            f"{reference}: there is no module {error.name!r}", f"install the package that has {package}"
-        )
+        where = reference.rpartition(":")[0]
+        if "." in error.name and f"{where}.".startswith(f"{error.name}."):  # its package is there
+            return RecipeError(f"{reference}: there is no module {error.name!r}", "correct the name")
+        return missing_module(error.name, reference)
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if file and frame.filename == str(file)
     ]

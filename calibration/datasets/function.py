@@ -23,6 +23,9 @@ class Python(Dataset):
         (), description="files and folders the function reads; the samples are read again when one changes"
     )
 
+    def references(self) -> tuple[str, ...]:
+        return (self.function,)
+
     def files(self) -> list[Path]:
         own = source_file(self.function, Path())
         inside = [file for path in self.reads for file in ([path] if path.is_file() else sorted(path.rglob("*")))]

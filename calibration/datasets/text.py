@@ -42,6 +42,9 @@ class Text(IndexedDataset):
         if length is not None and self.max_length not in (None, length):
             raise DataError(f"max_length = {self.max_length}, the model takes {length} tokens", "leave it out")
 
+    def references(self) -> tuple[str, ...]:
+        return (self.tokenizer,) if ":" in self.tokenizer else ()
+
     def files(self) -> list[Path]:
         folder = Path(self.tokenizer)
         return [self.path, *(sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else [])]

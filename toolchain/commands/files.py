@@ -21,6 +21,7 @@ from edgeship.toolchain.judge.verdict import Case, Verdict
 from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
+from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.samples import Array, load_samples
@@ -40,6 +41,7 @@ def verify(
         except ValueError as error:
             raise RecipeError(str(error), "e.g. float32, w8a8-static, w8a8-dynamic, w8-weights") from error
     made = _recipe(against, data, inputs or _inputs_of(artifact), weights, metric)
+    preflight.check_sources(made)
     model = made.models[0]
     with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
         with builder(made, Store(), Path(work) / "log.txt", lambda event: None) as build:

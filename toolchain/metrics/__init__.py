@@ -74,6 +74,9 @@ class Python(Metric):
     function: str = Field(description="./file.py:function or package.module:function")
     arguments: dict[str, Any] = Field({}, description="keyword arguments of the function")
 
+    def references(self) -> tuple[str, ...]:
+        return (self.function,)
+
     def files(self) -> list[Path]:
         file = source_file(self.function, Path())
         return [file] if file else []

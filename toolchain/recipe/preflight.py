@@ -1,26 +1,48 @@
-"""What can be known to fail before any work starts: files that are not there, packages that are not installed."""
+"""What can be known to fail before any work starts: files and functions that are not there, packages not installed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edgeship.toolchain.build import keys
+from edgeship.toolchain import outline
+from edgeship.toolchain.build.keys import version_of
 from edgeship.toolchain.errors import MissingError, RecipeError, install_command
 from edgeship.toolchain.plugin import Dataset, Plugin
 from edgeship.toolchain.recipe.plan import Recipe
-from edgeship.toolchain.references import source_file
 
 
 def check(recipe: Recipe) -> None:
-    """RecipeError names every file that is missing, MissingError every package, with the install command."""
-    if absent := [f"{place}: there is no {path}" for place, path in _files(recipe) if not path.exists()]:
-        raise RecipeError("\n".join(["files are missing", *(f" - {text}" for text in absent)]), "check the paths")
+    """RecipeError names every file and function that is missing, MissingError every package and how to install it."""
+    check_sources(recipe)
+    made = [plan for plan in recipe.plans if not plan.unsupported]
+    _check_packages(plugin for plan in made for plugin in (*(step.plugin for step in plan.steps), plan.target))
+
+
+def check_sources(recipe: Recipe) -> None:
+    """The same for its models and data alone: all that takes part where no file is made."""
+    wrong = [f"{place}: {why}" for place, path in _files(recipe) if (why := _why_not(path))]
+    missing = []
+    for place, reference, base in _references(recipe):
+        error = outline.fault(reference, base)
+        if isinstance(error, MissingError):
+            missing.append(error)
+        elif error is not None:
+            wrong.append(f"{place}: {error}" + (f"\n   hint: {error.hint}" if error.hint else ""))
+    if wrong:
+        many = f"{len(wrong)} problems" if len(wrong) > 1 else "1 problem"
+        raise RecipeError("\n".join([f"{recipe.name}: {many}", *(f" - {text}" for text in wrong)]))
+    if missing:
+        raise missing[0]
+    _check_packages(plugin for _, plugin in _data(recipe))
+
+
+def _check_packages(plugins: Iterable[Plugin]) -> None:
     missing = {
         (package, type(plugin).extra)
-        for plugin in _plugins(recipe)
+        for plugin in plugins
         for package in type(plugin).packages
-        if not keys.version_of(package)
+        if not version_of(package)
     }
     if missing:
         extras = ",".join(sorted({extra for _, extra in missing if extra}))
@@ -30,38 +52,39 @@ def check(recipe: Recipe) -> None:
         raise MissingError(f"not installed: {names}", " and ".join(commands))
 
 
-def _plugins(recipe: Recipe) -> Iterator[Plugin]:
-    """Everything that takes part in a line that can be made."""
-    for plan in recipe.plans:
-        if not plan.unsupported:
-            yield from (step.plugin for step in plan.steps)
-            yield plan.target
+def _why_not(path: Path) -> str:
+    """Why a path cannot be read as a file or a folder, or ''; a pipe or a device would be waited for."""
+    if not path.exists():
+        return f"there is no {path}"
+    return "" if path.is_file() or path.is_dir() else f"{path} is neither a file nor a folder"
+
+
+def _data(recipe: Recipe) -> Iterator[tuple[str, Plugin]]:
+    """Every data set and metric with its place in the recipe."""
     for model in recipe.models:
-        for data in model.data.values():
-            yield data.dataset
+        for need, data in model.data.items():
+            yield need, data.dataset
             if data.metric is not None:
-                yield data.metric
+                yield f"{need}.metric", data.metric
 
 
 def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:
     """The files and folders a recipe reads, each with its place in the recipe."""
     for model in recipe.models:
-        source = model.source
-        if source.factory and (file := source_file(source.factory, recipe.base)):
-            yield f"{model.name}: factory", file
-        for name, path in (("weights", source.weights), ("program", source.program)):
+        for name, path in (("weights", model.source.weights), ("program", model.source.program)):
             if path is not None:
-                yield f"{model.name}: {name}", recipe.base / path
-        for need, data in model.data.items():
-            yield from _files_of(need, data.dataset, recipe.base)
-            if data.metric is not None:
-                yield from _files_of(f"{need}.metric", data.metric, recipe.base)
+                yield f"{model.name}.{name}", recipe.base / path
+    for place, plugin in _data(recipe):
+        for name in type(plugin).model_fields if isinstance(plugin, Dataset) else ():
+            value = getattr(plugin, name)
+            paths = value if isinstance(value, tuple) else (value,)
+            yield from ((f"{place}.{name}", recipe.base / path) for path in paths if isinstance(path, Path))
 
 
-def _files_of(place: str, plugin: Plugin, base: Path) -> Iterator[tuple[str, Path]]:
-    for name in type(plugin).model_fields:
-        value = getattr(plugin, name)
-        if isinstance(value, Path) and isinstance(plugin, Dataset):
-            yield f"{place}.{name}", base / value
-        elif name == "function" and isinstance(value, str) and (file := source_file(value, base)):
-            yield f"{place}.{name}", file
+def _references(recipe: Recipe) -> Iterator[tuple[str, str, Path]]:
+    """The user's functions, each with its place in the recipe and the folder its path starts from."""
+    for model in recipe.models:
+        if model.source.factory is not None:
+            yield f"{model.name}.factory", model.source.factory, recipe.base
+    for place, plugin in _data(recipe):
+        yield from ((place, reference, Path()) for reference in plugin.references())
