@@ -154,8 +154,7 @@ def test_a_full_disk_is_one_clear_error_and_with_room_the_next_run_works(primed:
     recipe = primed.recipe("first.toml", recipe_text("onnx"))
     done = place.edgeship("run", recipe, "--no-measure")
     assert done.returncode in (1, 4), done.stdout + done.stderr
-    assert "No space left on device" in done.stdout + done.stderr
-    print(done.stdout, done.stderr)
+    assert f"no room left on {small_disk}" in done.stdout + done.stderr
     filler.unlink()
     assert list((place.cache / "partial").glob("*")) == []
     again = place.edgeship("run", recipe, "--no-measure")

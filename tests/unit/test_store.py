@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from edgeship.toolchain.build.store import Entry, Record, Store, key_of
+from edgeship.toolchain.build.tidying import tidy
 from edgeship.toolchain.errors import LineError
 
 
@@ -107,7 +108,7 @@ def test_what_a_killed_process_left_is_tidied_away_and_a_living_one_is_left_alon
     assert [path for path in partial.iterdir() if path.is_dir()]
 
     def tidy_meanwhile(living: Path) -> Named:
-        store.tidy()
+        tidy(store)
         assert [path for path in partial.iterdir() if path.is_dir()] == [living]
         return Named(name="other")
 
@@ -136,7 +137,7 @@ def test_a_read_only_cache_serves_what_it_holds_and_says_what_it_cannot(small_di
     mounted(small_disk, "-o", "remount,ro")
     store = Store(small_disk)
     assert put(store, "a").record.name == "a"
-    assert store.tidy() == 0
+    assert tidy(store) == 0
     assert store.file_digest(small_disk / "file")
     with pytest.raises(LineError, match="is read-only and does not hold this yet"):
         put(store, "b")
@@ -165,7 +166,7 @@ def test_over_its_limit_the_least_recently_used_goes_first(tmp_path: Path) -> No
     for age, entry in zip((30, 10, 20), entries, strict=True):
         os.utime(entry.folder / "entry.json", (1_000_000 - age, 1_000_000 - age))
     total = sum(entry.size_bytes for entry in store.entries())
-    Store(tmp_path, limit_bytes=total - 1).tidy()
+    tidy(Store(tmp_path, limit_bytes=total - 1))
     assert [entry.key for entry in store.entries()] == [key_of("c"), key_of("b")]
 
 

@@ -20,6 +20,7 @@ from edgeship.toolchain.build.stages.artifact import ARTIFACT, BuildArtifact, Wa
 from edgeship.toolchain.build.stages.outputs import OUTPUTS, RESIZED, RESIZED_OUTPUTS, STREAM_OUTPUTS
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Entry, Store, key_of
+from edgeship.toolchain.build.tidying import tidy
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.recipe.plan import Model, Plan, Recipe, Step, options_of
 
@@ -42,7 +43,7 @@ class Builder:
 
     def build(self) -> Iterator[Built | Stopped]:
         """Build every plan; lines come as they finish, a failed one never stops another."""
-        self.store.tidy()
+        tidy(self.store)
         firsts = {plan.target_name: plan for plan in self.recipe.plans if not plan.unsupported}.values()
         threads = ThreadPoolExecutor(max_workers=max(4, len(self.recipe.plans) + len(firsts)))
         try:

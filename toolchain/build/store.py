@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from edgeship.toolchain.artifact import digest
@@ -24,8 +24,6 @@ from edgeship.toolchain.room import out_of_room
 
 ENTRY = "entry.json"
 DEFAULT_LIMIT_GB = 20.0
-LOCK_AGE_S = 24 * 3600
-SCRATCH_AGE_S = 30 * 24 * 3600
 
 
 def key_of(parts: Any) -> str:
@@ -82,12 +80,6 @@ class Entry(Stored, Generic[R]):
     """A finished piece of work with its record."""
 
     record: R
-
-
-def _age_s(path: Path) -> float:
-    with contextlib.suppress(FileNotFoundError):
-        return time.time() - path.stat().st_mtime
-    return 0.0
 
 
 def _read(folder: Path) -> tuple[Stored, Any]:
@@ -159,7 +151,7 @@ class Store:
                 "let EDGESHIP_CACHE name a folder that can be written",
             )
         folder = self.root / "partial" / f"{key[:12]}-{uuid.uuid4().hex[:12]}"
-        with FileLock(f"{folder}.lock"):  # held before the folder exists, so that `tidy` never takes a living one
+        with FileLock(f"{folder}.lock"):  # held before the folder exists, so that tidying never takes a living one
             try:
                 folder.mkdir()
                 yield folder
@@ -254,37 +246,3 @@ class Store:
         """Delete one entry; entry.json goes first, so that a kill leaves nothing that looks finished."""
         (entry.folder / ENTRY).unlink(missing_ok=True)
         shutil.rmtree(entry.folder, ignore_errors=True)
-
-    def _drop_unless_held(self, path: Path, lock: Path) -> int:
-        """Remove a file or folder and its lock, unless a living process holds it; the bytes freed."""
-        try:
-            with FileLock(lock, timeout=0):
-                freed = sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-                shutil.rmtree(path, ignore_errors=True)
-                lock.unlink(missing_ok=True)
-        except Timeout:
-            return 0
-        return freed
-
-    def tidy(self) -> int:
-        """Remove what killed processes left and, over the limit, the least recently used; returns freed bytes."""
-        if self.read_only:
-            return 0
-        freed = 0
-        for name in {path.name.removesuffix(".lock") for path in (self.root / "partial").iterdir()}:
-            freed += self._drop_unless_held(self.root / "partial" / name, self.root / "partial" / f"{name}.lock")
-        for scratch in (self.root / "scratch").iterdir():  # checkpoints of killed work are kept, for a while
-            if _age_s(scratch) > SCRATCH_AGE_S or not any(scratch.iterdir()):
-                freed += self._drop_unless_held(scratch, self.root / "locks" / f"{scratch.name}.lock")
-        for lock in (self.root / "locks").iterdir():  # whoever waits for a lock opens it again and again
-            if _age_s(lock) > LOCK_AGE_S:
-                self._drop_unless_held(lock, lock)
-        entries = self.entries()
-        total = sum(entry.size_bytes for entry in entries)
-        for entry in entries:
-            if total <= self.limit_bytes:
-                break
-            self.remove(entry)
-            total -= entry.size_bytes
-            freed += entry.size_bytes
-        return freed

@@ -42,6 +42,9 @@ def build(sources: Path) -> Path:
     runner = cache_root() / "native-runner" / _key(sources, compiler) / "runner"
     if runner.exists():
         return runner
+    if cache_root().exists() and not os.access(cache_root(), os.W_OK):
+        hint = "let EDGESHIP_CACHE name a folder that can be written"
+        raise MissingError(f"the cache {cache_root()} is read-only: the ExecuTorch runner cannot be built there", hint)
     runner.parent.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(runner.parent.parent / "lock"):
         if not runner.exists():
