@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.document import ReportLine
+from edgeship.toolchain.report.folder import RunFolder
 
 EDGESHIP = Path(sys.executable).with_name("edgeship")
 
@@ -29,7 +29,7 @@ def run(recipe: Path, arguments: list[str], minutes: float, environment: dict[st
         if not reports:
             said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
             return {"error": "not finished in time" if code is None else f"exit code {code}: {said}"}
-        report = Report.model_validate(json.loads(reports[-1].read_text()))
+        report = RunFolder(reports[-1].parent).report()
     return {
         "seconds": round(seconds, 1),
         "exit_code": code,
@@ -63,26 +63,27 @@ def bounded(command: list[str], minutes: float, log: Path, environment: dict[str
 
 def line_facts(line: ReportLine) -> dict[str, Any]:
     """A line of a report without raw samples; what is unknown is absent."""
-    measured = next((m for m in line.measurements if "p50" in m.latency_ns), None)
+    judged = line.first
+    measured, near = judged and judged.timed, judged and judged.parity_float
     facts = {
         "variant": line.variant,
         "target": line.target,
         "spec": line.spec,
         "status": line.status,
         "verdict": line.verdict,
-        "executed_by": line.executed_by,
+        "executed_by": judged and judged.executed_by,
         "stage": line.stage,
-        "reason": line.reason[:300] if line.reason else None,
-        "flags": line.flags or None,
+        "reason": "; ".join(line.reasons)[:300] or None,
+        "flags": [*line.flags, *(judged.flags if judged else [])] or None,
         "size_bytes": line.artifact.size_bytes if line.artifact else None,
         "size_ratio": line.size_ratio,
-        "latency_ratio": line.latency_ratio,
+        "latency_ratio": judged and judged.latency_ratio,
         "p50_ns": measured.latency_ns["p50"] if measured else None,
         "peak_rss_bytes": measured.peak_rss_bytes if measured else None,
-        "sqnr_program_db": line.parity.sqnr_db if line.parity else None,
-        "sqnr_float_db": line.parity_float.sqnr_db if line.parity_float else None,
-        "cosine_float": line.parity_float.cosine if line.parity_float else None,
-        "top1_agreement": line.parity_float.top1_agreement if line.parity_float else None,
-        "metric": line.metric.model_dump(by_alias=True) if line.metric else None,
+        "sqnr_program_db": judged.parity.sqnr_db if judged and judged.parity else None,
+        "sqnr_float_db": near.sqnr_db if near else None,
+        "cosine_float": near.cosine if near else None,
+        "top1_agreement": near.top1_agreement if near else None,
+        "metric": judged.metric.model_dump(by_alias=True) if judged and judged.metric else None,
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -243,10 +243,11 @@ def report(
     """
     from edgeship.toolchain.report import html as reports
     from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.folder import newest
 
-    found = reports.newest(folder)
-    document = reports.read(found)
-    path = reports.write_html(document, found)
+    run_folder = newest(folder)
+    document = run_folder.report()
+    path = reports.write_html(document, run_folder.page)
     if as_json:
         console.print_json(document.model_dump_json(by_alias=True, exclude_none=True, indent=1))
         return
@@ -321,15 +322,15 @@ def _run(recipe: Any, options: Any, runs_folder: Path, as_json: bool) -> None:
 
     started = time.monotonic()
     with console.tracking() as tracker:
-        outcome = runs.run(recipe, runs.folder_for(runs_folder, recipe.name), options, tracker)
-    path = reports.write_html(outcome.report, outcome.folder)
+        outcome = runs.run_into(runs_folder, recipe, options, tracker)
+    path = reports.write_html(outcome.report, outcome.folder.page)
     if as_json:
         console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
         console.print_report(outcome.report)
-        console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder / 'artifacts'}")
+        console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder.artifacts}")
         console.say(f"report: {path}")
-    raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(runs.exit_code(outcome.report))
 
 
 def main() -> None:

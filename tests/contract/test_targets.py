@@ -44,15 +44,16 @@ def test_every_spec_it_lists_is_built_executed_and_passes(name: str, store: Stor
     variants = "\n".join(f"{scheme} = {passes}" for scheme, passes in VARIANTS.items())
     text = recipe_text(name, variants=variants).replace('["batch", ', "[1, ").replace("dims = { batch = [1, 8] }", "")
     recipe = recipes.parse(text + OPTIONS.get(name, ""), PROJECT)
-    report = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, store).report
+    report = runs.run_into(tmp_path, recipe, runs.Options(measure=False), lambda event: None, store).report
     lines: dict[str, ReportLine] = {line.variant: line for line in report.lines}
     assert set(VARIANTS) >= target.schemes
     for scheme, line in lines.items():
         if scheme in target.schemes:
             assert (scheme, line.status, line.verdict, line.reason) == (scheme, "ok", "pass", None)
-            assert line.executed_by
-            assert line.parity is not None
-            assert line.parity.samples >= 2
+            [execution] = line.executions
+            assert execution.executed_by
+            assert execution.parity is not None
+            assert execution.parity.samples >= 2
         else:
             assert line.status == "unsupported"
             assert line.reason

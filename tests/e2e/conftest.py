@@ -24,5 +24,5 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRun:
     shared = tmp_path_factory.getbasetemp()
     store = Store((shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "digits-cache")
     events: list[Event] = []
-    outcome = runs.run(recipe, tmp / "run", runs.Options(quick=True), events.append, store)
+    outcome = runs.run_into(tmp, recipe, runs.Options(quick=True), events.append, store)
     return DigitsRun(recipe, outcome, store, events)

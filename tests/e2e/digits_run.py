@@ -10,7 +10,7 @@ from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.recipe.plan import Recipe
-from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -32,8 +32,16 @@ class DigitsRun:
     def line(self, variant: str, target: str) -> ReportLine:
         return next(line for line in self.report.lines if (line.variant, line.target) == (variant, target))
 
+    def execution(self, variant: str, target: str) -> Execution:
+        [found] = self.line(variant, target).executions
+        return found
+
+    @property
+    def path(self) -> Path:
+        return self.outcome.folder.path
+
     def folder(self, variant: str, target: str) -> Path:
-        return self.outcome.folder / "artifacts" / f"digits-{variant}-{target}"
+        return self.path / "artifacts" / f"digits-{variant}-{target}"
 
 
 def digits_text(variants: tuple[str, ...], targets: tuple[str, ...]) -> str:

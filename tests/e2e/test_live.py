@@ -47,9 +47,10 @@ def test_a_trained_module_and_a_loader_become_verified_files(tmp_path: Path) -> 
     for one in made:
         assert one.path is not None
         assert one.path.stat().st_size > 1000
-        assert one.line.metric is not None
-        assert one.line.metric.artifact > 0.9
-        assert one.line.metric.samples == 200
+        assert one.line.first is not None
+        assert one.line.first.metric is not None
+        assert one.line.first.metric.artifact > 0.9
+        assert one.line.first.metric.samples == 200
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     import onnxruntime
 
@@ -81,7 +82,7 @@ def test_whole_arrays_and_endless_generators_are_taken_as_a_recipe_takes_them(tm
             folder=tmp_path / "runs",
         )
     assert [one.passed for one in made] == [True]
-    assert [one.line.metric and one.line.metric.samples for one in made] == [64]
+    assert [e.metric and e.metric.samples for one in made for e in one.line.executions] == [64]
 
 
 def test_a_changed_module_is_not_answered_from_the_cache(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def built(
 ) -> tuple[runs.Outcome, recipes.Recipe, list[Built]]:
     """A run of a recipe whose lines pass or are unsupported for a reason, and those that pass out of the cache."""
     recipe = recipes.parse(text + targets, PROJECT)
-    outcome = runs.run(recipe, tmp_path / "run", runs.Options(measure=False), lambda event: None, store)
+    outcome = runs.run_into(tmp_path, recipe, runs.Options(measure=False), lambda event: None, store)
     for line in outcome.report.lines:
         assert line.verdict == "pass" or (line.status == "unsupported" and line.reason), line
     with pipeline.builder(recipe, store, tmp_path / "log.txt", lambda event: None) as builder:
@@ -115,7 +115,7 @@ def test_keyword_tokens_and_named_outputs_keep_their_names_at_every_length(store
 
 def test_several_models_are_compared_in_one_recipe(store: Store, tmp_path: Path) -> None:
     outcome, _, lines = built(PICTURES, store, tmp_path)
-    assert outcome.report.models == ["small", "leaky"]
+    assert [model.name for model in outcome.report.models] == ["small", "leaky"]
     assert len(lines) == 6
     assert {line.plan.name for line in lines} >= {"small-float-onnx", "leaky-float-litert"}
     sizes = {(line.model, line.target): line.artifact.size_bytes for line in outcome.report.lines if line.artifact}

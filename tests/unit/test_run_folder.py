@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from edgeship.toolchain.commands.run import claimed
+from edgeship.toolchain.report.folder import RunFolder
 
 
 def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
-        folders = list(threads.map(claimed, [tmp_path / "runs" / "now-tiny"] * 24))
+        folders = [made.path for made in threads.map(RunFolder.claim, [tmp_path / "runs"] * 24, ["tiny"] * 24)]
     assert len(set(folders)) == 24
-    assert {"now-tiny", "now-tiny-2", "now-tiny-24"} <= {folder.name for folder in folders}
+    assert all("-tiny" in folder.name and (folder / "artifacts").is_dir() for folder in folders)

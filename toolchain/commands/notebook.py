@@ -98,13 +98,13 @@ def convert(
             if metric and evaluation is not None:
                 raw["evaluation"]["metric"] = metric if isinstance(metric, str) else dict(metric)
             recipe = recipes.from_tables(raw, Path.cwd(), "convert()", raw["name"], json.dumps(raw, default=str))
-            place = runs.folder_for(folder, recipe.name)
             # only this process has the module, so the programs are made here
-            outcome = runs.run(recipe, place, runs.Options(True, measure), on_event, here=frozenset({"program"}))
+            options = runs.Options(quick=True, measure=measure)
+            outcome = runs.run_into(folder, recipe, options, on_event, here=frozenset({"program"}))
     finally:
         del _modules[digest]
     return [
-        Converted(line.variant, line.target, outcome.folder / line.artifact.path if line.artifact else None, line)
+        Converted(line.variant, line.target, outcome.folder.path / line.path if line.path else None, line)
         for line in outcome.report.lines
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,10 +28,10 @@ class VerdictRecord(Record):
 
 @dataclass(frozen=True)
 class Judged:
-    """A built line with its verdict."""
+    """A built line with the verdict of each device, by the device's name in the recipe."""
 
     built: Built
-    verdict: Verdict
+    verdicts: Mapping[str, Verdict]
 
     @property
     def plan(self) -> Plan:
@@ -42,15 +43,15 @@ Line = Judged | Stopped
 """What becomes of a plan in the end."""
 
 
-def judge(built: Built, recipe: Recipe, device: Device, store: Store) -> Judged:
-    """Judge a line, or remember how the same artifact was judged on the same data before."""
+def judge(built: Built, recipe: Recipe, device: Device, store: Store) -> Verdict:
+    """Judge a line on a device, or remember how the same artifact was judged on the same data before."""
     key = _key(built, recipe, device, store)
     if entry := store.get(key, VerdictRecord):
-        return Judged(built, entry.record.verdict)
+        return entry.record.verdict
     verdict = verify.judge(built.artifact, built.folder, device, case_of(built, recipe))
     if verdict.lasting and not store.read_only:
         store.once(key, VerdictRecord, lambda folder: VerdictRecord(line=built.plan.name, verdict=verdict))
-    return Judged(built, verdict)
+    return verdict
 
 
 def case_of(built: Built, recipe: Recipe) -> Case:

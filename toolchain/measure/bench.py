@@ -73,6 +73,11 @@ class Subject:
     options: dict[str, Any] = field(default_factory=dict)
     """The runtime's, see apps/agents/python/agent.py."""
 
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """The shape of each input that is timed."""
+        return {name: list(array.shape) for name, array in batched(self.samples, self.batch)[0].items()}
+
 
 def measure(
     subjects: Sequence[Subject],

@@ -91,15 +91,6 @@ class Session:
             self.store.note(conditions, [*observed, key])
 
 
-def keep(result: Result, folder: Path, name: str, device: str) -> Path:
-    """Copy a result into a run directory under the next free number."""
-    place = folder / "measurements" / f"{name}@{device}"
-    place.mkdir(parents=True, exist_ok=True)
-    file = place / f"{len(list(place.iterdir())):03d}.json"
-    file.write_text(dump(result))
-    return file
-
-
 def flag(result: Result, name: str) -> None:
     """Add a blocking flag that was found outside the measurement itself."""
     if result.validity is not None:

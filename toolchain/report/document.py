@@ -1,4 +1,4 @@
-"""edgeship-report/1: what a run found, as one JSON document that CI scripts read and the reports are drawn from."""
+"""edgeship-report/2: what a run found, as one JSON document that CI scripts read and the reports are drawn from."""
 
 from __future__ import annotations
 
@@ -6,43 +6,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.judge.verdict import MetricResult, Threshold
 
-SLOWER_RATIO = 1.05
-"""An artifact this much slower than its float twin is flagged (the default threshold for latency)."""
+SCHEMA = "edgeship-report/2"
+VerdictName = Literal["pass", "fail", "unverifiable", "not-executed"]
+WORST_FIRST: tuple[VerdictName, ...] = ("fail", "unverifiable", "pass", "not-executed")
+"""Of several devices' verdicts a line has the first of these: `not-executed` only if no device executed it."""
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class ArtifactFacts(_Record):
-    """The file; `path` is relative to the run's folder."""
-
-    path: str
-    format: str
-    size_bytes: int
-    sha256: str
-    runtime: str
-    minimum_version: str
-    dtypes: dict[str, int]
-    weight_bytes: dict[str, int]
-    nodes_delegated: int | None = None
-    nodes_not_delegated: int | None = None
-    not_delegated_ops: dict[str, int] | None = None
-    reproducible: bool
-    notes: list[str] = Field(default_factory=list)
-
-
 class Measurement(_Record):
     """One artifact on one device under one configuration; `file` holds the raw samples."""
 
-    device: str
     agent: str
     runtime: str
     threads: int
     batch: int
+    inputs: dict[str, list[int]] = Field(default_factory=dict, description="the shape of each input that was timed")
     latency_ns: dict[str, float] = Field(default_factory=dict)
     p50_interval_ns: tuple[float, float] | None = None
     launch_medians_ns: list[float] = Field(default_factory=list)
@@ -54,7 +39,30 @@ class Measurement(_Record):
     samples: int = 0
     flags: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="Python fallback: the runtime was driven from Python")
-    file: str = ""
+    file: str = Field("", description="relative to the run's folder")
+
+
+class Execution(_Record):
+    """One line's artifact on one device: what it computed there and how long that took."""
+
+    device: str
+    verdict: VerdictName
+    reasons: list[str] = Field(default_factory=list, description="why it failed, was not executed, says nothing")
+    warnings: list[str] = Field(default_factory=list)
+    executed_by: str | None = None
+    parity: Parity | None = Field(None, description="against the program the artifact was made from")
+    parity_float: Parity | None = Field(None, description="against the float model")
+    threshold: Threshold | None = None
+    metric: MetricResult | None = None
+    measurements: list[Measurement] = Field(default_factory=list)
+    not_measured: str | None = Field(None, description="why there is no measurement")
+    latency_ratio: float | None = Field(None, description="p50 ÷ the float twin's on this device, first configuration")
+    flags: list[str] = Field(default_factory=list, description="slower-than-float")
+
+    @property
+    def timed(self) -> Measurement | None:
+        """The first configuration that has a latency."""
+        return next((m for m in self.measurements if "p50" in m.latency_ns), None)
 
 
 class ReportLine(_Record):
@@ -66,36 +74,78 @@ class ReportLine(_Record):
     target: str
     spec: str
     status: Literal["ok", "failed", "unsupported"]
-    verdict: Literal["pass", "fail", "not-executed"] | None = None
-    executed_by: str | None = None
     stage: str | None = Field(None, description="where a failed line stopped")
-    reason: str | None = None
+    reason: str | None = Field(None, description="why there is no judged artifact")
     hint: str | None = None
     warnings: list[str] = Field(default_factory=list)
-    flags: list[str] = Field(default_factory=list, description="slower-than-float, larger-than-float")
-    artifact: ArtifactFacts | None = None
-    parity: Parity | None = Field(None, description="against the program the artifact was made from")
-    parity_float: Parity | None = Field(None, description="against the float model")
-    threshold: Threshold | None = None
-    metric: MetricResult | None = None
+    verdict: VerdictName | None = Field(None, description="the worst of its executions")
+    executions: list[Execution] = Field(default_factory=list, description="one for each device of the recipe")
+    path: str | None = Field(None, description="the file, relative to the run's folder")
+    artifact: Artifact | None = None
     size_ratio: float | None = Field(None, description="size ÷ the float twin's (same model and target)")
-    latency_ratio: float | None = Field(None, description="p50 ÷ the float twin's, first configuration")
-    measurements: list[Measurement] = Field(default_factory=list)
-    not_measured: str | None = Field(None, description="why there is no measurement")
+    flags: list[str] = Field(default_factory=list, description="larger-than-float")
+    recommended: bool = Field(False, description="the file to ship of its model and target")
+    dominated_by: str | None = Field(
+        None, description="variant that is no larger, no slower and no less accurate, on the same model and target"
+    )
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or for a line without one its status."""
+        return self.verdict or self.status
+
+    @property
+    def bad(self) -> bool:
+        """Whether it must not ship."""
+        return self.status == "failed" or self.verdict == "fail"
+
+    @property
+    def first(self) -> Execution | None:
+        """Its execution on the recipe's first device."""
+        return self.executions[0] if self.executions else None
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it failed or was not executed; with several devices each reason names its own."""
+        several = len(self.executions) > 1
+        told = [f"{e.device}: {reason}" if several else reason for e in self.executions for reason in e.reasons]
+        return [*([self.reason] if self.reason else []), *told]
+
+
+class DataFacts(_Record):
+    """Data that a model was calibrated or judged on."""
+
+    source: str = Field(description="the data set's name in the recipe")
+    samples: int
+    synthetic: bool = False
+    classes: int | None = Field(None, description="different labels, where there are labels")
+
+
+class ModelFacts(_Record):
+    """What a run knows of a model."""
+
+    name: str
+    inputs: list[Tensor] = Field(default_factory=list)
+    outputs: list[Tensor] = Field(default_factory=list)
+    parameters: int | None = None
+    macs: int | None = Field(None, description="multiply-accumulates of one call with the example's sizes")
+    data: dict[str, DataFacts] = Field(default_factory=dict, description="by need: calibration, evaluation, training")
 
 
 class Report(_Record):
     """A run."""
 
-    schema_: Literal["edgeship-report/1"] = Field("edgeship-report/1", alias="schema")
+    schema_: Literal["edgeship-report/2"] = Field("edgeship-report/2", alias="schema")
     name: str
     created_at: str
     edgeship: str
     quick: bool
-    models: list[str]
+    measured: bool = Field(True, description="whether latency and memory were asked for")
+    models: list[ModelFacts]
     variants: list[str]
     targets: list[str]
-    host: dict[str, Any] = Field(description="device facts of this machine")
+    devices: dict[str, dict[str, Any]] = Field(description="each device's facts, in the recipe's order")
+    host: dict[str, Any] = Field(description="facts of the machine that built")
     libraries: dict[str, str]
     protocol: dict[str, Any]
     max_metric_drop: float = Field(0.02, description="the limit the task metric was judged by")
@@ -105,29 +155,20 @@ class Report(_Record):
     lines: list[ReportLine]
 
     @property
+    def rows(self) -> list[tuple[ReportLine, Execution | None]]:
+        """Every line with each of its executions; one that has none stands alone."""
+        return [(line, e) for line in self.lines for e in (line.executions if line.executions else (None,))]
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Lines by what became of them: pass, fail, not-executed, failed, unsupported."""
+        """Lines by what became of them: pass, fail, unverifiable, not-executed, failed, unsupported."""
         found: dict[str, int] = {}
         for line in self.lines:
-            key = line.verdict or line.status
-            found[key] = found.get(key, 0) + 1
+            found[line.outcome] = found.get(line.outcome, 0) + 1
         return found
 
 
-def add_ratios(lines: list[ReportLine]) -> None:
-    """Compare every line with its float twin and flag what is slower or larger."""
-    twins = {(line.model, line.target): line for line in lines if not line.passes}
-    for line in lines:
-        twin = twins.get((line.model, line.target))
-        if twin is None or twin is line or line.artifact is None or twin.artifact is None:
-            continue
-        line.size_ratio = line.artifact.size_bytes / twin.artifact.size_bytes
-        if line.size_ratio > 1:
-            line.flags.append("larger-than-float")
-        ours = {(m.device, m.threads, m.batch): m.latency_ns.get("p50") for m in line.measurements}
-        theirs = {(m.device, m.threads, m.batch): m.latency_ns.get("p50") for m in twin.measurements}
-        ratios = [ours[key] / theirs[key] for key in ours if ours[key] and theirs.get(key)]  # type: ignore[operator]
-        if ratios:
-            line.latency_ratio = ratios[0]
-            if ratios[0] > SLOWER_RATIO:
-                line.flags.append("slower-than-float")
+def worst(executions: list[Execution]) -> VerdictName | None:
+    """A line's verdict out of those of its executions; None without any."""
+    verdicts = {execution.verdict for execution in executions}
+    return next((name for name in WORST_FIRST if name in verdicts), None)

@@ -6,32 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.judge.verdict import THRESHOLDS
 from edgeship.toolchain.report import plots
-from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
 
-def newest(folder: Path) -> Path:
-    """The run directory itself, or the newest one below a folder of runs."""
-    if (folder / "report.json").is_file():
-        return folder
-    found = sorted(folder.glob("*/report.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise RecipeError(f"{folder}: there is no run", "`edgeship run RECIPE` makes one")
-    return found[-1].parent
-
-
-def read(folder: Path) -> Report:
-    """report.json of a run directory."""
-    try:
-        return Report.model_validate_json((folder / "report.json").read_text())
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{folder}: its report.json cannot be read ({error})", "run the recipe again") from error
-
-
-def write_html(report: Report, folder: Path) -> Path:
-    """Write report.html into the run directory."""
+def write_html(report: Report, path: Path) -> Path:
+    """Write the page; its links are relative to the run directory."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -43,7 +24,6 @@ def write_html(report: Report, folder: Path) -> Path:
     )
     environment.filters |= {"size": size, "ms": milliseconds, "db": decibel, "ratio": lambda v: f"{v:.2f}×"}
     environment.tests["search"] = lambda text, part: part in text
-    path = folder / "report.html"
     path.write_text(environment.get_template("report.html.j2").render(**_view(report)))
     return path
 
@@ -65,20 +45,21 @@ def decibel(value: float) -> str:
 
 
 def _view(report: Report) -> dict[str, Any]:
-    metric = next((line.metric.name for line in report.lines if line.metric), None)
-    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
+    metrics = [e.metric for line in report.lines for e in line.executions if e.metric]
+    metric, most = (metrics[0].name, max(found.samples for found in metrics)) if metrics else (None, 0)
     plotted, y_label = _y_axis(report, metric, most)
-    bad = [line for line in report.lines if line.status == "failed" or line.verdict == "fail"]
     return {
         "report": report,
         "metric": metric,
         "max_metric_drop": report.max_metric_drop,
         "most_samples": most,
-        "bad": bad,
+        "pairs": report.rows,
+        "bad": [line for line in report.lines if line.bad],
         "unsupported": [line for line in report.lines if line.status == "unsupported"],
         "not_executed": [line for line in report.lines if line.verdict == "not-executed"],
         "passed": [line for line in report.lines if line.verdict == "pass"],
-        "flagged": [line for line in report.lines if line.flags and line.verdict == "pass"],
+        "flagged": [line for line in report.lines if line.verdict == "pass" and _flags(line)],
+        "flags_of": _flags,
         "series": {name: index for index, name in enumerate(report.targets)},
         "marks": {name: index for index, name in enumerate(_variants(report))},
         "shape": plots.shape,
@@ -134,32 +115,39 @@ def _points(
     return points
 
 
+def _flags(line: ReportLine) -> list[str]:
+    return list(dict.fromkeys([*line.flags, *(flag for e in line.executions for flag in e.flags)]))
+
+
 def _latency_ms(line: ReportLine) -> float | None:
-    return next((m.latency_ns["p50"] / 1e6 for m in line.measurements if "p50" in m.latency_ns), None)
+    timed = line.first and line.first.timed
+    return timed.latency_ns["p50"] / 1e6 if timed else None
 
 
 def _size_mb(line: ReportLine) -> float | None:
-    return line.artifact.size_bytes / 1e6 if line.artifact else None
+    return line.artifact.size_bytes / 1e6 if line.artifact and line.executions else None
 
 
 def _quality(line: ReportLine, metric: str | None, most: int) -> float | None:
-    """The task metric in percent where there is one, else the SQNR to the float model.
+    """The task metric in percent where there is one, else the SQNR to the float model, on the first device.
 
     A metric of fewer samples than the others' (an interpreter's) does not stand beside them.
     """
+    judged: Execution | None = line.first
     if metric:
-        return 100 * line.metric.artifact if line.metric and line.metric.samples == most else None
-    return line.parity_float.sqnr_db if line.parity_float else None
+        return 100 * judged.metric.artifact if judged and judged.metric and judged.metric.samples == most else None
+    return judged.parity_float.sqnr_db if judged and judged.parity_float else None
 
 
 def _strips(report: Report) -> list[plots.Strip]:
     rows = []
     for line in report.lines:
-        for measured in line.measurements[:1]:
-            if measured.sample_ns and "p50" in measured.latency_ns:
+        for execution in line.executions:
+            if (measured := execution.timed) and measured.sample_ns:
                 rows.append(
                     plots.Strip(
-                        name_of(line, len(report.models) > 1),
+                        name_of(line, len(report.models) > 1)
+                        + (f" on {execution.device}" if len(report.devices) > 1 else ""),
                         [value / 1e6 for value in measured.sample_ns],
                         measured.latency_ns["p50"] / 1e6,
                         report.targets.index(line.target),

@@ -18,7 +18,7 @@ from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.messages import Result
-from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
 NOTES_WIDTH = 110  # columns of a terminal from which on notes stand in the table
 STYLES = {"pass": "green", "fail": "bold red", "failed": "bold red", "unsupported": "dim", "not-executed": "yellow"}
@@ -105,29 +105,34 @@ def tracking() -> Iterator[Tracker]:
 
 
 def print_report(report: Report) -> None:
-    """The result table of a run."""
-    several = len(report.models) > 1
-    metric = next((line.metric.name for line in report.lines if line.metric), None)
-    most = max((line.metric.samples for line in report.lines if line.metric), default=0)
-    columns = [*(["model"] if several else []), "variant", "target", "verdict"]
+    """The result table of a run: one row for each device of each line."""
+    models, devices = len(report.models) > 1, len(report.devices) > 1
+    pairs = report.rows
+    metrics = [execution.metric for _, execution in pairs if execution and execution.metric]
+    metric, most = (metrics[0].name, max(found.samples for found in metrics)) if metrics else (None, 0)
+    columns = [*(["model"] if models else []), "variant", "target", *(["device"] if devices else []), "verdict"]
     columns += [metric] if metric else []
     columns += ["SQNR dB", "size", "÷ float", "p50 ms", "÷ float", "peak MB", "notes"]
-    rows = [_row(line, several, metric, most) for line in report.lines]
+    names = [[*([line.model] if models else []), line.variant, line.target] for line, _ in pairs]
+    names = [[*name, *([e.device if e else ""] if devices else [])] for name, (_, e) in zip(names, pairs, strict=True)]
+    rows = [[*name, *_figures(*pair, metric, most)] for name, pair in zip(names, pairs, strict=True)]
     below = out.width < NOTES_WIDTH  # no room for notes beside the figures
     if below:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     print_table(columns, rows, (metric or "", "SQNR dB", "size", "÷ float", "p50 ms", "peak MB"))
-    for line in report.lines:
-        if below and (notes := _notes(line)):
+    for line, execution in pairs:
+        if below and (notes := _notes(line, execution)):
             say(f"{line.model} {line.variant} → {line.target}: {notes}", "dim")
     counts = ", ".join(f"{number} {name}" for name, number in sorted(report.counts.items()))
     say(f"\n{count(len(report.lines), 'line')}: {counts}")
-    if report.quick:
+    if report.quick and report.measured:
         say("quick measurement: one launch each, figures compare within this run only", "dim")
     for line in report.lines:
-        if line.status == "failed" or line.verdict == "fail":
-            name = f"{line.model} {line.variant} → {line.target}"
-            say(f"{line.verdict or line.status}: {name}: {line.reason or ''}", STYLES["fail"])
+        if line.bad:
+            say(
+                f"{line.outcome}: {line.model} {line.variant} → {line.target}: {'; '.join(line.reasons)}",
+                STYLES["fail"],
+            )
             if line.hint:
                 say(f"  hint: {line.hint}")
 
@@ -216,39 +221,36 @@ def _nested(table: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _row(line: ReportLine, several: bool, metric: str | None, most: int) -> list[str | Text]:
-    verdict = line.verdict or line.status
-    cells: list[str | Text] = [line.model] if several else []
-    cells += [line.variant, line.target, Text(verdict, STYLES.get(verdict, ""))]
+def _figures(line: ReportLine, execution: Execution | None, metric: str | None, most: int) -> list[str | Text]:
+    """The cells right of a row's names."""
+    outcome = execution.verdict if execution else line.status
+    cells: list[str | Text] = [Text(outcome, STYLES.get(outcome, ""))]
+    judged, timed = execution and execution.metric, execution and execution.timed
     if metric:
-        few = f" of {line.metric.samples}" if line.metric and line.metric.samples < most else ""
-        cells.append(f"{line.metric.artifact:.2%}{few}" if line.metric else "")
-    measured = line.measurements[0] if line.measurements else None
-    p50 = measured.latency_ns.get("p50") if measured else None
-    peak = measured.peak_rss_bytes if measured else None
-    slower = "slower-than-float" in line.flags
-    larger = "larger-than-float" in line.flags
+        few = f" of {judged.samples}" if judged and judged.samples < most else ""
+        cells.append(f"{judged.artifact:.2%}{few}" if judged else "")
+    ratio, peak = execution and execution.latency_ratio, timed and timed.peak_rss_bytes
     cells += [
-        f"{line.parity_float.sqnr_db:.1f}" if line.parity_float else "",
+        f"{execution.parity_float.sqnr_db:.1f}" if execution and execution.parity_float else "",
         size(line.artifact.size_bytes) if line.artifact else "",
-        Text(f"{line.size_ratio:.2f}" if line.size_ratio else "", "yellow" if larger else ""),
-        f"{p50 / 1e6:.3f}" if p50 else "",
-        Text(f"{line.latency_ratio:.2f}" if line.latency_ratio else "", "yellow" if slower else ""),
+        Text(f"{line.size_ratio:.2f}" if line.size_ratio else "", "yellow" if line.flags else ""),
+        f"{timed.latency_ns['p50'] / 1e6:.3f}" if timed else "",
+        Text(f"{ratio:.2f}" if ratio else "", "yellow" if execution and execution.flags else ""),
         f"{peak / 1e6:.1f}" if peak else "",
-        _notes(line),
+        _notes(line, execution),
     ]
     return cells
 
 
-def _notes(line: ReportLine) -> str:
-    if line.status == "unsupported":
-        return line.reason or ""
-    notes = [flag.replace("-", " ") for flag in line.flags]
-    notes += dict.fromkeys(note for measured in line.measurements for note in measured.notes)
-    if line.executed_by and "reference" in line.executed_by:
+def _notes(line: ReportLine, execution: Execution | None) -> str:
+    if execution is None:
+        return line.reason or "" if line.status == "unsupported" else ""
+    notes = [flag.replace("-", " ") for flag in (*line.flags, *execution.flags)]
+    notes += dict.fromkeys(note for measured in execution.measurements for note in measured.notes)
+    if execution.executed_by and "reference" in execution.executed_by:
         notes.append("by reference evaluation")
-    if line.verdict == "not-executed":
-        notes.append(line.reason or "")
+    if execution.verdict == "not-executed":
+        notes += execution.reasons
     return ", ".join(notes)
 
 

@@ -1,0 +1,93 @@
+"""The report's lines out of what became of the plans: verdicts and results as records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeship.toolchain import stats
+from edgeship.toolchain.build.lines import Built, Stopped
+from edgeship.toolchain.judge.line import Judged, Line
+from edgeship.toolchain.judge.verdict import Verdict
+from edgeship.toolchain.measure import history
+from edgeship.toolchain.measure.bench import Subject
+from edgeship.toolchain.protocol.messages import Result
+from edgeship.toolchain.report.document import Execution, Measurement, ReportLine, worst
+
+
+def row(line: Line, path: str | None) -> ReportLine:
+    """One line without measurements; `path` is where its file is kept."""
+    plan = line.plan
+    artifact = line.artifact if isinstance(line, Stopped) else line.built.artifact
+    made = ReportLine(
+        model=plan.model.name,
+        variant=plan.variant,
+        passes=[step.name for step in plan.steps],
+        target=plan.target_name,
+        spec=str(plan.spec),
+        status=line.status if isinstance(line, Stopped) else "ok",
+        path=path if artifact else None,
+        artifact=artifact,
+    )
+    if isinstance(line, Stopped):
+        made.reason, made.hint = line.reason or None, line.hint or None
+        made.stage = line.stage if line.status == "failed" else None
+        made.warnings = list(dict.fromkeys(line.warnings))
+    else:
+        made.warnings = list(dict.fromkeys(line.built.warnings))
+        made.executions = [execution(device, verdict) for device, verdict in line.verdicts.items()]
+        made.verdict = worst(made.executions)
+    return made
+
+
+def execution(device: str, verdict: Verdict) -> Execution:
+    """A verdict as the report keeps it."""
+    return Execution(
+        device=device,
+        verdict=verdict.verdict,
+        reasons=list(verdict.reasons),
+        warnings=list(verdict.warnings),
+        executed_by=verdict.executed_by or None,
+        parity=verdict.against_program,
+        parity_float=verdict.against_float,
+        threshold=verdict.threshold,
+        metric=verdict.metric,
+    )
+
+
+def measurement(result: Result, subject: Subject, file: str) -> Measurement:
+    """A result as the report keeps it; `file` holds its raw samples."""
+    summary = result.summary or {}
+    return Measurement(
+        agent=result.agent.kind,
+        runtime=f"{result.runtime.name} {result.runtime.version}",
+        threads=subject.threads,
+        batch=subject.batch,
+        inputs=subject.shapes,
+        latency_ns=summary.get("latency_ns", {}),
+        p50_interval_ns=summary.get("p50_interval_ns"),
+        launch_medians_ns=stats.launch_medians_ns(result),
+        sample_ns=history.thinned(result),
+        cold_ns=summary.get("cold_ns", {}),
+        peak_rss_bytes=summary.get("peak_rss_bytes"),
+        planned_bytes=result.runtime.planned_bytes,
+        launches=summary.get("launches", 0),
+        samples=summary.get("samples", 0),
+        flags=result.validity.flags if result.validity else [],
+        notes=history.notes(result),
+        file=file,
+    )
+
+
+def common_warnings(model: str, lines: Sequence[Line]) -> list[str]:
+    """What every line of a model warns about, to be said once."""
+    sets = [
+        set(line.built.warnings if isinstance(line, Judged) else line.warnings)
+        for line in lines
+        if line.plan.model.name == model and not (isinstance(line, Stopped) and line.status == "unsupported")
+    ]
+    return sorted(set.intersection(*sets)) if sets else []
+
+
+def takes_batch(line: Built) -> bool:
+    """Whether every input's first dimension may vary."""
+    return all(isinstance(tensor.shape[0], str) for tensor in line.artifact.inputs if tensor.shape)
