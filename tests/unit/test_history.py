@@ -14,9 +14,10 @@ from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.measure.bench import Protocol, Subject
-from edgeship.toolchain.measure.history import Session, keep, thinned
+from edgeship.toolchain.measure.history import Session, thinned
 from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run
+from edgeship.toolchain.report.folder import RunFolder
 from edgeship.toolchain.samples import Samples
 
 FACTS = Local().facts()
@@ -133,8 +134,9 @@ def test_a_read_only_store_measures_and_keeps_nothing(store: Store) -> None:
 def test_results_are_numbered_in_the_run_folder_and_thinned_for_drawing(store: Store, tmp_path: Path) -> None:
     result = measured(Session(store, Timer(), PROTOCOL))["a"]
     assert isinstance(result, Result)
-    files = [keep(result, tmp_path, "a", "local") for _ in range(2)]
-    assert [file.name for file in files] == ["000.json", "001.json"]
-    assert json.loads(files[0].read_text())["id"] == result.id
+    folder = RunFolder(tmp_path)
+    files = [folder.measurement(result, "a", "local") for _ in range(2)]
+    assert files == ["measurements/a@local/000.json", "measurements/a@local/001.json"]
+    assert json.loads((tmp_path / files[0]).read_text())["id"] == result.id
     assert len(thinned(result)) == 400
     assert set(thinned(result)) == {1001.0, 1002.0}
