@@ -28,7 +28,6 @@ from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact, digest
 from edgeship.toolchain.build.builder import builder
-from edgeship.toolchain.build.keys import version_of
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.commands import inspect as foreign
@@ -40,6 +39,7 @@ from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.protocol.jobs import make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.registry import version_of
 from edgeship.toolchain.samples import Samples, load_samples
 
 RECIPES = {

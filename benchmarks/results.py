@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.build.keys import version_of
 from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.registry import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).parent / "results"

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import functools
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Literal
 
 from edgeship.toolchain.errors import MissingError, RecipeError
@@ -110,3 +110,12 @@ def runtime_info(name: str) -> RuntimeInfo | None:
 def runtime_of(suffix: str) -> RuntimeInfo | None:
     """The runtime that executes files with this suffix; None when no target here declares one."""
     return next((runtime for runtime in runtimes().values() if suffix in runtime.suffixes), None)
+
+
+@functools.cache
+def version_of(package: str) -> str:
+    """The installed version of a distribution, or '' when it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

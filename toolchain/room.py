@@ -21,15 +21,14 @@ def out_of_room(error: Exception, folder: Path) -> LineError | None:
 
     Ask before what was half written is removed.
     """
+    free = {written: shutil.disk_usage(written).free for written in (folder, Path(tempfile.gettempdir()))}
+    fullest = min(free, key=lambda written: free[written])
     for cause in _chain(error):
         if isinstance(cause, OSError) and cause.errno in FULL:
-            return _full(Path(cause.filename) if isinstance(cause.filename, str) else folder, error)
+            return _full(Path(cause.filename) if isinstance(cause.filename, str) else fullest, error)
         if os.strerror(errno.ENOSPC) in str(cause):
-            return _full(folder, error)
-    for written in (folder, Path(tempfile.gettempdir())):
-        if shutil.disk_usage(written).free < NOTHING_LEFT_BYTES:
-            return _full(written, error)
-    return None
+            return _full(fullest, error)
+    return _full(fullest, error) if free[fullest] < NOTHING_LEFT_BYTES else None
 
 
 def _full(path: Path, error: Exception) -> LineError:

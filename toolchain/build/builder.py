@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import PluginUse, Provenance
 from edgeship.toolchain.artifact import read as read_artifact
 from edgeship.toolchain.build import keys
@@ -23,6 +24,7 @@ from edgeship.toolchain.build.store import Entry, Store, key_of
 from edgeship.toolchain.build.tidying import tidy
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.recipe.plan import Model, Plan, Recipe, Step, options_of
+from edgeship.toolchain.room import out_of_room
 
 
 class Builder:
@@ -104,7 +106,8 @@ class Builder:
             reference = programs.outputs(model, samples, plan.model.name)
             expected = self._expected(plan, program, samples)
         except Exception as error:
-            line = stopped(plan, stage, error, tuple(warnings))
+            full = out_of_room(error, self.store.root) if isinstance(error, OSError) else None
+            line = stopped(plan, stage, full or error, tuple(warnings))
             if not self._stopped:  # what is cut off by Ctrl-C did not fail
                 self._on_event(Event(plan.name, line.status, line.reason))
             return line
@@ -151,8 +154,8 @@ def provenance(plan: Plan, program: StoredProgram, base: Path) -> Provenance:
         model=model.entry.record.model.get("digest", ""),
         passes=tuple(PluginUse(name=step.name, options=options_of(step.plugin, base)) for step in plan.steps),
         target=PluginUse(name=plan.target_name, options=options_of(plan.target, base)),
-        edgeship=keys.version_of("edgeship"),
-        libraries={package: keys.version_of(package) for package in packages},
+        edgeship=registry.version_of("edgeship"),
+        libraries={package: registry.version_of(package) for package in packages},
     )
 
 

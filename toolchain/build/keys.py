@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +14,11 @@ from edgeship.toolchain.model import source as sources
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Need, Plugin, Signature
 from edgeship.toolchain.recipe.plan import Data, Step, options_of
+from edgeship.toolchain.registry import version_of
 
 BASE_PACKAGES = ("torch", "torchao")
 STAGES = "edgeship.toolchain.build.stages"
 _signature = TypeAdapter(Signature)
-
-
-@functools.cache
-def version_of(package: str) -> str:
-    """The installed version of a distribution, or '' when it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def plugin_key(plugin: Plugin, base: Path) -> Any:

@@ -27,7 +27,7 @@ def plugins() -> list[dict[str, Any]]:
     for group in groups:
         for name in registry.names(group):
             plugin = registry.load(group, name)
-            missing = [package for package in plugin.packages if not keys.version_of(package)]
+            missing = [package for package in plugin.packages if not registry.version_of(package)]
             rows.append(
                 {
                     "group": group,
@@ -51,7 +51,7 @@ def _option(field: FieldInfo) -> dict[str, Any]:
 
 def machine() -> list[dict[str, str]]:
     """One row per thing that some part of edgeship wants: what, found, for, remedy."""
-    rows = [{"what": "edgeship", "found": keys.version_of("edgeship"), "for": "everything", "remedy": ""}]
+    rows = [{"what": "edgeship", "found": registry.version_of("edgeship"), "for": "everything", "remedy": ""}]
     rows += [{"what": "python", "found": platform.python_version(), "for": "everything", "remedy": ""}]
     wanted: dict[str, tuple[str, str]] = dict.fromkeys(keys.BASE_PACKAGES, ("everything", ""))
     for group in ("targets", "passes", "datasets"):
@@ -60,7 +60,7 @@ def machine() -> list[dict[str, str]]:
             for package in plugin.packages:
                 wanted.setdefault(package, (name, plugin.extra))
     for package, (name, extra) in wanted.items():
-        found = keys.version_of(package)
+        found = registry.version_of(package)
         remedy = "" if found else install_command(extra, package)
         rows.append({"what": package, "found": found, "for": name, "remedy": remedy})
     for program, (purpose, remedy) in PROGRAMS.items():

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import MANIFEST, Artifact, Runtime, Tensor
-from edgeship.toolchain.build import keys
 from edgeship.toolchain.commands.isolated import REMEDY, Reader, damaged
 from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
@@ -34,7 +33,7 @@ def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
     """
     runtime = check(path)
     needed = runtime.inspect_distribution or runtime.distribution
-    if not keys.version_of(needed):
+    if not registry.version_of(needed):
         raise missing_extra(runtime.extra, needed)
     with contextlib.nullcontext(reader) if reader else Reader() as reading:
         found = reading.inspect_file(runtime.inspect, path)
@@ -73,7 +72,7 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
             return found
     about = inspect(path, reader)
     runtime = check(path)
-    version = about.get("minimum_version", keys.version_of(runtime.inspect_distribution or runtime.distribution))
+    version = about.get("minimum_version", registry.version_of(runtime.inspect_distribution or runtime.distribution))
     try:
         inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
         return Artifact(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import edgeship
+from edgeship.toolchain import registry
 from edgeship.toolchain.build import builder as pipeline
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.builder import Builder
@@ -185,4 +186,4 @@ def _plan(plan: Plan, recipe: Recipe) -> dict[str, Any]:
 
 def _libraries(recipe: Recipe) -> dict[str, str]:
     names = {package for plan in recipe.plans for package in type(plan.target).packages} | set(keys.BASE_PACKAGES)
-    return {name: version for name in sorted(names) if (version := keys.version_of(name))}
+    return {name: version for name in sorted(names) if (version := registry.version_of(name))}

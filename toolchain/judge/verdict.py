@@ -113,7 +113,7 @@ class Case:
 def judge(artifact: Artifact, folder: Path, device: Device, case: Case) -> Verdict:
     """Execute an artifact on a device and judge its outputs, its task metric and what is in the file."""
     if reason := device.can_execute(artifact, "verify"):
-        return Verdict(verdict="not-executed", reasons=(reason,))
+        return Verdict(verdict="not-executed", reasons=(reason,), lasting=False)
     count = len(case.samples) if case.metric else len(next(iter(case.expected.values())))
     first = min(count, case.slow_samples) if device.is_slow(artifact) else count
     try:

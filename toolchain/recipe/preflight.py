@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgeship.toolchain import outline
-from edgeship.toolchain.build.keys import version_of
 from edgeship.toolchain.errors import MissingError, RecipeError, install_command
 from edgeship.toolchain.plugin import Dataset, Plugin
 from edgeship.toolchain.recipe.plan import Recipe
+from edgeship.toolchain.registry import version_of
 
 
 def check(recipe: Recipe) -> None:
