@@ -15,7 +15,8 @@ from edgeship.toolchain.build.lines import Built, Comparison
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import CrashError, DeviceError
-from edgeship.toolchain.judge.line import Judged, judge
+from edgeship.toolchain.judge.line import judge
+from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.plugin import Device, Signature
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run, RunError
 from edgeship.toolchain.recipe.plan import Recipe
@@ -76,15 +77,15 @@ def built(recipe: Recipe, tmp_path: Path) -> Built:
 
 
 @pytest.fixture
-def run(built: Built, recipe: Recipe, tmp_path: Path) -> Callable[..., Judged]:
+def run(built: Built, recipe: Recipe, tmp_path: Path) -> Callable[..., Verdict]:
     store = Store(tmp_path / "store")
 
-    def judged(*script: Exception | RunError) -> Judged:
+    def judged(*script: Exception | RunError) -> Verdict:
         """One judgement, in which the device does exactly this."""
         Scripted.script = list(script)
-        line = judge(built, recipe, Scripted(), store)
+        verdict = judge(built, recipe, Scripted(), store)
         assert Scripted.script == []
-        return line
+        return verdict
 
     return judged
 
@@ -92,25 +93,25 @@ def run(built: Built, recipe: Recipe, tmp_path: Path) -> Callable[..., Judged]:
 REFUSED = RunError(phase="load", message="not a model")
 
 
-def test_what_the_runtime_says_of_the_file_is_remembered(run: Callable[..., Judged]) -> None:
-    assert run(REFUSED).verdict.reasons == ("load: not a model",)
-    assert run().verdict.reasons == ("load: not a model",)  # no launch
+def test_what_the_runtime_says_of_the_file_is_remembered(run: Callable[..., Verdict]) -> None:
+    assert run(REFUSED).reasons == ("load: not a model",)
+    assert run().reasons == ("load: not a model",)  # no launch
 
 
-def test_an_agent_that_was_killed_is_asked_again_by_the_next_run(run: Callable[..., Judged]) -> None:
+def test_an_agent_that_was_killed_is_asked_again_by_the_next_run(run: Callable[..., Verdict]) -> None:
     first = run(KILLED)
-    assert first.verdict.verdict == "fail"
-    assert "died by SIGKILL" in first.verdict.reasons[0]
-    assert run(REFUSED).verdict.reasons == ("load: not a model",)
+    assert first.verdict == "fail"
+    assert "died by SIGKILL" in first.reasons[0]
+    assert run(REFUSED).reasons == ("load: not a model",)
 
 
-def test_a_crash_is_tried_once_more_at_once_and_never_remembered(run: Callable[..., Judged]) -> None:
-    assert run(CRASHED, REFUSED).verdict.reasons == ("load: not a model",)
+def test_a_crash_is_tried_once_more_at_once_and_never_remembered(run: Callable[..., Verdict]) -> None:
+    assert run(CRASHED, REFUSED).reasons == ("load: not a model",)
 
 
-def test_a_crash_that_comes_again_fails_the_line_for_this_run_only(run: Callable[..., Judged]) -> None:
-    assert "died by SIGSEGV" in run(CRASHED, CRASHED).verdict.reasons[0]
-    assert "died by SIGSEGV" in run(CRASHED, CRASHED).verdict.reasons[0]
+def test_a_crash_that_comes_again_fails_the_line_for_this_run_only(run: Callable[..., Verdict]) -> None:
+    assert "died by SIGSEGV" in run(CRASHED, CRASHED).reasons[0]
+    assert "died by SIGSEGV" in run(CRASHED, CRASHED).reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +121,9 @@ def test_a_crash_that_comes_again_fails_the_line_for_this_run_only(run: Callable
         RunError(phase="collect", message="OSError: [Errno 28] No space left on device: 'outputs.bin.part'"),
     ],
 )
-def test_what_the_machine_lacks_is_not_the_files_fault(run: Callable[..., Judged], machine: RunError) -> None:
-    assert run(machine).verdict.verdict == "fail"
-    assert run(REFUSED).verdict.reasons == ("load: not a model",)
+def test_what_the_machine_lacks_is_not_the_files_fault(run: Callable[..., Verdict], machine: RunError) -> None:
+    assert run(machine).verdict == "fail"
+    assert run(REFUSED).reasons == ("load: not a model",)
 
 
 def test_an_edited_metric_of_the_user_is_asked_again(tmp_path: Path) -> None:
