@@ -37,6 +37,7 @@ from edgeship.toolchain.plugin import (
 from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
+from edgeship.toolchain.quant import parse as parse_spec
 from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
@@ -97,6 +98,7 @@ __all__ = [
     "load_callable",
     "load_samples",
     "missing_extra",
+    "parse_spec",
     "python_agent",
     "runtime_info",
     "size_bytes",

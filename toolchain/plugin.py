@@ -143,8 +143,9 @@ class Target(Plugin):
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Why this pair cannot be made, or None; asked before anything runs."""
-        if spec.scheme not in self.schemes:
-            return f"{spec} is not something {self.format} carries (it carries {', '.join(sorted(self.schemes))})"
+        for part in spec.each:
+            if part.scheme not in self.schemes:
+                return f"{part} is not something {self.format} carries (it carries {', '.join(sorted(self.schemes))})"
         if dynamic and not self.dynamic_dims:
             return f"{self.format} cannot keep dynamic dimensions"
         return None

@@ -9,6 +9,7 @@ from edgeship.targets.coreai.inspect import compute_dtypes, weight_bytes
 from edgeship.targets.coreai.runtime import RUNTIME
 from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
 from edgeship.toolchain.api import (
+    FLOAT16,
     Artifact,
     Context,
     EdgeshipError,
@@ -44,9 +45,9 @@ class CoreAI(Target):
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Adds what only Core AI knows to the reasons of every target."""
-        if spec.kind == "dynamic":
+        if spec.has("dynamic"):
             return "Core AI quantizes activations with constant scales only: use quantize-static or quantize-weights"
-        if str(spec) == "float16":
+        if FLOAT16 in spec.each:
             return "coreai-torch folds float16 weights back into float32: the file would not shrink"
         return super().unsupported(spec, dynamic)
 
@@ -55,7 +56,7 @@ class CoreAI(Target):
         coreai_torch()
         asset = out / "model.aimodel"
         signature = context.signature
-        if context.spec.kind != "float":
+        if not context.spec.is_float:
             program = folded(program, signature, context.example)
             module = program.module()
             rewrite_quantizers(module)

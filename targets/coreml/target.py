@@ -52,11 +52,11 @@ class CoreML(Target):
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Adds what only Core ML knows to the reasons of every target."""
-        if spec.kind == "dynamic":
+        if spec.has("dynamic"):
             return "Core ML has no dynamic activations: use quantize-static, or quantize-weights for the size alone"
-        if spec.scheme == "w4-weights" and self.minimum_deployment_target == "iOS17":
+        if any(part.scheme == "w4-weights" for part in spec.each) and self.minimum_deployment_target == "iOS17":
             return 'int4 weights in groups need minimum_deployment_target = "iOS18"'
-        if spec == FLOAT16 and self.precision == "float32":
+        if FLOAT16 in spec.each and self.precision == "float32":
             return 'float16 weights would be stored as float32 under precision = "float32"'
         return super().unsupported(spec, dynamic)
 
@@ -67,7 +67,7 @@ class CoreML(Target):
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Convert and clean the package; ExportError names what coremltools cannot take."""
         package = out / "model.mlpackage"
-        if context.spec.kind != "float":
+        if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
         _convert(program, context.signature, self.precision, self.minimum_deployment_target, package)
         clean(package)

@@ -53,9 +53,11 @@ class ExecuTorch(Target):
     )
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
-        """Weights-only specs have no kernel in XNNPACK."""
-        if spec.kind == "weights":
+        """Weights-only specs have no kernel in XNNPACK, and half precision is for whole programs."""
+        if spec.has("weights"):
             return f"XNNPACK has no kernel for {spec} (float activations, integer weights): use quantize-dynamic"
+        if FLOAT16 in spec.each and spec.parts:
+            return f"a .pte computes in float16 or in float32, not in both as {spec} does"
         return super().unsupported(spec, dynamic)
 
     def warm_up(self) -> None:
@@ -70,7 +72,7 @@ class ExecuTorch(Target):
         except ImportError:
             raise missing_extra(self.extra, "executorch") from None
         notes = []
-        if context.spec.kind != "float":
+        if not context.spec.is_float:
             program = with_own_biases(folded(program, context.signature, context.example), context)
         elif context.spec == FLOAT16:
             half = in_half_arithmetic(program, context)
@@ -125,7 +127,7 @@ class ExecuTorch(Target):
             XnnpackPartitioner,
         )
 
-        if spec.kind == "dynamic":
+        if spec.has("dynamic"):
             # one partition per linear layer first: XNNPACK cannot quantize at run time inside a larger graph
             return [XnnpackDynamicallyQuantizedPartitioner(per_op_mode=True), XnnpackPartitioner()]
         return [XnnpackPartitioner()]

@@ -10,11 +10,14 @@ from pydantic import Field
 from edgeship.targets.litert import inspect, rewrites, upstream, weights
 from edgeship.targets.litert.runtime import RUNTIME
 from edgeship.toolchain.api import (
+    FLOAT16,
+    FLOAT32,
     Artifact,
     Context,
     EdgeshipError,
     ExportError,
     MissingError,
+    QuantSpec,
     Runtime,
     RuntimeInfo,
     Target,
@@ -46,6 +49,12 @@ class LiteRT(Target):
         description="what an int8 model takes and answers: float like every other target, or its own int8 "
         "(LiteRT.js refuses int8)",
     )
+
+    def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
+        """Beside what is quantized in one way, the other parts must be float32."""
+        if len([part for part in spec.each if part != FLOAT32]) > 1 or (FLOAT16 in spec.each and spec.parts):
+            return f"a .tflite is made of one kind of numbers and float32, not of {spec}"
+        return super().unsupported(spec, dynamic)
 
     def warm_up(self) -> None:
         """The converter, with the MLIR of its own."""
@@ -143,7 +152,7 @@ class LiteRT(Target):
         if str(context.spec) == "float16":
             widen_float16_constants(program)
         try:
-            content = upstream.convert(program, names, "static" if kind == "static" else "weights")
+            content = upstream.convert(program, names, strict=kind != "static" or FLOAT32 in context.spec.each)
         except ImportError as error:
             raise missing_extra("litert", error.name or "litert-torch") from error
         except Exception as error:

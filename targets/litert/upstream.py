@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -19,15 +19,12 @@ _IDENTIFIER = b"TFL3"
 _DELEGATE = "DELEGATE"
 
 
-Mode = Literal["static", "weights"]
-
-
-def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) -> bytes:
+def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) -> bytes:
     """An exported program of fixed sizes as .tflite bytes; its outputs are output_0, output_1 … in the signature.
 
     `litert_torch.convert` takes a module and exports it again; the steps behind it take the program itself.
-    mode "static" makes the q/dq pairs of a PT2E program integer arithmetic (without it they stay fake quantization);
-    mode "weights" keeps a quantized weight as an integer constant and a DEQUANTIZE, and leaves all else in float.
+    The q/dq pairs of a PT2E program become integer arithmetic, and a quantized weight alone an integer constant and a
+    DEQUANTIZE. `strict` leaves all else in float; otherwise the converter quantizes on its own what stands between.
     """
     import litert_torch
     from litert_converter.mlir import passmanager
@@ -54,8 +51,7 @@ def convert(program: ExportedProgram, input_names: Sequence[str], mode: Mode) ->
     config = api.ConvertToTFLConfig()
     config.model_origin_framework = "PYTORCH"
     config.qdq_conversion_mode = "STATIC"
-    # strict: only what stands between q and dq becomes integer; otherwise the converter quantizes more on its own
-    config.strict_qdq_mode = mode == "weights"
+    config.strict_qdq_mode = strict
     config.canonicalizing_inf_as_min_max_float = False
     config.enable_x64 = False
     with context:

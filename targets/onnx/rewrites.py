@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edgeship.targets.onnx import dynamic_int8, static_int8, weights
-from edgeship.toolchain.api import QuantSpec
+from edgeship.toolchain.api import FLOAT16, FLOAT32, QuantSpec
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -17,7 +17,7 @@ Rewrite = Callable[["ir.Model"], int]
 def steps(spec: QuantSpec, activations: str) -> list[Rewrite]:
     """The rewrites of one quantization spec, in order."""
     chosen: list[Rewrite] = [static_int8.pool_spatial_means]
-    if spec.kind == "static":
+    if spec.has("static"):
         chosen += [
             static_int8.drop_repeated_pairs,
             static_int8.drop_implied_clips,
@@ -25,11 +25,13 @@ def steps(spec: QuantSpec, activations: str) -> list[Rewrite]:
         ]
         if activations == "uint8":
             chosen.append(static_int8.activations_to_uint8)
-    if spec.kind == "dynamic":
+        if FLOAT32 in spec.each:
+            chosen.append(static_int8.keep_float_layers)  # after the zero points moved
+    if spec.has("dynamic"):
         chosen += [dynamic_int8.join_dynamic_pairs, dynamic_int8.multiply_integers, dynamic_int8.convolve_integers]
-    if spec.kind == "weights":
+    if spec.has("weights"):
         chosen += [weights.store_int4, weights.transpose_weights, weights.dequantize_at_load]
-    if str(spec) == "float16":
+    if FLOAT16 in spec.each:
         chosen.append(weights.halve_constants)
     return chosen
 

@@ -147,6 +147,40 @@ def activations_to_uint8(model: ir.Model) -> int:
     return count
 
 
+def keep_float_layers(model: ir.Model) -> int:
+    """A layer with float weights between DQ and Q reads a DQ of its own, with its one scale repeated per channel.
+
+    Behind a DQ with a single scale ONNX Runtime quantizes float weights by itself when it loads the file, one scale
+    per layer (its WeightBiasQuantization): the layer would neither be float nor be quantized well.
+    """
+    count = 0
+    for node in by_type(model, "Conv", "ConvTranspose", "Gemm"):
+        weight, dequantize = constant(node.inputs[1]), producer(node.inputs[0], "DequantizeLinear")
+        found = scheme(dequantize) if dequantize is not None else None
+        graph = node.graph
+        if weight is None or weight.dtype != np.float32 or dequantize is None or found is None or graph is None:
+            continue
+        if found.scale.size != 1:
+            continue
+        name, stored = f"{node.outputs[0].name}_input", dequantize.inputs[0]
+        assert stored is not None
+        channels = _input_channels(node, weight.shape)
+        scales = initializer(graph, f"{name}_scale", np.full(channels, found.scale.item(), np.float32))
+        zeros = initializer(graph, f"{name}_zero", np.full(channels, found.zero_point.item(), found.zero_point.dtype))
+        node.replace_input_with(0, insert(node, "DequantizeLinear", [stored, scales, zeros], name, axis=1))
+        count += 1
+    return count
+
+
+def _input_channels(node: ir.Node, weight: tuple[int, ...]) -> int:
+    """How many channels the layer's input has along axis 1."""
+    if node.op_type == "Conv":
+        groups: int = node.attributes.get_int("group", 1)
+        return weight[1] * groups
+    transposed: int = node.attributes.get_int("transB", 0)
+    return weight[1] if node.op_type == "Gemm" and transposed else weight[0]
+
+
 def _uint8() -> ir.TensorType:
     import onnx_ir as ir
 

@@ -78,8 +78,10 @@ class Onnx(Target):
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Also: int4 needs opset 21, which brought the type and blocked scales."""
-        if spec.weight_bits == 4 and self.opset < 21:
+        if any(part.weight_bits == 4 for part in spec.each) and self.opset < 21:
             return f"ONNX stores {spec} from opset 21 on, this line asks for {self.opset}"
+        if spec.has("weights") and spec.is_integer:
+            return f"ONNX Runtime would not tell the integer arithmetic of {spec} from its integer weights"
         return super().unsupported(spec, dynamic)
 
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
@@ -155,7 +157,7 @@ class Onnx(Target):
 
     def _notes(self, context: Context, kernels: dict[str, int]) -> tuple[str, ...]:
         notes = []
-        if context.spec.kind == "static" and self.activations == "uint8":
+        if context.spec.has("static") and self.activations == "uint8":
             notes.append("activations are uint8, which x86 runs fastest; for ARM export with activations = 'int8'")
         if _ROUNDING_KERNEL in kernels:
             notes.append(

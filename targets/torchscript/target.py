@@ -55,7 +55,7 @@ class TorchScript(Target):
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Smaller weights beside float arithmetic do not survive freezing."""
-        if spec.kind == "weights" or spec == FLOAT16:
+        if spec.has("weights") or FLOAT16 in spec.each:
             return f"freezing turns {spec} back into float32 weights, and phones' torch has no kernels for it"
         return super().unsupported(spec, dynamic)
 
@@ -105,7 +105,7 @@ class TorchScript(Target):
         """The program as a plain module, in integer kernels where the program is quantized."""
         from edgeship.targets.torchscript.integers import plain_module, to_integer_kernels
 
-        if context.spec.kind != "float":
+        if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
         module = plain_module(program)
         if (

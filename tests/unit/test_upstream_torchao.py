@@ -7,6 +7,7 @@ import inspect
 import torch
 from torch import nn
 
+from edgeship.toolchain.api import W8A8_STATIC
 from edgeship.toolchain.quantization.quantizer import SCALE_FLOOR, fuse_relu6, portable_quantizer, symmetric_config
 from edgeship.toolchain.quantization.upstream import (
     drop_unused_state,
@@ -50,7 +51,9 @@ def test_folding_stores_integers_and_drops_the_floats():
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     net = nn.Linear(8, 4)
-    prepared = prepare_pt2e(exported(net, torch.randn(2, 8)), portable_quantizer(symmetric_config()))
+    prepared = prepare_pt2e(
+        exported(net, torch.randn(2, 8)), portable_quantizer(symmetric_config(), lambda node: W8A8_STATIC)
+    )
     prepared(torch.randn(2, 8))
     converted = convert_pt2e(prepared, fold_quantize=False)
     fold_weights(converted)
@@ -115,7 +118,7 @@ def test_only_a_clamp_that_reads_alone_is_fused():
 
     for net, pairs in ((Shared(), 0), (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU6()), 1)):
         module = exported(net, torch.randn(1, 1, 8, 8))
-        quantizer = portable_quantizer(symmetric_config())
+        quantizer = portable_quantizer(symmetric_config(), lambda node: W8A8_STATIC)
         module = quantizer.transform_for_annotation(module)
         super(type(quantizer), quantizer).annotate(module)
         assert fuse_relu6(module) == pairs

@@ -122,7 +122,7 @@ class Builder:
         return self._entries.entry(key, ArtifactRecord, plan.name, stage)
 
     def _expected(self, plan: Plan, program: StoredProgram, samples: Entry[DataRecord]) -> Entry[OutputsRecord]:
-        row_scales = plan.target.row_scales and plan.spec.kind == "dynamic"
+        row_scales = plan.target.row_scales and plan.spec.has("dynamic")
         name = f"{plan.model.name} {plan.variant}"
         return self._programs.outputs(program, samples, name, self.recipe.verify.samples, row_scales)
 

@@ -19,7 +19,7 @@ from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.plugin import Device, Metric
 from edgeship.toolchain.protocol.jobs import make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Result
-from edgeship.toolchain.quant import QuantSpec
+from edgeship.toolchain.quant import FLOAT16, FLOAT32, QuantSpec
 from edgeship.toolchain.room import out_of_room
 from edgeship.toolchain.samples import Array, Samples
 
@@ -289,15 +289,17 @@ def _judged(artifact: Artifact, case: Case, result: Result, outputs: dict[str, A
 
 
 def threshold(spec: QuantSpec, artifact: Artifact, own: dict[str, float]) -> Threshold:
-    """The limits for a spec; `own` (from the recipe) replaces the limit against the float model."""
-    limits = THRESHOLDS[str(spec) if spec.kind == "float" else spec.kind]
+    """The limits for a spec, the loosest of its parts; `own` (the recipe's) are those against the float model."""
+    kinds = [THRESHOLDS[str(part) if part.kind == "float" else part.kind] for part in spec.each]
+    limits = Threshold(**{name: min(getattr(kind, name) for kind in kinds) for name in Threshold.model_fields})
     if artifact.rounds_activations:
         limits = limits.model_copy(update={"program_db": min(limits.program_db, ROUNDED_ACTIVATIONS_DB)})
     if artifact.dtypes.get("float16"):
         half = {name: min(getattr(limits, name), HALF_ARITHMETIC_DB) for name in ("program_db", "float_db")}
         limits = limits.model_copy(update=half)
-    if str(spec) in own:
-        limits = limits.model_copy(update={"float_db": own[str(spec)]})
+    for name in (str(spec.whole), str(spec)):
+        if name in own:
+            limits = limits.model_copy(update={"float_db": own[name]})
     return limits
 
 
@@ -334,15 +336,24 @@ def _parity_reasons(
 
 
 def _content_reasons(artifact: Artifact, spec: QuantSpec) -> list[str]:
-    """What the file must hold: an int8 artifact that computes in float is a failure."""
+    """What the file must hold: an int8 artifact that computes in float is a failure, and so is one without the float
+    operators that its parts ask for."""
     integer = sum(count for dtype, count in artifact.dtypes.items() if dtype in ("int8", "uint8"))
     if spec.is_integer and not integer:
         return [f"asked for {spec}, but no operator in the file computes in int8 ({_counts(artifact.dtypes)})"]
     small = {"int8", "uint8", "int4", "uint4"} & set(artifact.weight_bytes)
-    if spec.kind == "weights" and not small:
+    if spec.has("weights") and not small:
         return [f"asked for {spec}, but the file holds no integer weights ({_counts(artifact.weight_bytes)})"]
-    if str(spec) == "float16" and not artifact.weight_bytes.get("float16"):
+    if FLOAT16 in spec.each and not artifact.weight_bytes.get("float16"):
         return [f"asked for float16, but the file holds no half weights ({_counts(artifact.weight_bytes)})"]
+    floats = {"float32", "float16"}  # Core ML computes the float32 of a program in float16
+    if (
+        spec.parts
+        and FLOAT32 in spec.each
+        and not (floats & set(artifact.dtypes) and floats & set(artifact.weight_bytes))
+    ):
+        found = f"operators {_counts(artifact.dtypes)}; weights {_counts(artifact.weight_bytes)}"
+        return [f"asked for {spec}, but no operator in the file computes in float with weights of its own ({found})"]
     return []
 
 

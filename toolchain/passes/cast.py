@@ -10,6 +10,8 @@ import operator
 from typing import TYPE_CHECKING
 
 from edgeship.toolchain.api import FLOAT16, Context, ProgramPass, QuantSpec, export
+from edgeship.toolchain.passes.parts import Parts
+from edgeship.toolchain.quantization.layers import change
 
 if TYPE_CHECKING:
     import torch
@@ -19,13 +21,11 @@ LARGEST_ERROR = 0.01
 """A weight that float16 changes by more than this share of its norm stays float32."""
 
 
-class CastFp16(ProgramPass):
+class CastFp16(Parts, ProgramPass):
     """Stores weights as float16; targets that compute in float16 may drop the casts."""
 
-    def spec(self, before: QuantSpec) -> QuantSpec:
-        """float16; ValueError unless the program is float32."""
-        if before.scheme != "float32":
-            raise ValueError(f"the program is {before} already; cast-fp16 takes a float32 program")
+    def own(self) -> QuantSpec:
+        """float16."""
         return FLOAT16
 
     def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
@@ -36,8 +36,9 @@ class CastFp16(ProgramPass):
 
         module = program.module()
         fold_batch_norm(module)
+        made_of = change(module, context.spec, self.spec(context.spec))
         for node in list(module.graph.nodes):
-            if node.op != "get_attr" or not node.users:
+            if node.op != "get_attr" or not node.users or any(made_of(user) != FLOAT16 for user in node.users):
                 continue
             weight = operator.attrgetter(node.target)(module)
             if not isinstance(weight, torch.Tensor) or weight.dtype != torch.float32 or weight.numel() < 2:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from edgeship.toolchain.api import Context, ExportError, ModuleToProgramPass, QuantSpec, Signature, export
+from edgeship.toolchain.api import FLOAT32, Context, ExportError, ModuleToProgramPass, QuantSpec, Signature, export
+from edgeship.toolchain.passes.parts import Parts
 from edgeship.toolchain.passes.training import Training, stack, train
+from edgeship.toolchain.quantization.layers import change
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +25,7 @@ FREEZE_AFTER = 2 / 3  # of the steps: then ranges and batch norm statistics stan
 LEAST_AGREEMENT_DB = 40.0  # measured 42 to 51 with the trained scales, 6 to 12 with those that torchao recomputes
 
 
-class Qat(Training, ModuleToProgramPass):
+class Qat(Training, Parts, ModuleToProgramPass):
     """Trains with fake quantization and ends in the same kind of program as quantize-static."""
 
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
@@ -32,10 +34,8 @@ class Qat(Training, ModuleToProgramPass):
     lr: float = Field(5e-4, gt=0, description="peak learning rate of AdamW; it falls to zero along a cosine")
     weight_bits: Literal[8, 4, 3] = Field(8, description="below 8 the values stay in int8 containers, per channel")
 
-    def spec(self, before: QuantSpec) -> QuantSpec:
-        """Static with these weight bits; ValueError unless the model is float32."""
-        if before.scheme != "float32":
-            raise ValueError(f"the program is {before} already; qat takes a float32 model")
+    def own(self) -> QuantSpec:
+        """Static with these weight bits."""
         return QuantSpec("static", self.weight_bits, 8)
 
     def apply(self, module: nn.Module, context: Context) -> ExportedProgram:
@@ -48,12 +48,14 @@ class Qat(Training, ModuleToProgramPass):
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 
         from edgeship.toolchain.quantization.quantizer import portable_quantizer, symmetric_config
-        from edgeship.toolchain.quantization.upstream import quick_patterns
+        from edgeship.toolchain.quantization.upstream import fold_batch_norm, fused_for_training, quick_patterns
 
         trainable = export(module.train(), context.example, _for_batches(context.signature, self.batch_size))
         config = symmetric_config(is_qat=True, weight_qmax=2 ** (self.weight_bits - 1) - 1)
-        with quick_patterns():
-            prepared = prepare_qat_pt2e(trainable.module(), portable_quantizer(config))
+        graph = trainable.module()
+        made_of = change(graph, context.spec, self.spec(context.spec))
+        with quick_patterns(), fused_for_training(lambda node: made_of(node) != FLOAT32):
+            prepared = prepare_qat_pt2e(graph, portable_quantizer(config, made_of))
         move_exported_model_to_train(prepared)
         train(prepared, self, context, lambda: freeze(prepared), FREEZE_AFTER)
         move_exported_model_to_eval(prepared)
@@ -64,6 +66,8 @@ class Qat(Training, ModuleToProgramPass):
         with quick_patterns():
             converted = convert_pt2e(prepared, fold_quantize=False)
         _check_conversion(trained, _answers(converted, probe), context)
+        if self.parts:
+            fold_batch_norm(converted)
         return export(converted, context.example, context.signature)
 
 

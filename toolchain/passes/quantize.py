@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from edgeship.toolchain.api import (
+    FLOAT32,
     W8_WEIGHTS,
     W8A8_DYNAMIC,
     W8A8_STATIC,
@@ -43,6 +44,8 @@ from edgeship.toolchain.api import (
     Signature,
     export,
 )
+from edgeship.toolchain.passes.parts import Parts
+from edgeship.toolchain.quantization.layers import change
 from edgeship.toolchain.quantization.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -51,12 +54,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
 
-def _only_after_float(before: QuantSpec) -> None:
-    if before.scheme != "float32":
-        raise ValueError(f"the program is {before} already; quantization takes a float32 program")
-
-
-class QuantizeStatic(ProgramPass):
+class QuantizeStatic(Parts, ProgramPass):
     """Int8 weights per channel and int8 activations whose ranges come from calibration data."""
 
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
@@ -74,9 +72,8 @@ class QuantizeStatic(ProgramPass):
         16, ge=1, description="samples per calibration step, where the model's first dimension is dynamic"
     )
 
-    def spec(self, before: QuantSpec) -> QuantSpec:
-        """int8 static; ValueError unless the program is float32."""
-        _only_after_float(before)
+    def own(self) -> QuantSpec:
+        """int8 static."""
         return W8A8_STATIC
 
     def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
@@ -91,7 +88,9 @@ class QuantizeStatic(ProgramPass):
         if samples is None or len(samples) == 0:
             raise EdgeshipError("quantize-static has no calibration samples", "declare [calibration] in the recipe")
         config = symmetric_config(activation_observer(self.ranges, self.percentile))
-        prepared = prepare_pt2e(program.module(), portable_quantizer(config))
+        module = program.module()
+        made_of = change(module, context.spec, self.spec(context.spec))
+        prepared = prepare_pt2e(module, portable_quantizer(config, made_of))
         _calibrate(prepared, samples, context, self.batch_size)
         for warning in range_warnings(prepared, SCALE_FLOOR):
             context.warn(warning)
@@ -99,7 +98,7 @@ class QuantizeStatic(ProgramPass):
         return _stored(convert_pt2e(prepared, fold_quantize=False), context)
 
 
-class QuantizeDynamic(ProgramPass):
+class QuantizeDynamic(Parts, ProgramPass):
     """Int8 weights per channel and int8 activations quantized at run time, for linear layers; int8 embeddings."""
 
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
@@ -110,9 +109,8 @@ class QuantizeDynamic(ProgramPass):
         False, description="quantize 2-D convolutions too; slower than float in every runtime that was measured"
     )
 
-    def spec(self, before: QuantSpec) -> QuantSpec:
-        """int8 dynamic; ValueError unless the program is float32."""
-        _only_after_float(before)
+    def own(self) -> QuantSpec:
+        """int8 dynamic."""
         return W8A8_DYNAMIC
 
     def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
@@ -124,8 +122,9 @@ class QuantizeDynamic(ProgramPass):
         from edgeship.toolchain.quantization.quantizer import portable_quantizer, symmetric_config
 
         operators = None if self.convolutions else [torch.ops.aten.linear.default]
-        quantizer = portable_quantizer(symmetric_config(is_dynamic=True), operators)
-        prepared = prepare_pt2e(program.module(), quantizer)
+        module = program.module()
+        made_of = change(module, context.spec, self.spec(context.spec))
+        prepared = prepare_pt2e(module, portable_quantizer(symmetric_config(is_dynamic=True), made_of, operators))
         with torch.no_grad():
             prepared(*context.example)  # the observers of the weights see them only when it runs
         converted = convert_pt2e(prepared, fold_quantize=False)
@@ -136,11 +135,11 @@ class QuantizeDynamic(ProgramPass):
                 "use quantize-static for convolutional models",
             )
         if self.embeddings:
-            quantize_embeddings(converted)
+            quantize_embeddings(converted, made_of)
         return _stored(converted, context)
 
 
-class QuantizeWeights(ProgramPass):
+class QuantizeWeights(Parts, ProgramPass):
     """Int8 or int4 weights that are dequantized for float arithmetic; int8 embeddings."""
 
     packages: ClassVar[tuple[str, ...]] = ("torchao",)
@@ -149,10 +148,13 @@ class QuantizeWeights(ProgramPass):
     group: int = Field(32, ge=2, description="inputs that share one scale, for 4 bits")
     embeddings: bool = Field(True, description="store embedding tables as int8, one scale per row")
 
-    def spec(self, before: QuantSpec) -> QuantSpec:
-        """int8 weights, or int4 in groups; ValueError unless the program is float32."""
-        _only_after_float(before)
+    def own(self) -> QuantSpec:
+        """int8 weights, or int4 in groups."""
         return W8_WEIGHTS if self.bits == 8 else QuantSpec("weights", 4, group=self.group)
+
+    def can_make(self, spec: QuantSpec) -> bool:
+        """float32, int8 weights, and int4 weights in groups of any size."""
+        return spec in (FLOAT32, W8_WEIGHTS) or (spec.scheme == "w4-weights" and spec.group > 1)
 
     def apply(self, program: ExportedProgram, context: Context) -> ExportedProgram:
         """Convert without data; EdgeshipError when no layer has the weights asked for."""
@@ -161,9 +163,10 @@ class QuantizeWeights(ProgramPass):
 
         module = program.module()
         fold_batch_norm(module)
+        made_of = change(module, context.spec, self.spec(context.spec))
         if self.embeddings:
-            quantize_embeddings(module)
-        counts = quantize_layer_weights(module, self.bits, self.group)
+            quantize_embeddings(module, made_of)
+        counts = quantize_layer_weights(module, made_of)
         if not counts.get(str(self.bits)):
             raise EdgeshipError(
                 f"quantize-weights finds no weight for {self.bits} bits"

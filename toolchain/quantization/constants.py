@@ -8,16 +8,22 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
+from edgeship.toolchain.api import FLOAT32, QuantSpec
+
 if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule, Node
+
+    from edgeship.toolchain.quantization.layers import Change
 
 SMALL_TABLE = 16384
 """Embedding tables with fewer elements stay float: the two extra operators would cost more than they save."""
 
 
-def quantize_embeddings(module: GraphModule) -> int:
+def quantize_embeddings(module: GraphModule, made_of: Change) -> int:
     """Store large embedding tables as int8 with one scale per row, dequantized after the look-up.
+
+    Those of layers that stay float32 stay as they are.
 
     embedding(table, ids) becomes embedding(int8 table [V, D], ids).to(float32) * embedding(scales [V, 1], ids): plain
     operators that every runtime has, and no runtime dequantizes the whole table. Returns the number of tables.
@@ -27,7 +33,7 @@ def quantize_embeddings(module: GraphModule) -> int:
     aten = torch.ops.aten
     tables: dict[str, tuple[Node, Node]] = {}
     for node in list(module.graph.nodes):
-        if node.target is not aten.embedding.default or node.args[0].op != "get_attr":
+        if node.target is not aten.embedding.default or node.args[0].op != "get_attr" or made_of(node) == FLOAT32:
             continue
         name = str(node.args[0].target)
         table = _value(module, name)
@@ -51,11 +57,11 @@ def quantize_embeddings(module: GraphModule) -> int:
     return len(tables)
 
 
-def quantize_layer_weights(module: GraphModule, bits: int, group: int) -> dict[str, int]:
-    """Put a quantize-dequantize pair behind the constant weight of every linear and convolution.
+def quantize_layer_weights(module: GraphModule, made_of: Change) -> dict[str, int]:
+    """Put a quantize-dequantize pair behind the constant weight of every linear and convolution that is to change.
 
     8 bits: float weight → quantize_per_channel → dequantize_per_channel (axis 0, -127..127), unfolded.
-    4 bits, linear layers whose input size is a multiple of `group`: int8 constant [out, in] in -8..7 →
+    4 bits, linear layers whose input size is a multiple of the group: int8 constant [out, in] in -8..7 →
     dequantize_per_channel_group (scales [out, in / group], zero points 0); everything else takes 8 bits.
     Returns the number of weights by bits, {"4": 12, "8": 3}.
     """
@@ -69,20 +75,23 @@ def quantize_layer_weights(module: GraphModule, bits: int, group: int) -> dict[s
         aten.conv_transpose1d.default: 1,
         aten.conv_transpose2d.input: 1,
     }
-    done: dict[tuple[str, int], Node] = {}
+    done: dict[tuple[str, int, QuantSpec], Node] = {}
     counts: dict[str, int] = {}
     for node in list(module.graph.nodes):
         if node.target not in layers or node.args[1].op != "get_attr":
             continue
-        source, axis = node.args[1], layers[node.target]
+        source, axis, spec = node.args[1], layers[node.target], made_of(node)
         weight = _value(module, str(source.target))
-        if weight.dtype != torch.float32:
+        if weight.dtype != torch.float32 or spec == FLOAT32:
             continue
-        key = (str(source.target), axis)
+        key = (str(source.target), axis, spec)
         if key not in done:
-            grouped = bits == 4 and node.target is aten.linear.default and weight.shape[1] % group == 0
+            linear = node.target is aten.linear.default
+            grouped = spec.weight_bits == 4 and linear and weight.shape[1] % spec.group == 0
             with module.graph.inserting_before(source.next):
-                done[key] = _grouped(module, source, weight, group) if grouped else _per_channel(module, source, axis)
+                done[key] = (
+                    _grouped(module, source, weight, spec.group) if grouped else _per_channel(module, source, axis)
+                )
             width = "4" if grouped else "8"
             counts[width] = counts.get(width, 0) + 1
         node.update_arg(1, done[key])

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from edgeship.toolchain.quantization.layers import layer_of
+
 if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule, Node
@@ -83,8 +85,8 @@ def _place(node: Node) -> str:
     """The module that a value comes from: 'features.3.conv (hardtanh_2)'."""
     if node.op == "placeholder":
         return f"the input {node.target}"
-    paths = [path for path, _ in node.meta.get("nn_module_stack", {}).values() if path]
-    return f"{paths[-1]} ({node.name})" if paths else node.name
+    layer = layer_of(node)
+    return f"{layer} ({node.name})" if layer else node.name
 
 
 def _one(places: list[str], what: str) -> list[str]:

@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.api import missing_extra
+from edgeship.toolchain.api import FLOAT32, missing_extra
 
 if TYPE_CHECKING:
-    from torch.fx import GraphModule
+    from torch.fx import GraphModule, Node
     from torchao.quantization.pt2e.quantizer import QuantizationConfig, QuantizationSpec, Quantizer
+
+    from edgeship.toolchain.quantization.layers import Change
 
 SCALE_FLOOR = 1e-9
 """Smallest scale of activations and weights."""
@@ -58,9 +60,11 @@ def _symmetric_in_training(spec: QuantizationSpec) -> QuantizationSpec:
     return replace(spec, observer_or_fake_quant_ctr=FakeQuantize.with_args(**keywords))
 
 
-def portable_quantizer(config: QuantizationConfig, operators: Sequence[Any] | None = None) -> Quantizer:
-    """The quantizer with one configuration, for the whole program or for these operators only."""
-    quantizer = _quantizer_class()()
+def portable_quantizer(
+    config: QuantizationConfig, made_of: Change, operators: Sequence[Any] | None = None
+) -> Quantizer:
+    """The quantizer with one configuration, for the layers that are to change, and for these operators only."""
+    quantizer = _quantizer_class()(made_of)
     if operators is None:
         return quantizer.set_global(config)
     for operator in operators:
@@ -93,6 +97,10 @@ def _quantizer_class() -> Any:
     class PortableQuantizer(base):  # type: ignore[misc, valid-type]
         """See the module's docstring."""
 
+        def __init__(self, made_of: Change) -> None:
+            super().__init__()
+            self.made_of = made_of
+
         def transform_for_annotation(self, model: GraphModule) -> GraphModule:
             from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
 
@@ -100,6 +108,7 @@ def _quantizer_class() -> Any:
             return model
 
         def annotate(self, model: GraphModule) -> GraphModule:
+            leave_float(model, self.made_of)
             super().annotate(model)
             for _ in range(most_uses(model) - 1):
                 # a weight counts as annotated with its first layer, and the next that shares it would stay in float
@@ -129,6 +138,16 @@ def forget_weights(model: GraphModule) -> None:
             node.meta.pop(Q_ANNOTATION_KEY, None)
 
 
+def leave_float(model: GraphModule, made_of: Change) -> None:
+    """Annotate the operators of layers that stay as they are with nothing: no pattern takes an annotated one."""
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    for node in model.graph.nodes:
+        if node.op == "call_function" and made_of(node) == FLOAT32:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
+
+
 def fuse_relu6(model: GraphModule) -> int:
     """Move the output annotation of a convolution, linear or batch norm to the hardtanh that alone reads it.
 
@@ -154,9 +173,16 @@ def fuse_relu6(model: GraphModule) -> int:
         annotation = producer.meta.get(Q_ANNOTATION_KEY)
         if producer.target not in producers or len(producer.users) > 1 or annotation is None:
             continue
-        if not isinstance(annotation.output_qspec, QuantizationSpec):
+        if not isinstance(annotation.output_qspec, QuantizationSpec) or _stays_float(clamp):
             continue
         clamp.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(output_qspec=annotation.output_qspec, _annotated=True)
         annotation.output_qspec = None
         fused += 1
     return fused
+
+
+def _stays_float(node: Node) -> bool:
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    annotation = node.meta.get(Q_ANNOTATION_KEY)
+    return annotation is not None and annotation.output_qspec is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 if TYPE_CHECKING:
     import torch
-    from torch.fx import GraphModule
+    from torch.fx import GraphModule, Node
 
 
 def fold_weights(module: GraphModule) -> None:
@@ -117,3 +118,25 @@ def quick_patterns() -> Iterator[None]:
         yield
     finally:
         torch.export.export = export
+
+
+@contextmanager
+def fused_for_training(wanted: Callable[[Node], bool]) -> Iterator[None]:
+    """Let prepare_qat_pt2e fuse a convolution with its batch norm only where the convolution is `wanted`.
+
+    It fuses every pair, also of layers that no quantizer annotated, and convert_pt2e then leaves those fused.
+    """
+    from torchao.quantization.pt2e import qat_utils
+
+    def only_wanted(original: Callable[..., bool]) -> Callable[..., bool]:
+        def matches(match: Any, *graphs: Any) -> bool:
+            nodes = [node for node in match.nodes_map.values() if node is not None]
+            convolutions = [node for node in nodes if qat_utils._is_conv_or_conv_transpose_node(node)]
+            return all(map(wanted, convolutions)) and original(match, *graphs)
+
+        return matches
+
+    with ExitStack() as stack:
+        for name in ("_has_conv_bias_filter", "_no_conv_bias_filter"):
+            stack.enter_context(mock.patch.object(qat_utils, name, only_wanted(getattr(qat_utils, name))))
+        yield
