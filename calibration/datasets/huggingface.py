@@ -12,7 +12,7 @@ from pydantic import Field
 from edgeship.calibration.datasets.conform import conform
 from edgeship.calibration.datasets.indexed import IndexedDataset
 from edgeship.calibration.preprocess import Preprocess
-from edgeship.toolchain.api import Array, DataError, MissingError, Samples, Signature
+from edgeship.toolchain.api import Array, DataError, Samples, Signature, missing_extra
 
 
 class HuggingFace(IndexedDataset):
@@ -68,7 +68,7 @@ class HuggingFace(IndexedDataset):
         try:
             import datasets
         except ImportError as error:
-            raise MissingError("datasets is not installed", "pip install datasets") from error
+            raise missing_extra("data", "datasets") from error
         try:
             loaded = datasets.load_from_disk(str(self.path))
         except Exception as error:  # pyarrow, json and datasets each have their own

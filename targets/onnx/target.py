@@ -15,6 +15,7 @@ from edgeship.toolchain.api import (
     EdgeshipError,
     Placement,
     QuantSpec,
+    RecipeError,
     Runtime,
     RuntimeInfo,
     Target,
@@ -152,7 +153,7 @@ class Onnx(Target):
         if self.custom_library is None:
             return None
         if not self.custom_library.is_file():
-            raise EdgeshipError(f"{self.custom_library}: no such custom operator library", "build it first")
+            raise RecipeError(f"{self.custom_library}: no such custom operator library", "build it first")
         return Path(shutil.copy(self.custom_library, out))
 
     def _notes(self, context: Context, kernels: dict[str, int]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeship.toolchain.artifact import Artifact
-from edgeship.toolchain.errors import EdgeshipError, UnsupportedError
+from edgeship.toolchain.errors import EXIT_LINE_FAILED, EdgeshipError, UnsupportedError
 from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.recipe.plan import Plan
 
@@ -72,6 +72,8 @@ class Stopped:
     warnings: tuple[str, ...] = ()
     artifact: Artifact | None = None
     """What was built before it stopped."""
+    exit_code: int = EXIT_LINE_FAILED
+    """Of the error that stopped it: the recipe's, the machine's, or the line's own."""
 
 
 def stopped(
@@ -82,4 +84,5 @@ def stopped(
     reason = str(error) or type(error).__name__
     if not isinstance(error, EdgeshipError):
         reason = f"{type(error).__name__}: {reason}"
-    return Stopped(plan, status, stage, reason, getattr(error, "hint", ""), warnings, artifact)
+    code = error.exit_code if isinstance(error, EdgeshipError) else EXIT_LINE_FAILED
+    return Stopped(plan, status, stage, reason, getattr(error, "hint", ""), warnings, artifact, code)

@@ -117,7 +117,7 @@ def random_samples(artifact: Artifact, sizes: dict[str, int], count: int, seed: 
     """Flagged synthetic inputs: normal(0, 1) floats, integers 0 and 1; dynamic dimensions take `sizes`, else 1.
 
     Formats without shapes (TorchScript) cannot be given inputs, nor can inputs of a size or type that cannot be:
-    EdgeshipError says how to name them.
+    RecipeError says how to name them.
     """
     random = np.random.default_rng(seed)
     inputs: dict[str, Array] = {}
@@ -127,13 +127,13 @@ def random_samples(artifact: Artifact, sizes: dict[str, int], count: int, seed: 
         try:
             dtype = np.dtype("float32" if tensor.quantization else tensor.dtype)
         except TypeError:
-            raise EdgeshipError(f"{named}: no inputs can be made of type {tensor.dtype}", NAME_IT) from None
+            raise RecipeError(f"{named}: no inputs can be made of type {tensor.dtype}", NAME_IT) from None
         if min(shape) < 1 or len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > MAX_SAMPLES_BYTES:
-            raise EdgeshipError(f"{named}: no {count} inputs can be made of shape {list(shape[1:])}", NAME_IT)
+            raise RecipeError(f"{named}: no {count} inputs can be made of shape {list(shape[1:])}", NAME_IT)
         if dtype.kind == "f":
             inputs[tensor.name] = random.standard_normal(shape).astype(dtype)
         else:
             inputs[tensor.name] = random.integers(0, 2, shape).astype(dtype)
     if not inputs:
-        raise EdgeshipError(f"{artifact.file}: does not say what inputs it takes", NAME_IT)
+        raise RecipeError(f"{artifact.file}: does not say what inputs it takes", NAME_IT)
     return Samples(inputs, synthetic=True)

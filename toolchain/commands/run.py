@@ -19,7 +19,7 @@ from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import measure
 from edgeship.toolchain.devices import local
-from edgeship.toolchain.errors import EXIT_LINE_FAILED, EXIT_OK, MissingError
+from edgeship.toolchain.errors import EXIT_LINE_FAILED, EXIT_OK
 from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.plugin import Device
@@ -53,8 +53,11 @@ class Outcome:
 
 
 def exit_code(report: Report) -> int:
-    """1 when a line failed or a verdict is bad; unsupported and not-executed lines cost nothing."""
-    return EXIT_LINE_FAILED if any(line.bad for line in report.lines) else EXIT_OK
+    """1 when a line failed or a verdict is bad; 2 or 4 where the recipe or the machine alone made lines fail.
+
+    Unsupported and not-executed lines cost nothing.
+    """
+    return min((line.error_code or EXIT_LINE_FAILED for line in report.lines if line.bad), default=EXIT_OK)
 
 
 def run_into(
@@ -157,8 +160,6 @@ def _finished(
     asked = {name: trials.submit(_verdict, built, device, builder, recipe) for name, device in recipe.devices.items()}
     try:
         verdicts = {name: trial.result() for name, trial in asked.items()}
-    except MissingError:
-        raise
     except Exception as error:
         line = stopped(built.plan, "verify", error, built.warnings, built.artifact)
         tell(Event(built.plan.name, "failed", line.reason))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from edgeship.toolchain.api import Context, DataError, EdgeshipError, ModulePass, Need, missing_extra
+from edgeship.toolchain.api import Context, DataError, EdgeshipError, ModulePass, Need, RecipeError, missing_extra
 from edgeship.toolchain.passes.training import stack
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class PruneStructured(ModulePass):
         for name in self.ignore:
             part = parts.get(f"model.{name}") or parts.get(name)
             if part is None:
-                raise EdgeshipError(f"prune-structured: the model has no module {name!r}", "correct `ignore`")
+                raise RecipeError(f"prune-structured: the model has no module {name!r}", "correct `ignore`")
             found.append(part)
         return found
 

@@ -36,6 +36,7 @@ from edgeship.toolchain.api import (
     W8A8_DYNAMIC,
     W8A8_STATIC,
     Context,
+    DataError,
     EdgeshipError,
     Need,
     ProgramPass,
@@ -86,7 +87,7 @@ class QuantizeStatic(Parts, ProgramPass):
 
         samples = context.calibration
         if samples is None or len(samples) == 0:
-            raise EdgeshipError("quantize-static has no calibration samples", "declare [calibration] in the recipe")
+            raise DataError("quantize-static has no calibration samples", "declare [calibration] in the recipe")
         config = symmetric_config(activation_observer(self.ranges, self.percentile))
         module = program.module()
         made_of = change(module, context.spec, self.spec(context.spec))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgeship.toolchain.api import Array, Context, DataError, EdgeshipError, Need, Pass, Samples
+from edgeship.toolchain.api import Array, Context, DataError, EdgeshipError, Need, Pass, RecipeError, Samples
 
 if TYPE_CHECKING:
     import torch
@@ -156,11 +156,11 @@ def _distance(answer: torch.Tensor, target: torch.Tensor, options: Training) -> 
     if options.objective == "values":
         return _relative_error(answer, target)
     if target.ndim != 2 or target.shape[1] < 2:
-        raise EdgeshipError(
+        raise RecipeError(
             f"an output of shape {list(target.shape)} is not [batch, classes]", "set objective = 'values'"
         )
     if float(target.min()) >= 0 and float(target.max()) <= 1:
-        raise EdgeshipError(
+        raise RecipeError(
             "the outputs lie between 0 and 1: probabilities, not scores before softmax", "set objective = 'values'"
         )
     t = options.temperature

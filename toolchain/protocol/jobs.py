@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeship.toolchain.artifact import Artifact, Tensor
-from edgeship.toolchain.errors import DataError
+from edgeship.toolchain.errors import DataError, LineError
 from edgeship.toolchain.protocol.messages import Config, Job, JobArtifact, JobRuntime, Result, TensorFile
 from edgeship.toolchain.samples import Array
 
@@ -93,13 +93,13 @@ def _check_feedback(artifact: Artifact, feedback: dict[str, str]) -> None:
     outputs = {tensor.name: tensor for tensor in artifact.outputs}
     for giver, taker in feedback.items():
         if giver not in outputs or taker not in inputs:
-            raise DataError(
+            raise LineError(
                 f"state goes from output {giver!r} to input {taker!r}, which the artifact does not have",
                 f"it has outputs {', '.join(outputs)} and inputs {', '.join(inputs)}",
             )
         there, back = outputs[giver], inputs[taker]
         if (there.dtype, there.quantization) != (back.dtype, back.quantization):
-            raise DataError(
+            raise LineError(
                 f"state {taker!r} leaves as {there.dtype} ({there.quantization}) and enters as {back.dtype} "
                 f"({back.quantization})",
                 "keep this state's input and output float, or quantize both by the same scale",

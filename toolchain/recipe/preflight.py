@@ -7,23 +7,34 @@ from pathlib import Path
 
 from edgeship.toolchain import outline
 from edgeship.toolchain.errors import MissingError, RecipeError, install_command
-from edgeship.toolchain.plugin import Dataset, Plugin
+from edgeship.toolchain.plugin import Plugin
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.registry import version_of
 
 
 def check(recipe: Recipe) -> None:
     """RecipeError names every file and function that is missing, MissingError every package and how to install it."""
-    check_sources(recipe)
     made = [plan for plan in recipe.plans if not plan.unsupported]
-    _check_packages(plugin for plan in made for plugin in (*(step.plugin for step in plan.steps), plan.target))
+    takes_part = {
+        place: plugin
+        for plan in made
+        for place, plugin in (
+            *((f"variants.{plan.variant}[{i}] ({step.name})", step.plugin) for i, step in enumerate(plan.steps)),
+            (f"targets.{plan.target_name}", plan.target),
+        )
+    }
+    _check(recipe, [*_data(recipe), *takes_part.items()])
 
 
 def check_sources(recipe: Recipe) -> None:
     """The same for its models and data alone: all that takes part where no file is made."""
-    wrong = [f"{place}: {why}" for place, path in _files(recipe) if (why := _why_not(path))]
+    _check(recipe, list(_data(recipe)))
+
+
+def _check(recipe: Recipe, plugins: list[tuple[str, Plugin]]) -> None:
+    wrong = [f"{place}: {why}" for place, path in _files(recipe, plugins) if (why := _why_not(path))]
     missing = []
-    for place, reference, base in _references(recipe):
+    for place, reference, base in _references(recipe, plugins):
         error = outline.fault(reference, base)
         if isinstance(error, MissingError):
             missing.append(error)
@@ -34,7 +45,7 @@ def check_sources(recipe: Recipe) -> None:
         raise RecipeError("\n".join([f"{recipe.name}: {many}", *(f" - {text}" for text in wrong)]))
     if missing:
         raise missing[0]
-    _check_packages(plugin for _, plugin in _data(recipe))
+    _check_packages(plugin for _, plugin in plugins)
 
 
 def _check_packages(plugins: Iterable[Plugin]) -> None:
@@ -68,23 +79,23 @@ def _data(recipe: Recipe) -> Iterator[tuple[str, Plugin]]:
                 yield f"{need}.metric", data.metric
 
 
-def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:
+def _files(recipe: Recipe, plugins: list[tuple[str, Plugin]]) -> Iterator[tuple[str, Path]]:
     """The files and folders a recipe reads, each with its place in the recipe."""
     for model in recipe.models:
         for name, path in (("weights", model.source.weights), ("program", model.source.program)):
             if path is not None:
                 yield f"{model.name}.{name}", recipe.base / path
-    for place, plugin in _data(recipe):
-        for name in type(plugin).model_fields if isinstance(plugin, Dataset) else ():
+    for place, plugin in plugins:
+        for name in type(plugin).model_fields:
             value = getattr(plugin, name)
             paths = value if isinstance(value, tuple) else (value,)
             yield from ((f"{place}.{name}", recipe.base / path) for path in paths if isinstance(path, Path))
 
 
-def _references(recipe: Recipe) -> Iterator[tuple[str, str, Path]]:
+def _references(recipe: Recipe, plugins: list[tuple[str, Plugin]]) -> Iterator[tuple[str, str, Path]]:
     """The user's functions, each with its place in the recipe and the folder its path starts from."""
     for model in recipe.models:
         if model.source.factory is not None:
             yield f"{model.name}.factory", model.source.factory, recipe.base
-    for place, plugin in _data(recipe):
+    for place, plugin in plugins:
         yield from ((place, reference, Path()) for reference in plugin.references())

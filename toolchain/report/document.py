@@ -77,6 +77,9 @@ class ReportLine(_Record):
     stage: str | None = Field(None, description="where a failed line stopped")
     reason: str | None = Field(None, description="why there is no judged artifact")
     hint: str | None = None
+    error_code: int | None = Field(
+        None, description="exit code of what stopped it: 2 the recipe, its data or model; 4 something missing; 1 itself"
+    )
     warnings: list[str] = Field(default_factory=list)
     verdict: VerdictName | None = Field(None, description="the worst of its executions")
     executions: list[Execution] = Field(default_factory=list, description="one for each device of the recipe")

@@ -30,7 +30,8 @@ def row(line: Line, path: str | None) -> ReportLine:
     )
     if isinstance(line, Stopped):
         made.reason, made.hint = line.reason or None, line.hint or None
-        made.stage = line.stage if line.status == "failed" else None
+        if line.status == "failed":
+            made.stage, made.error_code = line.stage, line.exit_code
         made.warnings = list(dict.fromkeys(line.warnings))
     else:
         made.warnings = list(dict.fromkeys(line.built.warnings))
