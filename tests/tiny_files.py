@@ -27,6 +27,7 @@ RUNTIMES = {
     "executorch": ("executorch", ".pte"),
     "onnx": ("onnxruntime", ".onnx"),
     "litert": ("litert", ".tflite"),
+    "coreml": ("coreml", ".mlpackage"),
     "coreai": ("coreai", ".aimodel"),
     "torchscript": ("torch", ".pt"),
     "torchscript_lite": ("torch", ".ptl"),
@@ -136,6 +137,18 @@ def _litert(
     litert_torch.convert(module, example).export(str(path))
 
 
+def _coreml(
+    module: torch.nn.Module, example: tuple[torch.Tensor, ...], path: Path, inputs: list[str], outputs: list[str]
+) -> None:
+    import coremltools
+    import torch
+
+    program = torch.export.export(module, example).run_decompositions({})
+    names = [coremltools.TensorType(name=name) for name in outputs]
+    target = coremltools.target.iOS17
+    coremltools.convert(program, outputs=names, minimum_deployment_target=target).save(str(path))
+
+
 def _coreai(
     module: torch.nn.Module, example: tuple[torch.Tensor, ...], path: Path, inputs: list[str], outputs: list[str]
 ) -> None:
@@ -171,6 +184,7 @@ _EXPORTERS: dict[str, Exporter] = {
     "executorch": _executorch,
     "onnx": _onnx,
     "litert": _litert,
+    "coreml": _coreml,
     "coreai": _coreai,
     "torchscript": _torchscript,
     "torchscript_lite": _torchscript,

@@ -81,9 +81,11 @@ _TENSOR = re.compile(r"tensor<(?P<shape>(?:(?:\d+|\?)x)*)(?P<dtype>[a-z]\w*)>")
 
 
 def read_asset(path: Path) -> Asset:
-    """Read an .aimodel back; nothing of it is executed."""
-    coreai_torch()
-    from coreai.authoring import AIModelAsset
+    """Read an .aimodel back; nothing of it is executed. A damaged one may end the process by SIGABRT."""
+    try:
+        from coreai.authoring import AIModelAsset
+    except ImportError as error:
+        raise missing_extra("coreai", "coreai-core") from error
 
     asset = AIModelAsset.load(path)
     described = asset.summary(include_statistics=False)

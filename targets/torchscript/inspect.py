@@ -28,7 +28,8 @@ def _script(path: Path) -> dict[str, Any]:
     try:
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise EdgeshipError(f"{path}: is not TorchScript that torch can load ({error})", "export it again") from error
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # torch goes on about checkpoints
+        raise EdgeshipError(f"{path}: is not TorchScript that torch can load ({reason})", "export it again") from error
     graph = module.inlined_graph
     inputs = [value for value in graph.inputs() if value.type().kind() == "TensorType"]
     stored = sorted(constants(graph), key=lambda item: -item[2])

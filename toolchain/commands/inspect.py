@@ -63,7 +63,8 @@ def check(path: Path) -> RuntimeInfo:
 def describe(path: Path, reader: Reader | None = None) -> Artifact:
     """The Artifact a file is: by the artifact.json beside it where that describes this very file, else by its content.
 
-    Dynamic dimensions come as names or as None. Raises as `inspect` does.
+    Dynamic dimensions come as names. A file that does not tell its inputs (TorchScript) has none here, and outputs of
+    the dtype "unknown". Raises as `inspect` does.
     """
     manifest = path.parent / MANIFEST
     if path.exists() and manifest.is_file():
@@ -75,6 +76,8 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     version = about.get("minimum_version", registry.version_of(runtime.inspect_distribution or runtime.distribution))
     try:
         inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
+        if any(told["dtype"] is None for told in about["inputs"]):
+            inputs = []
         return Artifact(
             format=about["format"],
             file=path.name,
@@ -104,10 +107,11 @@ def spec_of(about: dict[str, Any]) -> QuantSpec:
 
 
 def _tensor(about: dict[str, Any], index: int) -> Tensor:
-    shape = tuple(f"dim_{index}_{axis}" if size is None else size for axis, size in enumerate(about.get("shape", ())))
+    sizes = about.get("shape") or ()
+    shape = tuple(f"dim_{index}_{axis}" if size is None else size for axis, size in enumerate(sizes))
     return Tensor(
         name=about.get("name") or f"input_{index}",
-        dtype=about["dtype"],
+        dtype=about["dtype"] or "unknown",
         shape=shape,
         quantization=about.get("quantization"),
     )

@@ -54,6 +54,11 @@ class Reader:
         found: dict[str, Any] = answer["found"]
         return found
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the parsers' temporary files are while a child is there."""
+        return Path(self._folder.name) if self._folder is not None else None
+
     def close(self) -> None:
         """End the child and remove what it left."""
         process, self._process = self._process, None
