@@ -37,7 +37,8 @@ class Synthetic(Dataset):
         if undecided:
             raise DataError(
                 f"{', '.join(undecided)}: integers are made up where there is no data; which values are valid?",
-                f'say so at the input: {{ name = "{undecided[0]}", low = 0, high = 99, … }}, or give data',
+                f'say so at the input: {{ name = "{undecided[0]}", low = 0, high = 99, … }}'
+                f" (--input '{undecided[0]}:SHAPE:int64[0-99]'), or give data",
             )
 
     def read(self, signature: Signature, limit: int | None) -> Samples:

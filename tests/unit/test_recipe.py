@@ -10,6 +10,7 @@ from edgeship.toolchain.model.source import declared
 from edgeship.toolchain.recipe import plan
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe import schema as recipe_schema
+from edgeship.toolchain.recipe.arguments import input_table
 
 GOOD = """
 [model]
@@ -271,3 +272,15 @@ def test_integers_without_data_need_their_range(tmp_path: Path) -> None:
 )
 def test_a_range_that_no_value_is_in_is_refused(bounds: str, message: str, tmp_path: Path) -> None:
     assert message in problems(TOKENS.replace('"int64"', f'"int64", {bounds}'), tmp_path)
+
+
+def test_an_input_on_the_command_line_may_say_its_range() -> None:
+    assert input_table("ids:1x8:int64[0-99]") == {
+        "name": "ids",
+        "shape": [1, 8],
+        "dtype": "int64",
+        "low": 0,
+        "high": 99,
+    }
+    with pytest.raises(RecipeError, match="is no range"):
+        input_table("ids:1x8:int64[99]")

@@ -19,13 +19,23 @@ SHORT_VARIANTS: dict[str, list[str]] = {
 
 
 def input_table(text: str) -> dict[str, Any]:
-    """`NAME:1x3x224x224[:dtype]` as an entry of model.inputs; a size may be a name with bounds, `batch[1-8]`."""
+    """`NAME:1x3x224x224[:dtype]` as an entry of model.inputs; a size may be a name with bounds, `batch[1-8]`.
+
+    A dtype may have the values that are valid: `ids:1x128:int64[0-30521]`.
+    """
     name, _, rest = text.partition(":")
     shape, _, dtype = rest.partition(":")
     if not name or not rest:
         raise RecipeError(f"--input {text!r}: not NAME:SHAPE[:DTYPE]", "e.g. --input image:1x3x224x224")
     sizes = [int(size) if size.isdigit() else size for size in shape.split("x")] if shape else []
-    return {"name": name, "shape": sizes, "dtype": dtype or "float32"}
+    dtype, bracket, bounds = dtype.partition("[")
+    table: dict[str, Any] = {"name": name, "shape": sizes, "dtype": dtype or "float32"}
+    if bracket:
+        low, dash, high = bounds.removesuffix("]").partition("-")
+        if not dash or not low.isdigit() or not high.isdigit():
+            raise RecipeError(f"--input {text!r}: [{bounds} is no range", "e.g. --input 'ids:1x128:int64[0-30521]'")
+        table |= {"low": int(low), "high": int(high)}
+    return table
 
 
 def split_dims(inputs: list[dict[str, Any]]) -> dict[str, list[int]]:
