@@ -31,12 +31,13 @@ from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError
 from edgeship.toolchain.judge import parity
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Protocol, Subject
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.registry import version_of
@@ -226,14 +227,12 @@ def _renamed(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _outputs(file: File, samples: Samples) -> dict[str, Any]:
     """The file's outputs on samples, through its runtime: [n, *shape] by name."""
-    with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work:
-        rows = [dict(zip(samples.inputs, samples.row(i), strict=True)) for i in range(len(samples))]
-        job = make_job(file.artifact, file.folder, Path(work), rows, Config(mode="verify"))
-        result = Local().execute(file.artifact, file.folder, job, Path(work))
-        if error := result.runs[0].error:
-            raise EdgeshipError(f"{file.artifact.file}: {error.phase}: {error.message}")
-        answers = read_outputs(result, job, Path(work), file.artifact)
-    return {name: np.stack([answer[name] for answer in answers]) for name in answers[0]}
+    rows = [dict(zip(samples.inputs, samples.row(i), strict=True)) for i in range(len(samples))]
+    with Local().open() as link:
+        launched = launch(link, Load(file.artifact, file.folder, rows), Config(mode="verify"))
+    if error := launched.result.runs[0].error:
+        raise EdgeshipError(f"{file.artifact.file}: {error.phase}: {error.message}")
+    return {name: np.stack([answer[name] for answer in launched.outputs]) for name in launched.outputs[0]}
 
 
 def measure(files: dict[str, File], samples: Samples, protocol: Protocol, name: str) -> dict[str, list[float]]:
@@ -241,7 +240,8 @@ def measure(files: dict[str, File], samples: Samples, protocol: Protocol, name: 
     few = samples.take(range(min(bench.CASES, len(samples))))
     subjects = [Subject(key, file.artifact, file.folder, few) for key, file in files.items()]
     say(f"{name}: {protocol.launches} × {len(subjects)} launches")
-    answers = bench.measure(subjects, Local(), protocol)
+    with Local().open() as link:
+        answers = bench.measure(subjects, link, protocol)
     medians = {}
     for key, answer in answers.items():
         if not isinstance(answer, Result):

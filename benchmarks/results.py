@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.registry import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,7 +89,7 @@ class Results:
 def environment() -> dict[str, Any]:
     """The machine, its load, and the libraries."""
     return {
-        "device": Local().facts(),
+        "device": facts(),
         "load": list(os.getloadavg()),
         "python": ".".join(map(str, sys.version_info[:3])),
         "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},

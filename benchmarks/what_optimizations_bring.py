@@ -114,7 +114,8 @@ def _rows(
         for way, level in ONNX_LEVELS.items():
             subjects.append(dataclasses.replace(usual, name=way, options={"graph_optimization": level}))
     say(f"{target} {variant}: {protocol.launches} × {len(subjects)} launches")
-    answers = bench.measure(subjects, Local(), protocol)
+    with Local().open() as link:
+        answers = bench.measure(subjects, link, protocol)
     failed |= {way: answer for way, answer in answers.items() if isinstance(answer, str)}
     medians = {way: stats.launch_medians_ns(a) for way, a in answers.items() if isinstance(a, Result)}
     for way in [*TWINS, *(ONNX_LEVELS if target == "onnx" else {})]:

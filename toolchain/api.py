@@ -19,6 +19,7 @@ from edgeship.toolchain.errors import (
     UnsupportedError,
     missing_extra,
 )
+from edgeship.toolchain.link import JobFiles, Link
 from edgeship.toolchain.model.program import export, folded
 from edgeship.toolchain.plugin import (
     Context,
@@ -35,13 +36,14 @@ from edgeship.toolchain.plugin import (
     Target,
 )
 from edgeship.toolchain.protocol.machine import DeviceFacts
-from edgeship.toolchain.protocol.messages import Job, Mode, Result
+from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
 from edgeship.toolchain.quant import parse as parse_spec
 from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
 from edgeship.toolchain.samples import Array, Samples, load_samples
+from edgeship.toolchain.shell import Shell
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +71,8 @@ __all__ = [
     "EdgeshipError",
     "ExportError",
     "Job",
+    "JobFiles",
+    "Link",
     "Metric",
     "MissingError",
     "Mode",
@@ -86,9 +90,11 @@ __all__ = [
     "Runtime",
     "RuntimeInfo",
     "Samples",
+    "Shell",
     "Signature",
     "Target",
     "Tensor",
+    "Transport",
     "UnsupportedError",
     "cache_root",
     "convert",

@@ -52,6 +52,7 @@ Inputs = Annotated[
     list[str],
     typer.Option("--input", "-i", metavar="NAME:SHAPE[:DTYPE]", help="One of the model's inputs, e.g. x:1x3x224x224."),
 ]
+OnDevice = Annotated[str, typer.Option("--device", help="Where: a device's name, or { device = 'NAME', OPTION = … }.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly: figures compare within this run only.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Where run directories are made.")]
 
@@ -175,6 +176,7 @@ def verify(
     weights: Annotated[Path | None, typer.Option(help="Weights: .safetensors or a checkpoint.")] = None,
     spec: Annotated[str | None, typer.Option(help="What the file should be, e.g. w8a8-static; else guessed.")] = None,
     metric: Annotated[str | None, typer.Option(help="Task metric on the data.")] = None,
+    device: OnDevice = "local",
     as_json: Json = False,
 ) -> None:
     """Prove that a file computes what a model computes.
@@ -182,9 +184,10 @@ def verify(
     On data, through the file's real runtime, by the limits of `run`. Exit code 1 when it does not.
     """
     from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.recipe import arguments as tables
     from edgeship.toolchain.report import terminal as console
 
-    verdict = elsewhere.verify(file, against, data, inputs, weights, spec, metric)
+    verdict = elsewhere.verify(file, against, data, inputs, weights, spec, metric, tables.device_of(device))
     if as_json:
         console.print_json(verdict.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
@@ -200,14 +203,16 @@ def bench(
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     launches: Annotated[int, typer.Option(help="Process launches per file.")] = 5,
     seconds: Annotated[float, typer.Option(help="Measuring time per launch.")] = 10.0,
+    device: OnDevice = "local",
     quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Measure files beside each other, no recipe needed."""
     from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.recipe import arguments as tables
     from edgeship.toolchain.report import terminal as console
 
-    results = elsewhere.bench(files, inputs, threads, launches, seconds, quick)
+    results = elsewhere.bench(files, inputs, threads, launches, seconds, quick, tables.device_of(device))
     if as_json:
         console.print_json([result if isinstance(result, str) else elsewhere.as_dict(result) for result in results])
     else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
 from edgeship.toolchain.runtime import RuntimeInfo
 from edgeship.toolchain.samples import Array, Samples
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-    from edgeship.toolchain.protocol.messages import Job, Mode, Result
 
 Need = Literal["calibration", "training", "evaluation"]
 
@@ -159,28 +160,10 @@ class Target(Plugin):
 
 
 class Device(Plugin):
-    """Something that executes artifacts."""
+    """Something that executes artifacts: options that say where it is and how it is reached."""
 
-    def facts(self) -> dict[str, Any]:
-        """The `device` part of bench-result/1."""
-        raise NotImplementedError
-
-    def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """What a result depends on besides artifact and protocol: the machine, the agent's code, the runtime's version.
-        Two equal answers mean that a stored result may stand for a new one."""
-        raise NotImplementedError
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """Why this device cannot execute the artifact in this mode, or None."""
-        raise NotImplementedError
-
-    def is_slow(self, artifact: Artifact) -> bool:
-        """Whether an interpreter executes it here (numbers, never speed), so that only a few samples are run."""
-        return False
-
-    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
-        """Run one job in a fresh process: `folder` holds the artifact's files, `work` the job's input files;
-        captured outputs land in `work`. DeviceError when the agent fails."""
+    def open(self) -> AbstractContextManager[Link]:
+        """The way to it, this run's alone until it is closed; DeviceError when it cannot be reached or is taken."""
         raise NotImplementedError
 
 

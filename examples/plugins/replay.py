@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.api import Artifact, Device, DeviceError, Job, Mode, Result
+from edgeship.toolchain.api import Artifact, Device, Job, JobFiles, Link, Mode, Result
 
 
-class Replay(Device):
+class Replay(Device, Link):
     """Looks a job's result up in a folder by the artifact's digest and the job's mode."""
 
     folder: Path
+
+    def open(self) -> AbstractContextManager[Link]:
+        return nullcontext(self)  # nothing to connect to: it is its own link
 
     def facts(self) -> dict[str, Any]:
         return {"os": {"name": "linux"}, "cpu": {"arch": "arm64"}}
@@ -20,12 +25,11 @@ class Replay(Device):
         return {"folder": str(self.folder)}
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        return None if self._file(artifact, mode).exists() else f"nothing was recorded for {artifact.file}, {mode}"
+        there = (self.folder / f"{artifact.sha256}-{mode}.json").exists()
+        return None if there else f"nothing was recorded for {artifact.file}, {mode}"
 
-    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
-        if reason := self.can_execute(artifact, job.config.mode):
-            raise DeviceError(reason, f"record it into {self.folder}")
-        return Result.load(self._file(artifact, job.config.mode))
-
-    def _file(self, artifact: Artifact, mode: Mode) -> Path:
-        return self.folder / f"{artifact.sha256}-{mode}.json"
+    def execute(self, job: Job, files: JobFiles) -> Result:
+        recorded = self.folder / f"{job.artifact.sha256}-{job.config.mode}.json"
+        if job.capture:  # its outputs lie beside it
+            shutil.copyfile(recorded.with_suffix(".bin"), files.folder / job.capture)
+        return Result.load(recorded)

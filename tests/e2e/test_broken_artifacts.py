@@ -44,7 +44,8 @@ def judge(line: Built, artifact: Artifact, folder: Path) -> verify.Verdict:
         metric=evaluation.metric,
         metric_name=evaluation.metric_name,
     )
-    return verify.judge(artifact, folder, Local(), case)
+    with Local().open() as link:
+        return verify.judge(artifact, folder, link, case)
 
 
 def broken(line: Built, change: Break, tmp_path: Path) -> verify.Verdict:

@@ -78,7 +78,8 @@ def built(
 
 
 def judged(line: Built, case: verify.Case) -> verify.Verdict:
-    return verify.judge(line.artifact, line.folder, Local(), case)
+    with Local().open() as link:
+        return verify.judge(line.artifact, line.folder, link, case)
 
 
 def test_state_that_goes_in_and_comes_out_is_verified_as_a_stream(store: Store, tmp_path: Path) -> None:

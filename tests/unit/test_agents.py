@@ -13,13 +13,14 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from jobs import laid_out
 from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.devices.agents import build as native_runner
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.measure import history as measurements
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop
 
 # one worker makes the files; the other has the other tests
@@ -43,7 +44,7 @@ def launch(command: list[str], job: Job, work: Path) -> tuple[int, Result]:
 
 
 def job_for(file: TinyFile, work: Path, config: Config, capture: bool = True) -> Job:
-    return make_job(file.artifact, file.folder, work, file.rows, config, capture=capture, feedback=file.feedback)
+    return laid_out(Load(file.artifact, file.folder, file.rows, file.feedback), work, config, capture=capture)
 
 
 def python_copy(work: Path) -> list[str]:
@@ -163,7 +164,7 @@ def test_a_broken_file_and_a_wrong_shape_are_errors_with_their_phase(
     job = job_for(file, tmp_path, Config(mode="verify"))
     broken = tmp_path / "broken"
     broken.write_bytes((file.folder / file.artifact.file).read_bytes()[:200])
-    cut = job.model_copy(update={"artifact": job.artifact.model_copy(update={"path": str(broken)})})
+    cut = job.model_copy(update={"artifact": job.artifact.model_copy(update={"path": broken.name})})
     code, result = launch(command, cut, tmp_path)
     assert code == 1
     assert result.runs[0].error.phase == "load"
@@ -197,7 +198,7 @@ def test_litert_takes_cases_of_different_shapes(tmp_path: Path) -> None:
         dtypes={},
     )
     cases = [{"x": torch.randn(1, 3, *size).numpy()} for size in ((8, 8), (12, 10), (8, 8))]
-    job = make_job(artifact, tmp_path, tmp_path, cases, Config(mode="verify"))
+    job = laid_out(Load(artifact, tmp_path, cases), tmp_path)
     _, result = launch(python_copy(tmp_path), job, tmp_path)
     assert result.runs[0].error is None
     for row, answer in zip(cases, read_outputs(result, job, tmp_path, artifact), strict=True):

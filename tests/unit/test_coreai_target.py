@@ -11,6 +11,7 @@ import models
 import numpy as np
 import pytest
 import torch
+from jobs import laid_out
 from torch import nn
 
 from edgeship.targets.coreai.inspect import inspect_file
@@ -29,8 +30,8 @@ from edgeship.toolchain.api import (
 )
 from edgeship.toolchain.model.program import export, flatten
 from edgeship.toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
-from edgeship.toolchain.protocol.messages import Config, Result, dump
+from edgeship.toolchain.protocol.jobs import Load, read_outputs
+from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.quant import parse
 
 AGENT = Path(__file__).parents[2] / "apps/agents/python/agent.py"
@@ -69,7 +70,7 @@ def made(
 
 def answers(artifact: Artifact, out: Path, inputs: tuple[torch.Tensor, ...]) -> dict[str, np.ndarray[Any, Any]]:
     rows = [{t.name: value.numpy() for t, value in zip(artifact.inputs, inputs, strict=True)}]
-    job = make_job(artifact, out, out, rows, Config(mode="verify"))
+    job = laid_out(Load(artifact, out, rows), out)
     (out / "job.json").write_text(dump(job))
     done = run(
         [sys.executable, AGENT, out / "job.json", out / "result.json"], check=False, capture_output=True, text=True

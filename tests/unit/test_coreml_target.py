@@ -12,6 +12,7 @@ import models
 import numpy as np
 import pytest
 import torch
+from jobs import laid_out
 from torch import nn
 
 from edgeship.targets.coreml.evaluate import evaluate
@@ -32,7 +33,7 @@ from edgeship.toolchain.api import (
 from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.model.program import export, flatten
 from edgeship.toolchain.passes.quantize import QuantizeStatic, QuantizeWeights
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Result, dump
 from edgeship.toolchain.quant import parse
 
@@ -75,7 +76,7 @@ def made(net: nn.Module, context: Context, out: Path, target: CoreML) -> Artifac
 
 
 def answers(artifact: Artifact, out: Path, rows: Rows, feedback: dict[str, str] | None = None) -> Rows:
-    job = make_job(artifact, out, out, rows, Config(mode="verify"), feedback=feedback)
+    job = laid_out(Load(artifact, out, rows, feedback or {}), out)
     result = evaluate(job, out)
     assert result.runs[0].error is None, result.runs[0].error
     return read_outputs(result, job, out, artifact)
@@ -216,7 +217,7 @@ def test_the_agent_answers_on_the_command_line_and_names_what_it_does_not_know(t
     net, inputs = models.streaming_net()
     artifact = made(net, context_of(net, inputs, ["frame", "state"]), tmp_path, CoreML())
     rows = [{"frame": inputs[0].numpy(), "state": inputs[1].numpy()}]
-    job = make_job(artifact, tmp_path, tmp_path, rows, Config(mode="verify"))
+    job = laid_out(Load(artifact, tmp_path, rows), tmp_path)
     (tmp_path / "job.json").write_text(dump(job))
     command = [
         sys.executable,
@@ -247,12 +248,12 @@ def test_a_latency_job_and_a_corrupt_package_are_refused(tmp_path: Path) -> None
     net, inputs = models.streaming_net()
     artifact = made(net, context_of(net, inputs, ["frame", "state"]), tmp_path, CoreML())
     rows = [{"frame": inputs[0].numpy(), "state": inputs[1].numpy()}]
-    job = make_job(artifact, tmp_path, tmp_path, rows, Config(mode="latency"))
+    job = laid_out(Load(artifact, tmp_path, rows), tmp_path, Config(mode="latency"))
     error = evaluate(job, tmp_path).runs[0].error
     assert error is not None
     assert error.code == "UNSUPPORTED_MODE"
     (tmp_path / artifact.file / "Data/com.apple.CoreML/model.mlmodel").write_bytes(b"broken")
-    job = make_job(artifact, tmp_path, tmp_path, rows, Config(mode="verify"))
+    job = laid_out(Load(artifact, tmp_path, rows), tmp_path)
     error = evaluate(job, tmp_path).runs[0].error
     assert error is not None
     assert (error.phase, error.code) == ("load", "UNREADABLE")

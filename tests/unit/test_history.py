@@ -11,25 +11,27 @@ import pytest
 
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.errors import DeviceError
+from edgeship.toolchain.link import JobFiles, Link
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.measure.history import Session, thinned
-from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run
 from edgeship.toolchain.report.folder import RunFolder
 from edgeship.toolchain.samples import Samples
 
-FACTS = Local().facts()
+FACTS = facts()
 PROTOCOL = Protocol(launches=2, seconds=0.1)
 
 
-class Timer(Device):
+class Timer(Link):
     """Answers samples that grow from launch to launch, or fails; counts its timed launches."""
 
-    temperature: int = 20
     launches: ClassVar[int] = 0
     broken: ClassVar[bool] = False
+
+    def __init__(self, temperature: int = 20) -> None:
+        self.temperature = temperature
 
     def facts(self) -> dict[str, Any]:
         return FACTS
@@ -40,7 +42,7 @@ class Timer(Device):
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
         return None
 
-    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
+    def execute(self, job: Job, files: JobFiles) -> Result:
         if self.broken:
             raise DeviceError("the cable is loose")
         if job.config.mode == "latency":
@@ -95,7 +97,7 @@ def test_what_was_measured_under_these_conditions_is_not_measured_again(store: S
     ids=["device", "protocol", "threads", "file"],
 )
 def test_other_conditions_are_another_measurement(
-    store: Store, device: Device, protocol: Protocol, other: Subject
+    store: Store, device: Link, protocol: Protocol, other: Subject
 ) -> None:
     measured(Session(store, Timer(), PROTOCOL))
     before = Timer.launches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +13,13 @@ from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
 from edgeship.toolchain.build.lines import Built, Comparison
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.judge.line import judge
 from edgeship.toolchain.judge.verdict import Verdict
-from edgeship.toolchain.plugin import Device, Signature
+from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run, RunError
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.recipe.read import from_tables
@@ -28,13 +30,14 @@ CRASHED = CrashError("the agent for onnxruntime died by SIGSEGV")
 SCALAR = Tensor(name="x", dtype="float32", shape=(1,))
 
 
-class Scripted(Device):
+class Scripted(Link):
     """Does what it is told, launch by launch: raises an error, or answers that the runtime refused the file."""
 
-    script: ClassVar[list[Exception | RunError]] = []
+    def __init__(self, script: list[Exception | RunError]) -> None:
+        self.script = script
 
     def facts(self) -> dict[str, Any]:
-        return Local().facts()
+        return facts()
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
         return {}
@@ -42,7 +45,7 @@ class Scripted(Device):
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
         return None
 
-    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
+    def execute(self, job: Job, files: JobFiles) -> Result:
         happens = self.script.pop(0)
         if isinstance(happens, Exception):
             raise happens
@@ -82,9 +85,9 @@ def run(built: Built, recipe: Recipe, tmp_path: Path) -> Callable[..., Verdict]:
 
     def judged(*script: Exception | RunError) -> Verdict:
         """One judgement, in which the device does exactly this."""
-        Scripted.script = list(script)
-        verdict = judge(built, recipe, Scripted(), store)
-        assert Scripted.script == []
+        link = Scripted(list(script))
+        verdict = judge(built, recipe, Local(), link, store)
+        assert link.script == []
         return verdict
 
     return judged

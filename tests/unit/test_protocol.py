@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edgeship.toolchain.artifact import Artifact, Quantization, Runtime, Tensor
-from edgeship.toolchain.errors import DataError
+from edgeship.toolchain.artifact import Artifact, Quantization, Runtime, Tensor, digest
+from edgeship.toolchain.errors import DataError, LineError
 from edgeship.toolchain.protocol import messages as protocol
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, dump
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +76,9 @@ def test_the_warm_up_stops_where_the_golden_series_says(case: dict[str, object])
     assert (len(taken), why) == (case["iterations"], case["warmup_stop"])
 
 
+VERIFY = Config(mode="verify")
+
+
 def artifact(inputs: list[Tensor], outputs: list[Tensor]) -> Artifact:
     return Artifact(
         format="litert",
@@ -97,12 +100,12 @@ def test_floats_are_quantized_into_what_the_artifact_stores_and_back(tmp_path: P
         [Tensor(name="y", dtype="int8", shape=(1, 4), quantization=scale)],
     )
     row = {"x": np.array([[0.0, 1.0, -0.74, 1000.0]], np.float32)}
-    job = make_job(quantized, tmp_path, tmp_path, [row], Config(mode="verify"))
+    job, _ = make_job(Load(quantized, tmp_path, [row]), VERIFY, tmp_path)
     stored = np.fromfile(tmp_path / job.cases[0][0].path, np.int8)
     assert job.cases[0][0].dtype == "int8"
     assert stored.tolist() == [-3, -1, -4, 127]
 
-    (tmp_path / "outputs.bin").write_bytes(stored.tobytes())
+    (tmp_path / (job.capture or "")).write_bytes(stored.tobytes())
     message = json.loads((GOLDEN / "result-error.json").read_text())
     message["runs"] = [{"index": 0, "outputs": [[{"name": "y", "dtype": "int8", "shape": [1, 4], "offset": 0}]]}]
     (answer,) = read_outputs(Result.model_validate(message), job, tmp_path, quantized)
@@ -112,10 +115,10 @@ def test_floats_are_quantized_into_what_the_artifact_stores_and_back(tmp_path: P
 
 def test_integers_are_cast_to_the_stored_type_unless_they_do_not_fit(tmp_path: Path) -> None:
     tokens = artifact([Tensor(name="ids", dtype="int32", shape=(1, 2))], [])
-    job = make_job(tokens, tmp_path, tmp_path, [{"ids": np.array([[1, 2]])}], Config(mode="verify"))
+    job, _ = make_job(Load(tokens, tmp_path, [{"ids": np.array([[1, 2]])}]), VERIFY, tmp_path)
     assert (tmp_path / job.cases[0][0].path).stat().st_size == 8
     with pytest.raises(DataError, match="4294967296 do not fit into int32"):
-        make_job(tokens, tmp_path, tmp_path, [{"ids": np.array([[1, 2**32]])}], Config(mode="verify"))
+        make_job(Load(tokens, tmp_path, [{"ids": np.array([[1, 2**32]])}]), VERIFY, tmp_path)
 
 
 def test_a_row_must_name_the_models_inputs_and_state_may_follow_from_the_first(tmp_path: Path) -> None:
@@ -125,11 +128,11 @@ def test_a_row_must_name_the_models_inputs_and_state_may_follow_from_the_first(t
     )
     frame, state = np.ones(2, np.float32), np.zeros(3, np.float32)
     with pytest.raises(DataError, match="sample 0 has inputs frame; the model takes frame, state"):
-        make_job(model, tmp_path, tmp_path, [{"frame": frame}], Config(mode="verify"))
+        make_job(Load(model, tmp_path, [{"frame": frame}]), VERIFY, tmp_path)
     rows = [{"state": state, "frame": frame}, {"frame": frame}]
-    job = make_job(model, tmp_path, tmp_path, rows, Config(mode="verify"), feedback={"next": "state"})
-    with pytest.raises(DataError, match="output 'nxt' to input 'state'"):
-        make_job(model, tmp_path, tmp_path, rows, Config(mode="verify"), feedback={"nxt": "state"})
+    job, _ = make_job(Load(model, tmp_path, rows, {"next": "state"}), VERIFY, tmp_path)
+    with pytest.raises(LineError, match="output 'nxt' to input 'state'"):
+        make_job(Load(model, tmp_path, rows, {"nxt": "state"}), VERIFY, tmp_path)
     assert [[tensor.name for tensor in case] for case in job.cases] == [["frame", "state"]] * 2
     assert job.outputs == ["out", "next"]
 
@@ -140,5 +143,29 @@ def test_state_that_changes_its_scale_on_the_way_is_refused(tmp_path: Path) -> N
         [Tensor(name="state", dtype="int8", shape=(1,), quantization=back)],
         [Tensor(name="next", dtype="int8", shape=(1,), quantization=out)],
     )
-    with pytest.raises(DataError, match="state 'state' leaves as int8"):
-        make_job(model, tmp_path, tmp_path, [{"state": np.zeros(1)}], Config(mode="verify"), feedback={"next": "state"})
+    with pytest.raises(LineError, match="state 'state' leaves as int8"):
+        make_job(Load(model, tmp_path, [{"state": np.zeros(1)}], {"next": "state"}), VERIFY, tmp_path)
+
+
+def test_a_jobs_files_have_the_same_places_on_every_device_and_new_places_for_new_contents(tmp_path: Path) -> None:
+    def places(name: str, value: float, weights: bytes) -> tuple[list[str], Job]:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "m.onnx").write_bytes(b"graph")
+        (folder / "m.onnx.data").write_bytes(weights)
+        model = artifact([Tensor(name="x", dtype="float32", shape=(1,))], []).model_copy(
+            update={"file": "m.onnx", "extra_files": ("m.onnx.data",), "sha256": digest(folder / "m.onnx")}
+        )
+        job, files = make_job(Load(model, folder, [{"x": np.full(1, value, np.float32)}]), VERIFY, folder)
+        assert [file.path for file in job.files] == list(files.sources)
+        assert [file.sha256 for file in job.files] == [digest(source) for source in files.sources.values()]
+        return [file.path for file in job.files], job
+
+    first, job = places("one", 1, b"weights")
+    assert job.artifact.path == first[0]
+    assert job.cases[0][0].path == first[2]
+    assert Path(first[0]).parent == Path(first[1]).parent, "external weights lie beside their graph"
+    assert not any(Path(path).is_absolute() or ".." in path for path in first)
+    assert places("two", 1, b"weights")[0] == first
+    assert places("three", 2, b"weights")[0][:2] == first[:2]
+    assert places("four", 1, b"others")[0][:2] != first[:2]

@@ -14,11 +14,11 @@ from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.commands.isolated import Reader
-from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import DataError, RecipeError
 from edgeship.toolchain.judge import verdict as verification
 from edgeship.toolchain.judge.verdict import Case, Verdict
 from edgeship.toolchain.measure import bench as benches
+from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import preflight
@@ -28,7 +28,14 @@ from edgeship.toolchain.samples import Array, load_samples
 
 
 def verify(
-    file: Path, against: str, data: str, inputs: list[str], weights: Path | None, spec: str | None, metric: str | None
+    file: Path,
+    against: str,
+    data: str,
+    inputs: list[str],
+    weights: Path | None,
+    spec: str | None,
+    metric: str | None,
+    device: Device,
 ) -> Verdict:
     """Judge a file against a model: the same checks as in a run, with the float model in the place of the program.
 
@@ -60,7 +67,8 @@ def verify(
             metric_name=evaluation.metric_name if evaluation else "",
             against_model_only=True,
         )
-        return verification.judge(artifact, file.parent, Local(), case)
+        with device.open() as link:
+            return verification.judge(artifact, file.parent, link, case)
 
 
 def _paired(arrays: dict[str, Array], tensors: tuple[Tensor, ...], what: str) -> dict[str, Array]:
@@ -96,7 +104,7 @@ def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, me
 
 
 def bench(
-    files: list[Path], inputs: list[str], threads: int, launches: int, seconds: float, quick: bool
+    files: list[Path], inputs: list[str], threads: int, launches: int, seconds: float, quick: bool, device: Device
 ) -> list[Result | str]:
     """Measure files beside each other, interleaved; a file that cannot be measured answers why."""
     given = [tables.input_table(text) for text in inputs]
@@ -109,7 +117,8 @@ def bench(
         samples = foreign.random_samples(artifact, {}, benches.CASES)
         subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
     protocol = benches.QUICK if quick else benches.Protocol(launches=launches, seconds=seconds)
-    answers = benches.measure(subjects, Local(), protocol)
+    with device.open() as link:
+        answers = benches.measure(subjects, link, protocol)
     return [answers[subject.name] for subject in subjects]
 
 

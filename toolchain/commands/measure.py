@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgeship.toolchain.build.lines import Built, Event
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import bench, history
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.recipe.plan import Recipe
@@ -26,6 +27,7 @@ class Session:
     """One run's measuring; `again` measures what has a measurement under these conditions, too."""
 
     recipe: Recipe
+    links: Mapping[str, Link]
     quick: bool
     again: bool
     store: Store
@@ -34,7 +36,7 @@ class Session:
 
     def add(self, built: Sequence[Built], rows: Mapping[str, ReportLine]) -> None:
         """Measure the lines and put what was found into the executions of their rows."""
-        for name in self.recipe.devices:
+        for name in self.links:
             executions = {
                 line.plan.name: next(e for e in rows[line.plan.name].executions if e.device == name) for line in built
             }
@@ -54,7 +56,7 @@ class Session:
                 continue
             samples = load_samples(line.comparison.samples).take(range(bench.CASES))
             subjects.append(Subject(line.plan.name, line.artifact, line.folder, samples, threads, batch))
-        past = history.Session(self.store, self.recipe.devices[name], protocol(self.recipe, self.quick), self.again)
+        past = history.Session(self.store, self.links[name], protocol(self.recipe, self.quick), self.again)
         answers = past.results(subjects, lambda line, n: self.tell(Event(line, "progress", f"launch {n + 1}")))
         for subject in subjects:
             answer, execution = answers[subject.name], executions[subject.name]

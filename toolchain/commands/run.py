@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from edgeship.toolchain.build.builder import Builder
 from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import measure
-from edgeship.toolchain.devices import local
+from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.errors import EXIT_LINE_FAILED, EXIT_OK
 from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.judge.verdict import Verdict
-from edgeship.toolchain.plugin import Device
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report.compare import compare
@@ -88,7 +89,7 @@ def run(
     """Run a recipe; a line that fails is recorded and the others go on.
 
     `here` names the worker families that run in this process (see edgeship.toolchain.commands.notebook). Raises
-    RecipeError and MissingError before work starts.
+    RecipeError, MissingError and, for a device that cannot be opened, DeviceError before work starts.
     """
     preflight.check(recipe)
     store = store or Store()
@@ -98,17 +99,20 @@ def run(
         on_event(event)
 
     seconds: dict[str, float] = {}
-    started = time.monotonic()
-    with pipeline.builder(recipe, store, keeper.log, tell, here) as builder:
-        lines = _build_and_verify(builder, recipe, keeper, tell)
-        peaks = builder.peak_bytes()
-    seconds["build and verify"] = time.monotonic() - started
-    rows = {line.plan.name: row(line, path) for line, path in lines}
-    if options.measure:
+    with contextlib.ExitStack() as leases:
+        links = {name: leases.enter_context(device.open()) for name, device in recipe.devices.items()}
+        machines = {name: link.facts() for name, link in links.items()}
         started = time.monotonic()
-        built = [line.built for line, _ in lines if isinstance(line, Judged)]
-        measure.Session(recipe, options.quick, options.remeasure, store, keeper, tell).add(built, rows)
-        seconds["measure"] = time.monotonic() - started
+        with pipeline.builder(recipe, store, keeper.log, tell, here) as builder:
+            lines = _build_and_verify(builder, recipe, links, keeper, tell)
+            peaks = builder.peak_bytes()
+        seconds["build and verify"] = time.monotonic() - started
+        rows = {line.plan.name: row(line, path) for line, path in lines}
+        if options.measure:
+            started = time.monotonic()
+            built = [line.built for line, _ in lines if isinstance(line, Judged)]
+            measure.Session(recipe, links, options.quick, options.remeasure, store, keeper, tell).add(built, rows)
+            seconds["measure"] = time.monotonic() - started
     compare(list(rows.values()))
     ended = [line for line, _ in lines]
     return Report(
@@ -120,8 +124,8 @@ def run(
         models=[ModelFacts(name=model.name) for model in recipe.models],
         variants=list(dict.fromkeys(plan.variant for plan in recipe.plans)),
         targets=list(dict.fromkeys(plan.target_name for plan in recipe.plans)),
-        devices={name: device.facts() for name, device in recipe.devices.items()},
-        host=local.Local().facts(),
+        devices=machines,
+        host=facts(),
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(measure.protocol(recipe, options.quick)),
         max_metric_drop=recipe.verify.max_metric_drop,
@@ -132,15 +136,20 @@ def run(
     )
 
 
-def _build_and_verify(builder: Builder, recipe: Recipe, keeper: Keeper, tell: OnEvent) -> list[tuple[Line, str | None]]:
+def _build_and_verify(
+    builder: Builder, recipe: Recipe, links: Mapping[str, Link], keeper: Keeper, tell: OnEvent
+) -> list[tuple[Line, str | None]]:
     """Every line in the recipe's order with the path of its file; verified while others are still built."""
     lines = max(1, len(recipe.plans))
     # each line waits in a thread for those of its devices
-    with ThreadPoolExecutor(lines) as waiting, ThreadPoolExecutor(lines * len(recipe.devices)) as trials:
+    with ThreadPoolExecutor(lines) as waiting, ThreadPoolExecutor(lines * len(links)) as trials:
+
+        def verdicts(line: Built) -> dict[str, Future[Verdict]]:
+            return {name: trials.submit(_verdict, line, name, link, builder, recipe) for name, link in links.items()}
+
         try:
             futures = {
-                line.plan.name: waiting.submit(_finished, line, builder, recipe, keeper, tell, trials)
-                for line in builder.build()
+                line.plan.name: waiting.submit(_finished, line, verdicts, keeper, tell) for line in builder.build()
             }
             return [futures[plan.name].result() for plan in recipe.plans]
         except BaseException:
@@ -150,14 +159,14 @@ def _build_and_verify(builder: Builder, recipe: Recipe, keeper: Keeper, tell: On
 
 
 def _finished(
-    built: Built | Stopped, builder: Builder, recipe: Recipe, keeper: Keeper, tell: OnEvent, trials: ThreadPoolExecutor
+    built: Built | Stopped, ask: Callable[[Built], dict[str, Future[Verdict]]], keeper: Keeper, tell: OnEvent
 ) -> tuple[Line, str | None]:
     """The verdicts of all devices on a line; a verification that breaks down stops it."""
     if isinstance(built, Stopped):
         return built, None
     path = keeper.artifact(built)
     tell(Event(built.plan.name, "progress", "verifying"))
-    asked = {name: trials.submit(_verdict, built, device, builder, recipe) for name, device in recipe.devices.items()}
+    asked = ask(built)
     try:
         verdicts = {name: trial.result() for name, trial in asked.items()}
     except Exception as error:
@@ -168,9 +177,9 @@ def _finished(
     return Judged(built, verdicts), path
 
 
-def _verdict(built: Built, device: Device, builder: Builder, recipe: Recipe) -> Verdict:
+def _verdict(built: Built, device: str, link: Link, builder: Builder, recipe: Recipe) -> Verdict:
     with builder.slots.hold(VERIFYING):
-        return judge(built, recipe, device, builder.store)
+        return judge(built, recipe, recipe.devices[device], link, builder.store)
 
 
 def _plan(plan: Plan, recipe: Recipe) -> dict[str, Any]:

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from edgeship.toolchain.api import (
     Agent,
     Artifact,
-    CrashError,
     Device,
     DeviceError,
-    DeviceFacts,
     Job,
-    MissingError,
+    JobFiles,
     Mode,
     Result,
     RuntimeInfo,
+    Shell,
+    Transport,
     missing_extra,
     runtime_info,
 )
 from edgeship.toolchain.devices.agents.python import facts
-
-LOG = "agent.log"
-HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
-"""CPU features (names of /proc/cpuinfo) that compute in half precision."""
 
 
 class Local(Device):
@@ -42,90 +40,81 @@ class Local(Device):
 
     pin_cpus: tuple[int, ...] = Field((), description="CPU numbers that agents may use; empty: all (Linux)")
 
+    @contextlib.contextmanager
+    def open(self) -> Iterator[LocalLink]:
+        """Never taken: runs on one host may verify beside each other."""
+        yield LocalLink(self.pin_cpus)
+
+
+class LocalLink(Shell):
+    """The folder of each launch is its own root: its inputs are there already, artifacts are brought as links."""
+
+    transport: Transport | None = "local"
+    python = sys.executable
+
+    def __init__(self, pin_cpus: tuple[int, ...] = ()) -> None:
+        super().__init__(tempfile.gettempdir())
+        self.pin_cpus = pin_cpus
+
     def facts(self) -> dict[str, Any]:
-        """The `device` part of bench-result/1."""
+        """Without a process."""
         return facts()
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """The machine, the agents' sources, the runtime's version and the CPUs."""
-        runtime = _known(artifact)
-        return {
-            "device": self.facts(),
-            "agents": [agent.version for agent in runtime.agents_on(_system())],
-            "runtime": _version(runtime),
-            "pin_cpus": self.pin_cpus,
-        }
+        """And the runtime's version here, and the CPUs."""
+        runtime = runtime_info(artifact.runtime.name)
+        here = {"runtime": _version(runtime) if runtime else "", "pin_cpus": self.pin_cpus}
+        return {**super().conditions(artifact), **here}
 
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """Why this host cannot execute the artifact in this mode, or None."""
-        runtime, backend = runtime_info(artifact.runtime.name), artifact.runtime.backend
-        if runtime is None:
-            return f"no agent on this host knows the runtime {artifact.runtime.name}"
-        if runtime.backends and backend not in runtime.backends:
-            return f"the {runtime.title} backend {backend} is not on this host"
-        if mode != "verify" and runtime.is_interpreted(_system()):
-            return (
-                f"{runtime.title} has no native runtime on this host: an interpreter shows its numbers, not its {mode}"
-            )
-        return None
+    def agent_for(self, runtime: RuntimeInfo, mode: Mode) -> tuple[Agent, Mapping[str, Path]]:
+        """MissingError with the install command when the runtime is not installed."""
+        if importlib.util.find_spec(runtime.package) is None:
+            raise missing_extra(runtime.extra, runtime.distribution)
+        return super().agent_for(runtime, mode)
 
-    def is_slow(self, artifact: Artifact) -> bool:
-        """An interpreter, and half precision emulated, take seconds for what a phone does in milliseconds."""
-        runtime = _known(artifact)
-        if runtime.emulates_half and artifact.dtypes.get("float16"):
-            return not HALF_ARITHMETIC & set(self.facts()["cpu"].get("features", []))
-        return runtime.slow_interpreter and runtime.is_interpreted(_system())
+    def execute(self, job: Job, files: JobFiles) -> Result:
+        """In the folder of the launch, which this machine has."""
+        here = copy.copy(self)
+        here.root = str(files.folder)
+        return Shell.execute(here, job, files)
 
-    def execute(self, artifact: Artifact, folder: Path, job: Job, work: Path) -> Result:
-        """Run one job in a fresh process; what it printed is in `work`/agent.log.
+    def put(self, source: Path, path: str) -> None:
+        """A link."""
+        place = Path(self.at(path))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(source.resolve())
 
-        The result may carry an error in runs[0]. Raises DeviceError when there is none: refused, died, past its
-        deadline, or not a result; MissingError when the runtime is not installed.
-        """
-        if reason := self.can_execute(artifact, job.config.mode):
-            raise DeviceError(reason, "choose another device or mode")
-        job_file, answer = work / "job.json", work / "result.json"
-        answer.unlink(missing_ok=True)
-        job.save(job_file)
-        command = [*command_for(_known(artifact)), str(job_file), str(answer)]
-        code = self._run(command, job, work / LOG)
-        if not answer.exists():
-            raise death(code, artifact, work / LOG)
-        try:
-            result = Result.load(answer)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise DeviceError(
-                f"the agent for {artifact.runtime.name} answered no valid bench-result/1: "
-                f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                f"see {work / LOG}",
-            ) from error
-        result.transport = "local"
-        result.device = DeviceFacts.model_validate(self.facts())
-        return result
+    def get(self, path: str, target: Path) -> bool:
+        """Moved: what is asked for once need not be copied."""
+        if not Path(self.at(path)).is_file():
+            return False
+        Path(self.at(path)).rename(target)
+        return True
 
-    def _run(self, command: list[str], job: Job, log: Path) -> int:
-        """The agent's exit code; the whole process group is killed at the deadline or when we are interrupted."""
-        threads = str(job.runtime.threads)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    def has(self, path: str) -> bool:
+        """Without a process."""
+        return Path(self.at(path)).exists()
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Nothing: the folder of a launch goes with it."""
+
+    def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
+        """In a process group of its own, killed whole at the deadline or when we are interrupted."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         with log.open("wb") as stream, self._pinned():
             process = subprocess.Popen(
                 command,
-                cwd=log.parent,
-                env=environment,
+                cwd=self.root,
+                env={**inherited, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         try:
-            return process.wait(timeout=job.deadline_ns / 1e9)
+            return process.wait(timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            raise DeviceError(
-                f"the agent for {job.runtime.name} did not finish within {job.deadline_ns / 1e9:g} s",
-                f"give the job a later deadline; see {log}",
-            ) from error
+            raise TimeoutError from error
         finally:
             if process.returncode is None:  # past its deadline, or we were interrupted
                 os.killpg(process.pid, signal.SIGKILL)
@@ -151,54 +140,9 @@ class Local(Device):
             os.sched_setaffinity(0, before)
 
 
-def command_for(runtime: RuntimeInfo) -> list[str]:
-    """What to start here, followed by the job's and the result's path: the preferred agent whose files can be had.
-
-    Raises MissingError with the install command when the runtime is not installed.
-    """
-    if importlib.util.find_spec(runtime.package) is None:
-        raise missing_extra(runtime.extra, runtime.distribution)
-    agents = runtime.agents_on(_system())
-    for agent in agents[:-1]:
-        with contextlib.suppress(MissingError):
-            return _command(agent)
-    return _command(agents[-1])
-
-
-def _command(agent: Agent) -> list[str]:
-    files = agent.files_for(facts()["cpu"]["arch"])
-    return agent.command(lambda name: str(files[name]), sys.executable)
-
-
-def _system() -> str:
-    system: str = facts()["os"]["name"]
-    return system
-
-
-def _known(artifact: Artifact) -> RuntimeInfo:
-    runtime = runtime_info(artifact.runtime.name)
-    if runtime is None:
-        raise DeviceError(f"no agent on this host knows the runtime {artifact.runtime.name}", "choose another device")
-    return runtime
-
-
 def _version(runtime: RuntimeInfo) -> str:
     """The installed version of a runtime, empty when it is not installed."""
     try:
         return version(runtime.distribution)
     except PackageNotFoundError:
         return ""
-
-
-CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-"""Signals that a process brings on itself."""
-
-
-def death(code: int, artifact: Artifact, log: Path) -> DeviceError:
-    """What to say of an agent that ended without a result: the signal and its last words."""
-    how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no result"
-    tail = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-    said = f"; it said last: {' | '.join(tail)}" if tail else ""
-    hint = "probably out of memory" if code == -signal.SIGKILL else f"see {log}"
-    kind = CrashError if -code in CRASHES else DeviceError
-    return kind(f"the agent for {artifact.runtime.name} {how}{said}", hint)

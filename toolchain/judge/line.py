@@ -12,6 +12,7 @@ from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.judge import verdict as verify
 from edgeship.toolchain.judge.verdict import Case, Verdict
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Device, Metric
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.samples import Array, load_samples
@@ -43,12 +44,12 @@ Line = Judged | Stopped
 """What becomes of a plan in the end."""
 
 
-def judge(built: Built, recipe: Recipe, device: Device, store: Store) -> Verdict:
-    """Judge a line on a device, or remember how the same artifact was judged on the same data before."""
-    key = _key(built, recipe, device, store)
+def judge(built: Built, recipe: Recipe, device: Device, link: Link, store: Store) -> Verdict:
+    """Judge a line over the link to a device, or remember how the same artifact was judged on the same data before."""
+    key = _key(built, recipe, device, link, store)
     if entry := store.get(key, VerdictRecord):
         return entry.record.verdict
-    verdict = verify.judge(built.artifact, built.folder, device, case_of(built, recipe))
+    verdict = verify.judge(built.artifact, built.folder, link, case_of(built, recipe))
     if verdict.lasting and not store.read_only:
         store.once(key, VerdictRecord, lambda folder: VerdictRecord(line=built.plan.name, verdict=verdict))
     return verdict
@@ -75,7 +76,7 @@ def case_of(built: Built, recipe: Recipe) -> Case:
     )
 
 
-def _key(built: Built, recipe: Recipe, device: Device, store: Store) -> str:
+def _key(built: Built, recipe: Recipe, device: Device, link: Link, store: Store) -> str:
     evaluation = built.plan.model.data.get("evaluation")
     return key_of(
         [
@@ -87,7 +88,7 @@ def _key(built: Built, recipe: Recipe, device: Device, store: Store) -> str:
             options_of(recipe.verify, recipe.base),
             _metric_key(evaluation.metric, recipe, store) if evaluation and evaluation.metric else None,
             keys.plugin_key(device, recipe.base),
-            device.conditions(built.artifact),
+            link.conditions(built.artifact),
             built.plan.changes_model,
         ]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact
+from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.judge import parity
 from edgeship.toolchain.judge.parity import Parity
-from edgeship.toolchain.plugin import Device, Metric
-from edgeship.toolchain.protocol.jobs import make_job, read_outputs
+from edgeship.toolchain.link import Link
+from edgeship.toolchain.plugin import Metric
+from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, QuantSpec
-from edgeship.toolchain.room import out_of_room
 from edgeship.toolchain.samples import Array, Samples
 
 VERSION = 5
@@ -110,17 +110,17 @@ class Case:
     """A file made elsewhere: `expected` is the float model's own answer, so quantization is allowed its loss."""
 
 
-def judge(artifact: Artifact, folder: Path, device: Device, case: Case) -> Verdict:
-    """Execute an artifact on a device and judge its outputs, its task metric and what is in the file."""
-    if reason := device.can_execute(artifact, "verify"):
+def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
+    """Execute an artifact over a link to a device and judge its outputs, its task metric and what is in the file."""
+    if reason := link.can_execute(artifact, "verify"):
         return Verdict(verdict="not-executed", reasons=(reason,), lasting=False)
     count = len(case.samples) if case.metric else len(next(iter(case.expected.values())))
-    first = min(count, case.slow_samples) if device.is_slow(artifact) else count
+    first = min(count, case.slow_samples) if link.is_slow(artifact) else count
     try:
         started = time.monotonic()
-        answers = _answers(artifact, folder, device, case, first)
+        answers = _answers(artifact, folder, link, case, first)
         if first < count and time.monotonic() - started < AFFORDABLE_S:
-            answers = _answers(artifact, folder, device, case, min(count, MORE_SAMPLES))
+            answers = _answers(artifact, folder, link, case, min(count, MORE_SAMPLES))
     except DeviceError as error:
         return Verdict(verdict="fail", reasons=(f"did not run: {error}",), lasting=False)
     if failure := answers.result.runs[0].error:
@@ -133,7 +133,7 @@ def judge(artifact: Artifact, folder: Path, device: Device, case: Case) -> Verdi
         return verdict
     extra, lasting = [*_resized_reasons(answers, case, verdict.threshold)], not answers.resized_crashed
     try:
-        extra += _stream_reasons(artifact, folder, device, case, verdict.threshold)
+        extra += _stream_reasons(artifact, folder, link, case, verdict.threshold)
     except DeviceError as error:
         extra.append(f"as a stream it did not run: {error}")
         lasting = False
@@ -155,21 +155,21 @@ class _Answers:
     """Whether the problem is the agent's end, not what the runtime said."""
 
 
-def _answers(artifact: Artifact, folder: Path, device: Device, case: Case, count: int) -> _Answers:
+def _answers(artifact: Artifact, folder: Path, link: Link, case: Case, count: int) -> _Answers:
     """Run the samples and, in the same launch, the one of another size; where that fails, the samples alone."""
     rows = _rows(case.samples, count)
     if case.resized is None or not _takes(artifact, case.resized[0]):
-        result, answers = execute(artifact, folder, device, rows)
+        result, answers = execute(artifact, folder, link, rows)
         return _Answers(result, _stacked(answers))
     try:
-        result, answers = execute(artifact, folder, device, [*rows, *_rows(case.resized[0], 1)])
+        result, answers = execute(artifact, folder, link, [*rows, *_rows(case.resized[0], 1)])
         problem = result.runs[0].error.message if result.runs[0].error else ""
         if not problem:
             return _Answers(result, _stacked(answers[:-1]), _stacked(answers[-1:]))
         crashed = False
     except CrashError as error:
         problem, crashed = str(error), True
-    result, answers = execute(artifact, folder, device, rows)
+    result, answers = execute(artifact, folder, link, rows)
     return _Answers(result, _stacked(answers), None, problem, crashed)
 
 
@@ -191,13 +191,13 @@ def _resized_reasons(answers: _Answers, case: Case, limits: Threshold) -> list[s
     return _apart("at another size of its dynamic dimensions", case.resized[1], answers.resized, limits)
 
 
-def _stream_reasons(artifact: Artifact, folder: Path, device: Device, case: Case, limits: Threshold) -> list[str]:
+def _stream_reasons(artifact: Artifact, folder: Path, link: Link, case: Case, limits: Threshold) -> list[str]:
     """The first samples again, each taking the state that the one before it answered."""
     if case.stream is None:
         return []
     steps = len(next(iter(case.stream.values())))
-    steps = min(steps, case.slow_samples) if device.is_slow(artifact) else steps
-    result, answers = execute(artifact, folder, device, _rows(case.samples, steps), case.feedback)
+    steps = min(steps, case.slow_samples) if link.is_slow(artifact) else steps
+    result, answers = execute(artifact, folder, link, _rows(case.samples, steps), case.feedback)
     if failure := result.runs[0].error:
         return [f"as a stream it did not run: {failure.message}"]
     expected = {name: array[:steps] for name, array in case.stream.items()}
@@ -215,7 +215,7 @@ def _apart(what: str, expected: dict[str, Array], actual: dict[str, Array], limi
 def execute(
     artifact: Artifact,
     folder: Path,
-    device: Device,
+    link: Link,
     rows: list[dict[str, Array]],
     feedback: dict[str, str] | None = None,
 ) -> tuple[Result, list[dict[str, Array]]]:
@@ -223,28 +223,12 @@ def execute(
 
     After a crash once more: it is the file's only when it comes again. DeviceError where it does.
     """
+    load = Load(artifact, folder, rows, feedback or {})
     try:
-        return _launched(artifact, folder, device, rows, feedback)
+        launched = launch(link, load, Config(mode="verify"))
     except CrashError:
-        return _launched(artifact, folder, device, rows, feedback)
-
-
-def _launched(
-    artifact: Artifact, folder: Path, device: Device, rows: list[dict[str, Array]], feedback: dict[str, str] | None
-) -> tuple[Result, list[dict[str, Array]]]:
-    with tempfile.TemporaryDirectory(prefix="edgeship-verify-") as name:
-        work = Path(name)
-        try:
-            job = make_job(artifact, folder, work, rows, Config(mode="verify"), feedback=feedback)
-            result = device.execute(artifact, folder, job, work)
-        except OSError as error:
-            if full := out_of_room(error, work):
-                raise DeviceError(str(full), full.hint) from error
-            raise
-        failure = result.runs[0].error
-        if failure and (full := out_of_room(RuntimeError(failure.message), work)):
-            raise DeviceError(str(full), full.hint)
-        return result, read_outputs(result, job, work, artifact)
+        launched = launch(link, load, Config(mode="verify"))
+    return launched.result, launched.outputs
 
 
 def _rows(samples: Samples, count: int) -> list[dict[str, Array]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ import numpy as np
 
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact
+from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import DeviceError
-from edgeship.toolchain.plugin import Device
-from edgeship.toolchain.protocol.jobs import make_job
+from edgeship.toolchain.link import Link
+from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Mode, Result, Run, Stop
 from edgeship.toolchain.samples import Array, Samples
 
@@ -81,7 +81,7 @@ class Subject:
 
 def measure(
     subjects: Sequence[Subject],
-    device: Device,
+    link: Link,
     protocol: Protocol,
     on_launch: Callable[[str, int], None] = lambda name, launch: None,
     seed: int = 0,
@@ -94,7 +94,7 @@ def measure(
     answers: dict[str, Result | str] = {}
     ready = []
     for subject in subjects:
-        if reason := device.can_execute(subject.artifact, "latency"):
+        if reason := link.can_execute(subject.artifact, "latency"):
             answers[subject.name] = reason
         else:
             ready.append(subject)
@@ -105,7 +105,7 @@ def measure(
                 continue  # it failed in an earlier round
             on_launch(subject.name, round_index)
             try:
-                result = _launch(subject, device, protocol, round_index == 0)
+                result = _launch(subject, link, protocol, round_index == 0)
             except DeviceError as error:
                 answers[subject.name] = str(error)
                 continue
@@ -113,7 +113,7 @@ def measure(
                 run.index, run.order = round_index, order
             order += 1
             answers[subject.name] = _merged(answers.get(subject.name), result, session, subject.name)
-    shared = is_shared_host(device)
+    shared = link.is_shared()
     for answer in answers.values():
         if isinstance(answer, Result):
             answer.validity = stats.validity(answer, shared)
@@ -129,32 +129,22 @@ def rounds(subjects: Sequence[Subject], count: int, seed: int) -> Iterator[list[
         yield order if index % 2 == 0 else order[::-1]
 
 
-def _launch(subject: Subject, device: Device, protocol: Protocol, with_memory: bool) -> Result:
+def _launch(subject: Subject, link: Link, protocol: Protocol, with_memory: bool) -> Result:
     """One process launch with timing; in the first round one more, for peak memory, in a pass of its own."""
-    timed = _execute(subject, device, protocol.config("latency", subject.batch))
+    timed = _execute(subject, link, protocol.config("latency", subject.batch))
     if with_memory:
         with contextlib.suppress(DeviceError):
-            memory = _execute(subject, device, protocol.config("memory", subject.batch))
+            memory = _execute(subject, link, protocol.config("memory", subject.batch))
             timed.runs[0].memory = memory.runs[0].memory
             if memory.runtime.planned_bytes is not None:
                 timed.runtime.planned_bytes = memory.runtime.planned_bytes
     return timed
 
 
-def _execute(subject: Subject, device: Device, config: Config) -> Result:
-    with tempfile.TemporaryDirectory(prefix="edgeship-bench-") as work:
-        rows = batched(subject.samples, subject.batch)
-        job = make_job(
-            subject.artifact,
-            subject.folder,
-            Path(work),
-            rows,
-            config,
-            threads=subject.threads,
-            capture=False,
-            options=subject.options,
-        )
-        result = device.execute(subject.artifact, subject.folder, job, Path(work))
+def _execute(subject: Subject, link: Link, config: Config) -> Result:
+    rows = batched(subject.samples, subject.batch)
+    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
+    result = launch(link, load, config, capture=False).result
     failed = next((run.error for run in result.runs if run.error), None)
     if failed:
         raise DeviceError(f"{failed.phase}: {failed.message}")
@@ -178,14 +168,3 @@ def _merged(before: Result | str | None, new: Result, session: str, name: str) -
         return new
     runs: list[Run] = [*before.runs, *new.runs]
     return before.model_copy(update={"runs": runs})
-
-
-def is_shared_host(device: Device) -> bool:
-    """Whether other work may run beside the measurement: a virtual machine, or a load above a quarter of the cores."""
-    facts = device.facts()
-    cores = int(facts.get("cpu", {}).get("cores", 1))
-    if "hypervisor" in facts.get("cpu", {}).get("features", []):
-        return True
-    with contextlib.suppress(OSError):
-        return float(Path("/proc/loadavg").read_text().split()[0]) > cores / 4
-    return False

@@ -12,9 +12,9 @@ import numpy as np
 
 from edgeship.toolchain import stats
 from edgeship.toolchain.build.store import Record, Store, key_of
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Protocol, Subject
-from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Result, dump
 
 FILE = "result.json"
@@ -34,7 +34,7 @@ class Session:
     """Measures what has no measurement under these conditions yet; `again` measures all."""
 
     store: Store
-    device: Device
+    link: Link
     protocol: Protocol
     again: bool = False
 
@@ -46,7 +46,7 @@ class Session:
                 if (result := self._latest(subject)) is not None:
                     known[subject.name] = result
         missing = [subject for subject in subjects if subject.name not in known]
-        fresh = bench.measure(missing, self.device, self.protocol, on_launch) if missing else {}
+        fresh = bench.measure(missing, self.link, self.protocol, on_launch) if missing else {}
         for subject in missing:
             if isinstance(answer := fresh[subject.name], Result):
                 self._append(subject, answer)
@@ -63,7 +63,7 @@ class Session:
                 subject.threads,
                 subject.batch,
                 subject.options,
-                self.device.conditions(subject.artifact),
+                self.link.conditions(subject.artifact),
             ]
         )
 

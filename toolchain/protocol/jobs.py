@@ -2,92 +2,137 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.artifact import Artifact, Tensor, digest, size_bytes
 from edgeship.toolchain.errors import DataError, LineError
-from edgeship.toolchain.protocol.messages import Config, Job, JobArtifact, JobRuntime, Result, TensorFile
+from edgeship.toolchain.link import JobFiles
+from edgeship.toolchain.protocol.messages import (
+    DEADLINE_NS,
+    Config,
+    Job,
+    JobArtifact,
+    JobFile,
+    JobRuntime,
+    Result,
+    TensorFile,
+)
 from edgeship.toolchain.samples import Array
 
 
-def write_cases(rows: list[dict[str, Array]], work: Path, name: str = "inputs.bin") -> list[list[TensorFile]]:
-    """Write the inputs of each case into one raw file in `work` and describe where they lie."""
-    cases: list[list[TensorFile]] = []
-    with (work / name).open("wb") as stream:
-        for row in rows:
-            case = []
-            for key, array in row.items():
-                data = np.ascontiguousarray(array)
-                case.append(
-                    TensorFile(
-                        name=key,
-                        dtype=str(data.dtype),
-                        shape=list(data.shape),
-                        path=name,
-                        offset=stream.tell(),
-                    )
-                )
-                stream.write(data.tobytes())
-            cases.append(case)
-    return cases
+@dataclass(frozen=True)
+class Load:
+    """What a launch executes: an artifact on rows of the model's own inputs by name.
+
+    Rows are float where the model is float; inputs that `feedback` (output name → input name) fills may be missing in
+    all rows but the first. `options` belong to the runtime (see apps/agents/python/agent.py).
+    """
+
+    artifact: Artifact
+    folder: Path
+    rows: Sequence[Mapping[str, Array]]
+    feedback: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def make_job(
-    artifact: Artifact,
-    folder: Path,
-    work: Path,
-    rows: list[dict[str, Array]],
-    config: Config,
-    threads: int = 1,
-    capture: bool = True,
-    feedback: dict[str, str] | None = None,
-    options: dict[str, Any] | None = None,
-    deadline_ns: int = 600_000_000_000,
-) -> Job:
-    """A job over an artifact in `folder`, its inputs written to `work`.
+    load: Load, config: Config, work: Path, capture: bool = True, deadline_ns: int = DEADLINE_NS
+) -> tuple[Job, JobFiles]:
+    """A job and its files, the inputs written into `work`; quantized here where the artifact stores them as integers.
 
-    `rows` are the model's own inputs by name (float where the model is float): where the artifact stores an input as
-    integers they are quantized here. Inputs that `feedback` fills may be missing in all rows but the first.
-    `options` belong to the runtime (see apps/agents/python/agent.py). Raises DataError when a row does not fit.
+    The paths in a job hold the digests of what they name, so that they are the same on every device and nothing is
+    brought there twice. Raises DataError when a row does not fit.
     """
-    feedback = feedback or {}
-    _check_feedback(artifact, feedback)
-    stored: list[dict[str, Array]] = []
-    for index, row in enumerate(rows):
-        full = {**{name: rows[0][name] for name in feedback.values() if name in rows[0]}, **row}
-        expected = [tensor.name for tensor in artifact.inputs]
-        if set(full) != set(expected):
-            raise DataError(
-                f"sample {index} has inputs {', '.join(full) or 'none'}; the model takes {', '.join(expected)}",
-                "name the data's arrays as the model's inputs",
-            )
-        stored.append({tensor.name: to_stored(full[tensor.name], tensor) for tensor in artifact.inputs})
-    return Job(
+    artifact = load.artifact
+    _check_feedback(artifact, load.feedback)
+    known = {artifact.file: artifact.sha256, **artifact.extra_sha256}
+    shipped = {name: known.get(name) or digest(load.folder / name) for name in (artifact.file, *artifact.extra_files)}
+    folder = parcel(shipped)
+    files = [_job_file(f"{folder}/{name}", load.folder / name, sha256) for name, sha256 in shipped.items()]
+    sources = {f"{folder}/{name}": load.folder / name for name in shipped}
+    cases, inputs = _write_cases(_stored_rows(load), work)
+    files.append(inputs)
+    sources[inputs.path] = work / inputs.path
+    job = Job(
         artifact=JobArtifact(
             format=artifact.format,
-            path=str((folder / artifact.file).resolve()),
+            path=f"{folder}/{artifact.file}",
             sha256=artifact.sha256,
             size=artifact.size_bytes,
         ),
         runtime=JobRuntime(
             name=artifact.runtime.name,
             backend=artifact.runtime.backend,
-            threads=threads,
-            options=options or {},
+            threads=load.threads,
+            options=dict(load.options),
         ),
+        files=files,
         config=config,
-        cases=write_cases(stored, work),
+        cases=cases,
         outputs=[tensor.name for tensor in artifact.outputs],
-        capture="outputs.bin" if capture else None,
-        feedback=feedback,
+        feedback=dict(load.feedback),
         deadline_ns=deadline_ns,
     )
+    job.capture = f"outputs-{job.id}.bin" if capture else None
+    return job, JobFiles(sources, work)
 
 
-def _check_feedback(artifact: Artifact, feedback: dict[str, str]) -> None:
+def parcel(digests: Mapping[str, str]) -> str:
+    """The folder that files of these names and digests lie in on a device, beside one another."""
+    text = json.dumps(sorted(digests.items()))
+    return f"files/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _stored_rows(load: Load) -> list[dict[str, Array]]:
+    """The rows as the artifact takes them, in its order."""
+    expected = [tensor.name for tensor in load.artifact.inputs]
+    stored = []
+    for index, row in enumerate(load.rows):
+        full = {**{name: load.rows[0][name] for name in load.feedback.values() if name in load.rows[0]}, **row}
+        if set(full) != set(expected):
+            raise DataError(
+                f"sample {index} has inputs {', '.join(full) or 'none'}; the model takes {', '.join(expected)}",
+                "name the data's arrays as the model's inputs",
+            )
+        stored.append({tensor.name: to_stored(full[tensor.name], tensor) for tensor in load.artifact.inputs})
+    return stored
+
+
+def _write_cases(rows: list[dict[str, Array]], work: Path) -> tuple[list[list[TensorFile]], JobFile]:
+    """Write the inputs of all cases into one raw file below `work`, and describe it and where in it they lie."""
+    cases: list[list[TensorFile]] = []
+    file = work / "inputs.bin"
+    with file.open("wb") as stream:
+        for row in rows:
+            case = []
+            for name, array in row.items():
+                data = np.ascontiguousarray(array)
+                shape, offset = list(data.shape), stream.tell()
+                case.append(TensorFile(name=name, dtype=str(data.dtype), shape=shape, path=file.name, offset=offset))
+                stream.write(data.tobytes())
+            cases.append(case)
+    sha256 = digest(file)
+    path = f"{parcel({file.name: sha256})}/{file.name}"
+    (work / path).parent.mkdir(parents=True, exist_ok=True)
+    file = file.rename(work / path)
+    for tensor in (tensor for case in cases for tensor in case):
+        tensor.path = path
+    return cases, _job_file(path, file, sha256)
+
+
+def _job_file(path: str, source: Path, sha256: str) -> JobFile:
+    return JobFile(path=path, sha256=sha256, size=size_bytes(source))
+
+
+def _check_feedback(artifact: Artifact, feedback: Mapping[str, str]) -> None:
     """Agents hand state back as it is stored, which is only right where both sides mean the same by a number."""
     inputs = {tensor.name: tensor for tensor in artifact.inputs}
     outputs = {tensor.name: tensor for tensor in artifact.outputs}
@@ -135,11 +180,11 @@ def to_real(array: Array, tensor: Tensor) -> Array:
     return real
 
 
-def read_outputs(result: Result, job: Job, work: Path, artifact: Artifact) -> list[dict[str, Array]]:
-    """The captured outputs of the first run, one dict per case in the model's order, dequantized."""
+def read_outputs(result: Result, job: Job, folder: Path, artifact: Artifact) -> list[dict[str, Array]]:
+    """The captured outputs of the first run in `folder`, one dict per case in the model's order, dequantized."""
     if job.capture is None or result.runs[0].outputs is None:
         return []
-    raw = (work / job.capture).read_bytes()
+    raw = (folder / job.capture).read_bytes()
     known = {tensor.name: tensor for tensor in artifact.outputs}
     cases = []
     for case in result.runs[0].outputs:

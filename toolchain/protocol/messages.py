@@ -36,6 +36,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")]
 """A format's or a runtime's, as its target declares it: the protocol knows no list of them."""
 
 
+Transport = Literal["local", "adb", "devicectl", "xctest", "ssh", "cdp", "serial", "cloud"]
+DEADLINE_NS = 600_000_000_000
+
+
 class Stop(Part):
     """When to stop a phase; adaptive warm-up ends early once two moving averages agree (see docs/measuring.md)."""
 
@@ -57,13 +61,24 @@ class TensorFile(Part):
 
 
 class JobArtifact(Part):
-    """The file to execute; `path` is relative to the job's folder or absolute."""
+    """The file to execute; `path` is relative to the job's folder."""
 
     format: Name
     path: str
     sha256: Sha256
     name: str = ""
     size: Bytes = 0
+
+
+class JobFile(Part):
+    """A file (or a folder, for formats that are folders) that must lie at `path` when the job is executed.
+
+    A folder's digest is taken over the sorted relative paths in it and their contents.
+    """
+
+    path: str
+    sha256: Sha256
+    size: Bytes
 
 
 class JobRuntime(Part):
@@ -106,12 +121,15 @@ class Job(Part):
     id: Uuid = Field(default_factory=lambda: str(uuid.uuid4()))
     artifact: JobArtifact
     runtime: JobRuntime
+    files: list[JobFile] = Field(
+        default_factory=list, description="for whoever brings them to the device; agents need not look"
+    )
     config: Config
     cases: list[list[TensorFile]] = Field(min_length=1)
     outputs: list[str] = Field(default_factory=list)
     capture: str | None = None
     feedback: dict[str, str] = Field(default_factory=dict)
-    deadline_ns: Ns = 600_000_000_000
+    deadline_ns: Ns = DEADLINE_NS
 
     def save(self, path: Path) -> None:
         """Write the JSON an agent reads; the job's folder is the file's."""
@@ -226,7 +244,7 @@ class Result(Part):
     created_at: Timestamp = Field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat())
     labels: dict[str, str] | None = None
     agent: Agent
-    transport: Literal["local", "adb", "devicectl", "xctest", "ssh", "cdp", "serial", "cloud"] | None = None
+    transport: Transport | None = None
     device: DeviceFacts
     artifact: ResultArtifact
     runtime: ResultRuntime

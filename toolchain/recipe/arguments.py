@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.plugin import Device
+from edgeship.toolchain.recipe.problems import Problems
+from edgeship.toolchain.recipe.tables import plugin_of
 
 # a pass list by its short name, for `convert --variant int8`
 SHORT_VARIANTS: dict[str, list[str]] = {
@@ -84,6 +88,22 @@ def data_table(data: str, samples: int | None = None) -> dict[str, Any]:
     if path.suffix in (".npz", ".npy", ".safetensors"):
         return {**table, "source": "arrays", "path": str(path.resolve())}
     raise RecipeError(f"{data}: not a kind of data edgeship reads by its path", "declare it in a recipe")
+
+
+def device_of(text: str) -> Device:
+    """A device by its name, or with options as a recipe's table has them: { device = 'NAME', OPTION = … }."""
+    table: dict[str, Any] = {"device": text}
+    if text.lstrip().startswith("{"):
+        try:
+            table = tomllib.loads(f"table = {text}")["table"]
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"--device {text}: {error}", "e.g. { device = 'local', pin_cpus = [0] }") from error
+    name = table.pop("device", None)
+    problems = Problems(Path.cwd())
+    made = plugin_of("devices", name, "--device", table, problems)
+    problems.raise_any("command line")
+    assert isinstance(made, Device)
+    return made
 
 
 def variant_tables(variants: list[str]) -> dict[str, list[Any]]:

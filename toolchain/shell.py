@@ -1,0 +1,237 @@
+"""Launch and collect: a device that runs commands, takes files and gives them back."""
+
+from __future__ import annotations
+
+import re
+import signal
+import tempfile
+import threading
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgeship.toolchain.artifact import Artifact, digest
+from edgeship.toolchain.errors import CrashError, DeviceError, MissingError
+from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.protocol.jobs import parcel
+from edgeship.toolchain.protocol.machine import DeviceFacts
+from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
+from edgeship.toolchain.registry import runtime_info
+from edgeship.toolchain.runtime import Agent, RuntimeInfo
+
+LOG = "agent.log"
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+"""Signals that a process brings on itself."""
+HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
+"""CPU features (names of /proc/cpuinfo) that compute in half precision."""
+NOTHING: Mapping[str, str] = {}
+QUESTION_S = 60.0
+"""How long a question about the machine may take."""
+
+
+class Shell(Link):
+    """A link that needs `run`, `put` and `get`; paths are relative to `root`, a folder on the device."""
+
+    transport: Transport | None = None
+    python: str = "python3"
+    """The Python there, for agents that need one."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._delivering = threading.Lock()
+
+    @abstractmethod
+    def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
+        """Run a command to its end, what it prints into `log` here; its exit code, or -signal.
+
+        TimeoutError when it is not done within `seconds`, and then it is ended with its children; DeviceError when the
+        device cannot be reached.
+        """
+
+    @abstractmethod
+    def put(self, source: Path, path: str) -> None:
+        """Bring a file (with its mode) or a folder there, making the folders above: what is there is whole."""
+
+    @abstractmethod
+    def get(self, path: str, target: Path) -> bool:
+        """Bring a file here; False when there is none."""
+
+    def has(self, path: str) -> bool:
+        """Whether a file or folder is there."""
+        return self._ask("test", "-e", self.at(path)) is not None
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files that may be there."""
+        self._ask("rm", "-f", *(self.at(path) for path in paths))
+
+    def at(self, path: str) -> str:
+        """The path on the device."""
+        return f"{self.root}/{path}"
+
+    def facts(self) -> dict[str, Any]:
+        """As the Python agent tells; asked once."""
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        from edgeship.toolchain.devices.agents.python import PYTHON
+
+        with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
+            log, answer = Path(work) / LOG, Path(work) / "facts.json"
+            command = [*self._command(PYTHON, PYTHON.files_for("")), "--facts", self.at(answer.name)]
+            code = self._ended("the agent", command, log, QUESTION_S)
+            if code or not self.get(answer.name, answer):
+                raise DeviceError(f"the device does not tell what it is (code {code}){_last_words(log)}", "see its log")
+            return DeviceFacts.model_validate_json(answer.read_bytes()).model_dump(exclude_none=True)
+
+    def conditions(self, artifact: Artifact) -> dict[str, Any]:
+        """The machine and the sources of the agents that may be taken."""
+        return {
+            "device": self.facts(),
+            "agents": [agent.version for agent in self.agents(known(artifact.runtime.name))],
+        }
+
+    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
+        """Asks what the target declares of the runtime."""
+        runtime, backend = runtime_info(artifact.runtime.name), artifact.runtime.backend
+        if runtime is None:
+            return f"no agent here knows the runtime {artifact.runtime.name}"
+        if runtime.backends and backend not in runtime.backends:
+            return f"the {runtime.title} backend {backend} is not here"
+        if mode != "verify" and runtime.is_interpreted(self._system):
+            return f"{runtime.title} has no native runtime here: an interpreter shows its numbers, not its {mode}"
+        if not any(mode in agent.modes for agent in self.agents(runtime)):
+            return f"no agent here does {mode} with {runtime.title}"
+        return None
+
+    def is_slow(self, artifact: Artifact) -> bool:
+        """An interpreter, and half precision emulated."""
+        runtime = known(artifact.runtime.name)
+        if runtime.emulates_half and artifact.dtypes.get("float16"):
+            return not HALF_ARITHMETIC & set(self.facts()["cpu"].get("features", []))
+        return runtime.slow_interpreter and runtime.is_interpreted(self._system)
+
+    def is_shared(self) -> bool:
+        """A virtual machine, or a load above a quarter of the cores."""
+        cpu = self.facts()["cpu"]
+        if "hypervisor" in cpu.get("features", []):
+            return True
+        load = self._ask("cat", "/proc/loadavg")
+        return load is not None and float(load.split()[0]) > cpu.get("cores", 1) / 4
+
+    def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
+        """Those that drive a runtime on this device, the preferred first."""
+        return runtime.agents_on(self._system)
+
+    def agent_for(self, runtime: RuntimeInfo, mode: Mode) -> tuple[Agent, Mapping[str, Path]]:
+        """The preferred agent whose files can be had for this device, and these; MissingError where there is none."""
+        problem = MissingError(f"no agent here does {mode} with {runtime.title}", "choose another device or mode")
+        for agent in self.agents(runtime):
+            if mode in agent.modes:
+                try:
+                    return agent, agent.files_for(self.facts()["cpu"]["arch"])
+                except MissingError as error:
+                    problem = error
+        raise problem
+
+    def execute(self, job: Job, files: JobFiles) -> Result:
+        """Bring there what is not there yet, run the agent, and bring back its result and the captured outputs."""
+        runtime = known(job.runtime.name)
+        agent, parts = self.agent_for(runtime, job.config.mode)
+        chosen = job.runtime.model_copy(update={"name": agent.runtimes[job.runtime.name]})
+        asked, answered = f"job-{job.id}.json", f"result-{job.id}.json"
+        log, result_file = files.folder / LOG, files.folder / "result.json"
+        for file in job.files:
+            self._deliver(files.sources[file.path], file.path)
+        job.model_copy(update={"runtime": chosen}).save(files.folder / "job.json")
+        self.put(files.folder / "job.json", asked)
+        try:
+            command = [*self._command(agent, parts), self.at(asked), self.at(answered)]
+            name = f"the agent for {runtime.title}"
+            code = self._ended(name, command, log, job.deadline_ns / 1e9, _threads(job.runtime.threads))
+            if not self.get(answered, result_file):
+                raise _death(code, runtime, log)
+            if job.capture:
+                self.get(job.capture, files.folder / job.capture)
+        finally:
+            self.remove([asked, answered, *([job.capture] if job.capture else [])])
+        return self._read(result_file, runtime, log)
+
+    def _read(self, file: Path, runtime: RuntimeInfo, log: Path) -> Result:
+        try:
+            result = Result.load(file)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise DeviceError(
+                f"the agent for {runtime.title} answered no valid bench-result/1: "
+                f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+                f"see {log}",
+            ) from error
+        result.transport = self.transport
+        result.device = DeviceFacts.model_validate(self.facts())
+        for run in result.runs:
+            if run.error:  # the same words wherever it ran
+                run.error.message = re.sub(rf"{re.escape(self.root)}/(files/\w+/)?", "", run.error.message)
+        return result
+
+    def _command(self, agent: Agent, parts: Mapping[str, Path]) -> list[str]:
+        """What starts an agent, its files brought there."""
+        folder = parcel({name: digest(path) for name, path in parts.items()})
+        for name, path in parts.items():
+            self._deliver(path, f"{folder}/{name}")
+        return agent.command(lambda name: self.at(f"{folder}/{name}"), self.python)
+
+    def _deliver(self, source: Path, path: str) -> None:
+        """Put what is not there yet: a path holds the digest of what it names."""
+        with self._delivering:
+            if not self.has(path):
+                self.put(source, path)
+
+    def _ended(
+        self, what: str, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str] = NOTHING
+    ) -> int:
+        try:
+            return self.run(command, log, seconds, environment)
+        except TimeoutError as error:
+            hint = f"give the job a later deadline; see {log}"
+            raise DeviceError(f"{what} did not finish within {seconds:g} s{_last_words(log)}", hint) from error
+
+    def _ask(self, *command: str) -> str | None:
+        """What a command prints; None when it fails."""
+        with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
+            log = Path(work) / LOG
+            return None if self._ended(command[0], command, log, QUESTION_S) else log.read_text(errors="replace")
+
+    @property
+    def _system(self) -> str:
+        system: str = self.facts()["os"]["name"]
+        return system
+
+
+def known(name: str) -> RuntimeInfo:
+    """What is known of a runtime; DeviceError when it is nothing."""
+    runtime = runtime_info(name)
+    if runtime is None:
+        raise DeviceError(f"no agent here knows the runtime {name}", "choose another device")
+    return runtime
+
+
+def _threads(count: int) -> dict[str, str]:
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(count))
+
+
+def _death(code: int, runtime: RuntimeInfo, log: Path) -> DeviceError:
+    """What to say of an agent that ended without a result: the signal and its last words."""
+    how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no result"
+    hint = "probably out of memory" if code == -signal.SIGKILL else f"see {log}"
+    kind = CrashError if -code in CRASHES else DeviceError
+    return kind(f"the agent for {runtime.title} {how}{_last_words(log)}", hint)
+
+
+def _last_words(log: Path) -> str:
+    tail = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
+    return f"; it said last: {' | '.join(tail)}" if tail else ""
