@@ -20,6 +20,7 @@ from edgeship.toolchain.errors import (
     missing_extra,
 )
 from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.model.culprit import conversion_error, first_line
 from edgeship.toolchain.model.program import export, folded
 from edgeship.toolchain.plugin import (
     Context,
@@ -97,9 +98,11 @@ __all__ = [
     "Transport",
     "UnsupportedError",
     "cache_root",
+    "conversion_error",
     "convert",
     "digest",
     "export",
+    "first_line",
     "folded",
     "load_callable",
     "load_samples",

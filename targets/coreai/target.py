@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,12 +14,12 @@ from edgeship.toolchain.api import (
     Artifact,
     Context,
     EdgeshipError,
-    ExportError,
     QuantSpec,
     Runtime,
     RuntimeInfo,
     Target,
     Tensor,
+    conversion_error,
     digest,
     export,
     folded,
@@ -61,14 +62,17 @@ class CoreAI(Target):
             module = program.module()
             rewrite_quantizers(module)
             program = export(module, context.example, signature)
+        names = [tensor.name for tensor in signature.inputs]
         try:
-            save_asset(program, [t.name for t in signature.inputs], [t.name for t in signature.outputs], asset)
+            save_asset(program, names, [tensor.name for tensor in signature.outputs], asset)
         except Exception as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-            raise ExportError(
-                f"coreai-torch cannot take the program: {first}",
-                "replace the operator it names, or leave this target out",
-            ) from error
+
+            def convert(cut: ExportedProgram) -> None:
+                outputs = [f"output_{index}" for index in range(len(cut.graph_signature.user_outputs))]
+                with tempfile.TemporaryDirectory() as folder:
+                    save_asset(cut, names, outputs, Path(folder) / "cut.aimodel")
+
+            raise conversion_error("coreai-torch", error, program, context, convert) from error
         found = read_asset(asset)
         return Artifact(
             format=self.format,

@@ -15,13 +15,12 @@ from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
     Context,
-    ExportError,
     QuantSpec,
     Runtime,
     RuntimeInfo,
-    Signature,
     Target,
     Tensor,
+    conversion_error,
     digest,
     folded,
     size_bytes,
@@ -69,7 +68,7 @@ class CoreML(Target):
         package = out / "model.mlpackage"
         if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
-        _convert(program, context.signature, self.precision, self.minimum_deployment_target, package)
+        _convert(program, context, self.precision, self.minimum_deployment_target, package)
         clean(package)
         spec, contents = read_spec(package).description, read_program(package)
         notes = []
@@ -98,11 +97,11 @@ def _stored(tensor: Tensor) -> Tensor:
     return tensor.model_copy(update={"dtype": STORED.get(tensor.dtype, tensor.dtype), "quantization": None})
 
 
-def _convert(program: ExportedProgram, signature: Signature, precision: str, oldest: str, package: Path) -> None:
+def _convert(program: ExportedProgram, context: Context, precision: str, oldest: str, package: Path) -> None:
     import numpy as np
     import torch
 
-    ct = coremltools()
+    ct, signature = coremltools(), context.signature
     take_int4_groups()
     dims = {
         name: ct.RangeDim(lower_bound=low, upper_bound=high, default=low, symbol=name)
@@ -121,7 +120,7 @@ def _convert(program: ExportedProgram, signature: Signature, precision: str, old
         for tensor in signature.outputs
     ]
 
-    def convert(decomposed: ExportedProgram) -> Any:
+    def converted(decomposed: ExportedProgram, outputs: list[Any] | None) -> Any:
         return ct.convert(
             decomposed,
             inputs=inputs,
@@ -131,23 +130,19 @@ def _convert(program: ExportedProgram, signature: Signature, precision: str, old
             skip_model_load=True,
         )
 
-    lossy = lossy_operators(program)
-    every: Any = torch.export.default_decompositions()
-    every.update(lossy)
-    try:
-        # linear, gelu, layer norm … stay whole: Core ML has operators for them
-        model = convert(program.run_decompositions(lossy))
-    except Exception as first:
+    def convert(program: ExportedProgram, outputs: list[Any] | None = None) -> Any:
+        lossy = lossy_operators(program)
+        every: Any = torch.export.default_decompositions()
+        every.update(lossy)
         try:
+            # linear, gelu, layer norm … stay whole: Core ML has operators for them
+            return converted(program.run_decompositions(lossy), outputs)
+        except Exception:
             # some operators only exist decomposed (new_ones in Hugging Face encoders)
-            model = convert(program.run_decompositions(every))
-        except Exception as second:
-            raise ExportError(
-                f"coremltools cannot take the program: {_line(second)} (with operators kept whole: {_line(first)})",
-                "replace the operator it names, or leave this target out",
-            ) from second
+            return converted(program.run_decompositions(every), outputs)
+
+    try:
+        model = convert(program, outputs)
+    except Exception as error:
+        raise conversion_error("coremltools", error, program, context, convert) from error
     model.save(str(package))
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

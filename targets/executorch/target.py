@@ -22,6 +22,7 @@ from edgeship.toolchain.api import (
     Runtime,
     RuntimeInfo,
     Target,
+    conversion_error,
     digest,
     folded,
     missing_extra,
@@ -80,7 +81,7 @@ class ExecuTorch(Target):
             notes.append(HALF_ARITHMETIC if half else FLOAT_ARITHMETIC)
             if half is None:
                 context.warn(FLOAT_ARITHMETIC)
-        manager = self._lower(program, context.spec)
+        manager = self._lower(program, context)
         placement = _placement(manager.exported_program().graph_module)
         file = out / FILE
         try:
@@ -111,13 +112,16 @@ class ExecuTorch(Target):
             },
         )
 
-    def _lower(self, program: ExportedProgram, spec: QuantSpec) -> Any:
+    def _lower(self, program: ExportedProgram, context: Context) -> Any:
         from edgeship.targets.executorch.upstream import lower
 
+        def convert(program: ExportedProgram) -> Any:
+            return lower(program, self._partitioners(context.spec))
+
         try:
-            return lower(program, self._partitioners(spec))
+            return convert(program)
         except Exception as error:
-            raise ExportError(f"ExecuTorch cannot lower the program: {_first(error)}", SEE_LOG) from error
+            raise conversion_error("ExecuTorch", error, program, context, convert) from error
 
     def _partitioners(self, spec: QuantSpec) -> list[Any]:
         if self.backend == "portable":

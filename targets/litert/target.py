@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -22,7 +23,9 @@ from edgeship.toolchain.api import (
     RuntimeInfo,
     Target,
     Tensor,
+    conversion_error,
     digest,
+    first_line,
     missing_extra,
     size_bytes,
 )
@@ -79,7 +82,7 @@ class LiteRT(Target):
             placement = upstream.placement(file)
         except RuntimeError as error:
             raise ExportError(
-                f"the runtime cannot load the file litert-torch made: {_first_line(error)}",
+                f"the runtime cannot load the file litert-torch made: {first_line(error)}",
                 "this is the converter's fault: change the operator it names",
             ) from error
         return Artifact(
@@ -99,22 +102,32 @@ class LiteRT(Target):
 
     def _model(self, program: ExportedProgram, context: Context) -> tuple[Any, tuple[str, ...]]:
         """The model, and what must be said of it."""
-        from edgeship.targets.litert.sizes import FixedSizeError, example_sizes, shapes
+        from edgeship.targets.litert.sizes import example_sizes, shapes
 
         signature = context.signature
-        if not signature.is_dynamic:
-            return self._convert(program, context, None), ()
+        fixed: list[tuple[int, ...]] | None = None
+        notes: tuple[str, ...] = ()
+        if signature.is_dynamic:
+            try:
+                return self._dynamic(program, context), ()
+            except MissingError:
+                raise
+            except Exception as error:  # the converter raises what it likes
+                sizes = example_sizes(signature, context.example)
+                fixed = shapes(signature, sizes)
+                told = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+                notes = (f"made for one size ({told}): {first_line(error)}",)
         try:
-            return self._dynamic(program, context), ()
-        except MissingError:
+            model = self._convert(program, context, fixed)
+        except EdgeshipError:
             raise
-        except (FixedSizeError, EdgeshipError) as error:
-            sizes = example_sizes(signature, context.example)
-            fixed = ", ".join(f"{name} = {size}" for name, size in sizes.items())
-            model = self._convert(program, context, shapes(signature, sizes))
-            note = f"made for one size ({fixed}): {error}"
+        except Exception as error:
+            raise conversion_error(
+                "litert-torch", error, program, context, lambda cut: self._content(cut, context, fixed)
+            ) from error
+        for note in notes:
             context.warn(f"LiteRT: {note}")
-            return model, (note,)
+        return model, notes
 
     def _dynamic(self, program: ExportedProgram, context: Context) -> Any:
         """One model for all sizes, seen to answer at another size what a file of that size does; FixedSizeError."""
@@ -130,12 +143,12 @@ class LiteRT(Target):
         try:
             answered = upstream.answers(upstream.write_flatbuffer(model), inputs)
         except (RuntimeError, ValueError) as error:
-            raise sizes.FixedSizeError(f"the runtime cannot resize the file: {_first_line(error)}") from error
+            raise sizes.FixedSizeError(f"the runtime cannot resize the file: {first_line(error)}") from error
         sizes.check_equal(expected, answered)
         return model
 
-    def _convert(self, program: ExportedProgram, context: Context, shapes: list[tuple[int, ...]] | None) -> Any:
-        """The program, its dynamic sizes fixed to `shapes` of the inputs, as a rewritten model."""
+    def _content(self, program: ExportedProgram, context: Context, shapes: Sequence[tuple[int, ...]] | None) -> bytes:
+        """What the converter makes of the program."""
         from edgeship.targets.litert.prepare import (
             broadcast_without_expanding,
             drop_dynamic_activations,
@@ -143,22 +156,24 @@ class LiteRT(Target):
             widen_float16_constants,
         )
 
-        signature, kind = context.signature, context.spec.kind
-        names = [tensor.name for tensor in signature.inputs]
         program = private_copy(program, shapes)
         broadcast_without_expanding(program)
-        if kind == "dynamic":
+        if context.spec.kind == "dynamic":
             drop_dynamic_activations(program)
         if str(context.spec) == "float16":
             widen_float16_constants(program)
+        names = [tensor.name for tensor in context.signature.inputs]
         try:
-            content = upstream.convert(program, names, strict=kind != "static" or FLOAT32 in context.spec.each)
+            strict = context.spec.kind != "static" or FLOAT32 in context.spec.each
+            return upstream.convert(program, names, strict=strict)
         except ImportError as error:
             raise missing_extra("litert", error.name or "litert-torch") from error
-        except Exception as error:
-            raise ExportError(
-                f"litert-torch cannot convert the program: {_first_line(error)}", "see the log for its full report"
-            ) from error
+
+    def _convert(self, program: ExportedProgram, context: Context, shapes: Sequence[tuple[int, ...]] | None) -> Any:
+        """The program, its dynamic sizes fixed to `shapes` of the inputs, as a rewritten model."""
+        signature, kind = context.signature, context.spec.kind
+        names = [tensor.name for tensor in signature.inputs]
+        content = self._content(program, context, shapes)
         model = upstream.read_flatbuffer(content)
         rewrites.rename_inputs_and_outputs(model, names, [tensor.name for tensor in signature.outputs])
         rewrites.shorten_tensor_names(model)
@@ -171,10 +186,6 @@ class LiteRT(Target):
         elif str(context.spec) == "float16":
             weights.store_constants_as_float16(model)
         return model
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _with_dimension_names(found: tuple[Tensor, ...], declared: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

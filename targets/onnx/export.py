@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgeship.targets.onnx.translations import translations
-from edgeship.toolchain.api import EdgeshipError, ExportError, Signature
+from edgeship.toolchain.api import Context, EdgeshipError, Signature, conversion_error
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -17,14 +17,14 @@ Table = Mapping[Any, Callable[..., Any]]
 """torch operator → onnxscript function, as torch.onnx.export takes it."""
 
 
-def to_onnx(program: ExportedProgram, signature: Signature, opset: int, custom: Table | None = None) -> ir.Model:
+def to_onnx(program: ExportedProgram, context: Context, opset: int, custom: Table | None = None) -> ir.Model:
     """Translate a folded program; inputs, outputs and dynamic dimensions get the signature's names.
 
     ExportError names the operator that has no translation.
     """
     import torch
 
-    try:
+    def convert(program: ExportedProgram) -> ir.Model:
         exported = torch.onnx.export(
             program,
             dynamo=True,
@@ -32,28 +32,23 @@ def to_onnx(program: ExportedProgram, signature: Signature, opset: int, custom: 
             custom_translation_table={**translations(opset), **(custom or {})},
             verbose=False,
         )
+        assert exported is not None
+        return exported.model
+
+    try:
+        model = convert(program)
     except EdgeshipError:
         raise
     except Exception as error:
-        raise _explain(error) from error
-    assert exported is not None
-    _name_tensors(exported.model, signature)
-    _name_dimensions(exported.model, signature)
-    return exported.model
+        raise conversion_error("torch.onnx", error, program, context, convert, _hint(error)) from error
+    _name_tensors(model, context.signature)
+    _name_dimensions(model, context.signature)
+    return model
 
 
-def _explain(error: Exception) -> ExportError:
-    text = str(error)
-    missing = re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", text)
-    if missing:
-        return ExportError(
-            f"ONNX has no operator for {missing[1]}", "write one and name it in the target's option custom_ops"
-        )
-    lines = [line for line in text.splitlines() if line.strip()]
-    return ExportError(
-        f"torch.onnx cannot take the program: {lines[0] if lines else type(error).__name__}",
-        "see the log for torch's full report",
-    )
+def _hint(error: Exception) -> str:
+    missing = "No ONNX function found for" in str(error)
+    return "write the operator and name it in the target's option custom_ops" if missing else ""
 
 
 def _name_tensors(model: ir.Model, signature: Signature) -> None:

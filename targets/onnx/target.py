@@ -98,7 +98,7 @@ class Onnx(Target):
 
         table = load_callable(self.custom_ops, Path.cwd())() if self.custom_ops else None
         integers = folded(program, context.signature, context.example)
-        model = to_onnx(integers, context.signature, self.opset, table)
+        model = to_onnx(integers, context, self.opset, table)
         applied = rewrite(model, context.spec, self.activations)
         metadata.keep_origins(model, out)
         metadata.normalize(model)
