@@ -139,13 +139,16 @@ def read_image(path: Path) -> Image:
 
 
 def from_timm(model: Any) -> Preprocess:
-    """What timm's own evaluation transform does for a model, or for the name of one."""
+    """What timm's own evaluation transform does for a model, for the name of one, or for its configuration."""
     try:
         import timm
         from timm.data import resolve_data_config
     except ImportError as error:
         raise missing_extra("vision", "timm") from error
-    config = timm.get_pretrained_cfg(model) if isinstance(model, str) else getattr(model, "pretrained_cfg", None)
+    if isinstance(model, str):
+        config = timm.get_pretrained_cfg(model)
+    else:
+        config = model if isinstance(model, dict) else getattr(model, "pretrained_cfg", None)
     if config is None:
         raise DataError(f"{model}: carries no timm configuration", "write the [preprocess] values out")
     values = resolve_data_config(pretrained_cfg=config if isinstance(config, dict) else config.to_dict())

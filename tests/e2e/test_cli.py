@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_files import TinyFiles
 from workplace import Workplace, recipe_text
@@ -50,18 +51,41 @@ def test_the_list_of_commands_cuts_no_sentence_and_names_the_exit_codes(tmp_path
         assert code in " ".join(said.split())
 
 
-def test_init_writes_a_recipe_that_check_takes_once_its_data_is_there(tmp_path: Path) -> None:
-    place = Workplace(tmp_path / "project", tmp_path / "cache")
-    done = place.edgeship("init", "own.toml", "--factory", "./model.py:build")
-    assert done.returncode == 0
+def test_init_writes_a_sample_that_runs_green_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    place = Workplace(tmp_path / "empty", tmp_path / "cache")
+    done = place.edgeship("init")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "next: edgeship check recipe.toml")
     assert json.loads((place.folder / "edgeship-recipe.schema.json").read_text())["type"] == "object"
-    assert place.edgeship("init", "own.toml").returncode == 2  # never overwritten
-    missing = place.edgeship("check", "own.toml")
-    assert (missing.returncode, "calibration.path: there is no" in missing.stderr) == (2, True)
-    (place.folder / "calibration").mkdir()
-    lines = place.json("check", "own.toml")
-    assert [line["line"] for line in lines][:2] == ["project-float-executorch", "project-float-onnx"]
-    assert all(line["unsupported"] is None for line in lines)
+    lines = place.json("check", "recipe.toml")
+    assert [line["line"] for line in lines][:2] == ["digits-float-executorch", "digits-float-onnx"]
+    report = place.json("run", "recipe.toml", "--quick", "--target", "onnx")
+    assert [(line["variant"], line["verdict"]) for line in report["lines"]] == [("float", "pass"), ("int8", "pass")]
+    assert all(line["executions"][0]["metric"]["artifact"] > 0.98 for line in report["lines"])
+    assert report["warnings"] == []
+    before = {path: path.read_bytes() for path in place.folder.glob("*.*")}
+    assert place.edgeship("init").returncode == 2  # never overwritten
+    assert before == {path: path.read_bytes() for path in place.folder.glob("*.*")}
+
+
+def test_init_for_a_model_writes_a_recipe_that_check_takes(tmp_path: Path) -> None:
+    place = Workplace(tmp_path / "project", tmp_path / "cache")
+    done = place.edgeship("init", "./model.py:build", "-o", "own.toml")
+    assert (done.returncode, "add --input input:SHAPE[:DTYPE]" in done.stderr) == (2, True)
+    done = place.edgeship("init", "own.toml")
+    assert (done.returncode, "edgeship init --output own.toml" in done.stderr) == (2, True)
+    assert not (place.folder / "own.toml").exists()
+    done = place.edgeship("init", "./model.py:build", "-o", "own.toml", "-i", "image:batch[1-8]x3x16x16")
+    assert done.returncode == 0, done.stderr
+    assert [line["line"] for line in place.json("check", "own.toml")] == [
+        f"model-float-{target}" for target in ("executorch", "onnx", "litert")
+    ]
+    assert 'factory = "./model.py:build"' in (place.folder / "own.toml").read_text()
+    done = place.edgeship("init", "torchvision.models:mobilenet_v3_small", "-o", "vision.toml")
+    assert done.returncode == 0, done.stderr
+    text = (place.folder / "vision.toml").read_text()
+    assert "shape = [1, 3, 224, 224]" in text  # as its weights' transform says
+    assert "torchvision's MobileNet_V3_Small_Weights" in text
 
 
 def test_a_wrong_recipe_names_every_problem_with_its_place_and_remedy(tmp_path: Path) -> None:
@@ -99,6 +123,15 @@ def test_a_wrong_recipe_names_every_problem_with_its_place_and_remedy(tmp_path: 
         (("convert", "./model.py:build", "-t", "onnx", "-i", "image"), "not NAME:SHAPE"),
         (("convert", "./model.py:build", "-t", "onnx", "-i", "image:1x3x16x16", "-v", "int7"), "short name"),
         (("convert", "./gone.py:build", "-t", "onnx", "-i", "image:1x3x16x16"), "gone.py"),
+        (("convert", "./model.py", "-t", "onnx", "-i", "image:1x3x16x16"), "write ./model.py:"),
+        (("convert", "./gone.py", "-t", "onnx", "-i", "image:1x3x16x16"), "'./gone.py' names no function"),
+        (("convert", "torchvision.models", "-t", "onnx", "-i", "x:1x3x16x16"), "names no function"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "-a", "n"), "not NAME=VALUE"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--metric", "top1"), "add --evaluation"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--name", "a/b"), "cannot be a name"),
+        (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--preprocess", "mean=0"), "holds any"),
+        (("run", "recipe.toml", "--target", "onxx"), "the recipe has no target onxx"),
+        (("run", "recipe.toml", "--variant", "int4"), "it has float, int8"),
         (("verify", "gone.onnx", "--against", "recipe.toml"), "there is no such file"),
     ],
 )
@@ -218,3 +251,67 @@ def test_convert_needs_no_recipe(place: Workplace) -> None:
         *("--calibration", "./data.py:images", "--no-measure"),
     )
     assert [(line["variant"], line["verdict"]) for line in report["lines"]] == [("float", "pass"), ("int8", "pass")]
+
+
+def photos(folder: Path) -> Path:
+    """A few pictures, as a phone has them."""
+    from PIL import Image
+
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(40):
+        small = Image.fromarray(random.integers(0, 256, (5, 4, 3), dtype=np.uint8))
+        small.resize((40, 50)).save(folder / f"{index}.{'png' if index % 2 else 'jpg'}")
+    return folder
+
+
+def test_convert_takes_a_folder_of_photos_and_saves_the_recipe_that_does_the_same(place: Workplace) -> None:
+    photos(place.folder / "photos")
+    command = ("convert", "./model.py:build", "-i", "image:1x3x16x16", "-t", "onnx", "-v", "float", "-v", "int8")
+    command = (*command, "--calibration", "./photos", "--no-measure")
+    done = place.edgeship(*command)
+    assert done.returncode == 2
+    assert "neither the command line nor the model says" in done.stderr
+    assert "--preprocess 'mean=[0.485, 0.456, 0.406]" in done.stderr
+    done = place.edgeship(*command, "--preprocess", "maen=0")
+    assert (done.returncode, "--preprocess: maen" in done.stderr) == (2, True)
+    said = ("--preprocess", "mean=0.5, std=0.25", "--name", "mine", "--save-recipe", "recipes/own.toml")
+    (place.folder / "recipes").mkdir()
+    done = place.edgeship(*command, *said)
+    assert done.returncode == 0, done.stderr
+    assert "note: preprocess: to the input's shape: mean=[0.5], std=[0.25], resize=16, crop=[16, 16]" in done.stderr
+    saved = place.folder / "recipes" / "own.toml"
+    assert 'path = "../photos"' in saved.read_text()
+    assert saved.read_text().startswith("# preprocess: to the input's shape")
+    first, second = place.json("report"), place.json("run", saved, "--no-measure")
+    assert second["name"] == "mine"
+    facts = ("variant", "target", "spec", "verdict", "executions")
+    assert [[line[key] for key in facts] for line in first["lines"]] == [
+        [line[key] for key in facts] for line in second["lines"]
+    ]
+    assert [line["artifact"]["sha256"] for line in first["lines"]] == [
+        line["artifact"]["sha256"] for line in second["lines"]
+    ]
+    done = place.edgeship(*command, *said)
+    assert (done.returncode, "there already" in done.stderr) == (2, True)
+    only = place.json("run", saved, "--no-measure", "--variant", "int8")
+    assert [line["variant"] for line in only["lines"]] == ["int8"]
+
+
+def test_convert_asks_the_model_how_it_wants_its_photos(place: Workplace) -> None:
+    (place.folder / "declared.py").write_text(
+        "from model import build as trained\n\n\n"
+        "def build(mean):\n"
+        "    net = trained()\n"
+        "    net.default_cfg = {'mean': (mean,) * 3, 'std': (0.25,) * 3, 'input_size': (3, 32, 32), 'crop_pct': 1.0}\n"
+        "    return net\n"
+    )
+    photos(place.folder / "own-photos")
+    done = place.edgeship(
+        *("convert", "./declared.py:build", "--argument", "mean=0.5", "-i", "image:1x3x16x16", "-t", "onnx"),
+        *("--evaluation", "./own-photos", "--no-measure"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "note: preprocess: timm's configuration: " in done.stderr
+    assert "mean=[0.5, 0.5, 0.5], std=[0.25, 0.25, 0.25]" in done.stderr
+    assert "crop=[16, 16]" in done.stderr

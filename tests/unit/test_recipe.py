@@ -10,7 +10,7 @@ from edgeship.toolchain.model.source import declared
 from edgeship.toolchain.recipe import plan
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe import schema as recipe_schema
-from edgeship.toolchain.recipe.arguments import input_table
+from edgeship.toolchain.recipe.arguments import input_tables
 
 GOOD = """
 [model]
@@ -275,7 +275,7 @@ def test_a_range_that_no_value_is_in_is_refused(bounds: str, message: str, tmp_p
 
 
 def test_an_input_on_the_command_line_may_say_its_range() -> None:
-    assert input_table("ids:1x8:int64[0-99]") == {
+    assert input_tables(["ids:1x8:int64[0-99]"])[0][0] == {
         "name": "ids",
         "shape": [1, 8],
         "dtype": "int64",
@@ -283,4 +283,4 @@ def test_an_input_on_the_command_line_may_say_its_range() -> None:
         "high": 99,
     }
     with pytest.raises(RecipeError, match="is no range"):
-        input_table("ids:1x8:int64[99]")
+        input_tables(["ids:1x8:int64[99]"])

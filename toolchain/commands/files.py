@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from edgeship.toolchain import quant
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import convert
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.commands.isolated import Reader
 from edgeship.toolchain.errors import DataError, RecipeError
@@ -23,19 +25,21 @@ from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe import read as recipe
-from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.samples import Array, load_samples
+
+LARGEST_DIM = 1024
+"""Up to where a file's dynamic dimension is taken to go: files do not say."""
 
 
 def verify(
     file: Path,
-    against: str,
-    data: str,
-    inputs: list[str],
-    weights: Path | None,
+    given: tables.ModelArguments,
+    data: str | None,
+    preprocess: str | None,
     spec: str | None,
     metric: str | None,
     device: Device,
+    on_note: Callable[[str], None],
 ) -> Verdict:
     """Judge a file against a model: the same checks as in a run, with the float model in the place of the program.
 
@@ -47,7 +51,16 @@ def verify(
             quant.parse(spec)
         except ValueError as error:
             raise RecipeError(str(error), "e.g. float32, w8a8-static, w8a8-dynamic, w8-weights") from error
-    made = _recipe(against, data, inputs or _inputs_of(artifact), weights, metric)
+    if given.model.endswith(".toml"):
+        made = recipe.read(Path(given.model))
+    else:
+        if not given.inputs:
+            given = replace(given, inputs=_inputs_of(artifact))
+        made, notes = convert.recipe_of(
+            given, ["torchscript"], ["float"], {"evaluation": data}, preprocess, metric, None
+        )
+        for note in notes:
+            on_note(note)
     preflight.check_sources(made)
     model = made.models[0]
     with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
@@ -84,32 +97,21 @@ def _paired(arrays: dict[str, Array], tensors: tuple[Tensor, ...], what: str) ->
 def _inputs_of(artifact: Artifact) -> list[str]:
     """--input texts from what the file says of itself."""
     return [
-        f"{t.name}:{'x'.join(str(s) for s in t.shape)}:{'float32' if t.quantization else t.dtype}"
+        f"{t.name}:{'x'.join(str(s) if isinstance(s, int) else f'{s}[1-{LARGEST_DIM}]' for s in t.shape)}"
+        f":{'float32' if t.quantization else t.dtype}"
         for t in artifact.inputs
     ]
-
-
-def _recipe(against: str, data: str, inputs: list[str], weights: Path | None, metric: str | None) -> Recipe:
-    if against.endswith(".toml"):
-        return recipe.read(Path(against))
-    base = Path.cwd()
-    raw: dict[str, Any] = {
-        "name": "model",
-        "model": tables.model_table(against, inputs, weights),
-        "targets": {"torchscript": {}},
-    }
-    if data:
-        raw["evaluation"] = {**tables.data_table(data), **({"metric": metric} if metric else {})}
-    return recipe.from_tables(raw, base, "command line", "model")
 
 
 def bench(
     files: list[Path], inputs: list[str], threads: int, launches: int, seconds: float, quick: bool, device: Device
 ) -> list[Result | str]:
     """Measure files beside each other, interleaved; a file that cannot be measured answers why."""
-    given = [tables.input_table(text) for text in inputs]
     with Reader() as reader:
         artifacts = [foreign.describe(file, reader) for file in files]
+    given = [
+        {key: table[key] for key in Tensor.model_fields if key in table} for table in tables.input_tables(inputs)[0]
+    ]
     subjects = []
     for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
         if given:

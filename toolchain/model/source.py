@@ -146,13 +146,14 @@ def load(source: ModelSource, base: Path) -> nn.Module:
     from edgeship.toolchain.model.program import flatten
 
     keywords = [value.name for value in source.inputs if value.keyword]
-    module = _from_program(source, base) if source.factory is None else _from_factory(source, base)
+    module = _from_program(source, base) if source.factory is None else from_factory(source, base)
     flat = flatten(module, len(source.inputs) - len(keywords), keywords)
     flat.training = False
     return flat
 
 
-def _from_factory(source: ModelSource, base: Path) -> nn.Module:
+def from_factory(source: ModelSource, base: Path) -> nn.Module:
+    """The factory's own module in eval mode, weights loaded; raises as `load` does."""
     import torch
 
     from edgeship.toolchain.model.weights import load_weights

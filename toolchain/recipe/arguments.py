@@ -1,16 +1,22 @@
-"""Recipes without a file: the tables that `convert`, `verify` and `init` make from their arguments."""
+"""Arguments of the command line as the tables of a recipe, for `convert`, `verify`, `bench` and `init`."""
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain import registry
+from edgeship.toolchain import outline, registry
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.plugin import Device
+from edgeship.toolchain.recipe import writer
 from edgeship.toolchain.recipe.problems import Problems
 from edgeship.toolchain.recipe.tables import plugin_of
+from edgeship.toolchain.references import source_file
 
 # a pass list by its short name, for `convert --variant int8`
 SHORT_VARIANTS: dict[str, list[str]] = {
@@ -20,74 +26,152 @@ SHORT_VARIANTS: dict[str, list[str]] = {
     "int8-dynamic": ["quantize-dynamic"],
     "int8-weights": ["quantize-weights"],
 }
+PROGRAM_SUFFIXES = (".pt2", ".pt", ".ts", ".pth", ".jit")
+LARGEST_SIZE = 2**31 - 1
+SIZE = re.compile(r"[0-9]{1,30}")
+RANGE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})\]")
+DIM = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\[([0-9]{1,30})-([0-9]{1,30})\]")
 
 
-def input_table(text: str) -> dict[str, Any]:
-    """`NAME:1x3x224x224[:dtype]` as an entry of model.inputs; a size may be a name with bounds, `batch[1-8]`.
+@dataclass(frozen=True)
+class ModelArguments:
+    """A model as the command line names it."""
+
+    model: str
+    inputs: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    weights: Path | None = None
+
+
+def input_tables(inputs: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
+    """`NAME:1x3x224x224[:dtype]` as entries of model.inputs, and model.dims from sizes like `batch[1-8]`.
 
     A dtype may have the values that are valid: `ids:1x128:int64[0-30521]`.
     """
-    name, _, rest = text.partition(":")
-    shape, _, dtype = rest.partition(":")
-    if not name or not rest:
-        raise RecipeError(f"--input {text!r}: not NAME:SHAPE[:DTYPE]", "e.g. --input image:1x3x224x224")
-    sizes = [int(size) if size.isdigit() else size for size in shape.split("x")] if shape else []
-    dtype, bracket, bounds = dtype.partition("[")
-    table: dict[str, Any] = {"name": name, "shape": sizes, "dtype": dtype or "float32"}
-    if bracket:
-        low, dash, high = bounds.removesuffix("]").partition("-")
-        if not dash or not low.isdigit() or not high.isdigit():
-            raise RecipeError(f"--input {text!r}: [{bounds} is no range", "e.g. --input 'ids:1x128:int64[0-30521]'")
-        table |= {"low": int(low), "high": int(high)}
-    return table
-
-
-def split_dims(inputs: list[dict[str, Any]]) -> dict[str, list[int]]:
-    """Take the bounds out of sizes like `batch[1-8]` in place and answer them as model.dims."""
+    tables: list[dict[str, Any]] = []
     dims: dict[str, list[int]] = {}
-    for table in inputs:
-        for axis, size in enumerate(table["shape"]):
-            if isinstance(size, str):
-                name, bracket, bounds = size.partition("[")
-                low, dash, high = bounds.rstrip("]").partition("-")
-                if not bracket or not dash or not low.isdigit() or not high.isdigit():
-                    raise RecipeError(
-                        f"--input {table['name']}: size {size!r} is neither a number nor a bounded name",
-                        "e.g. --input 'image:batch[1-8]x3x224x224'",
-                    )
-                table["shape"][axis] = name
-                dims[name] = [int(low), int(high)]
-    return dims
+    for text in inputs:
+        name, _, rest = text.partition(":")
+        shape, _, dtype = rest.partition(":")
+        if not name or not rest:
+            raise RecipeError(f"--input {text!r}: not NAME:SHAPE[:DTYPE]", "e.g. --input image:1x3x224x224")
+        sizes: list[int | str] = []
+        for size in _split(shape):
+            if SIZE.fullmatch(size):
+                sizes.append(_size(size, text))
+            elif found := DIM.fullmatch(size):
+                sizes.append(found[1])
+                dims[found[1]] = [_size(found[2], text), _size(found[3], text)]
+            else:
+                raise RecipeError(
+                    f"--input {text!r}: size {size!r} is neither a number nor a bounded name",
+                    f"e.g. --input '{name}:batch[1-8]x3x224x224'",
+                )
+        dtype, bracket, bounds = dtype.partition("[")
+        tables.append({"name": name, "shape": sizes, "dtype": dtype or "float32"})
+        if bracket:
+            tables[-1] |= _range(bounds, text)
+    return tables, dims
 
 
-def model_table(model: str, inputs: list[str], weights: Path | None = None) -> dict[str, Any]:
+def _range(bounds: str, argument: str) -> dict[str, int]:
+    """`0-30521]` as the smallest and largest valid value."""
+    found = RANGE.fullmatch(bounds)
+    if found is None:
+        raise RecipeError(f"--input {argument!r}: [{bounds} is no range", "e.g. --input 'ids:1x128:int64[0-30521]'")
+    return {"low": int(found[1]), "high": int(found[2])}
+
+
+def _split(shape: str) -> list[str]:
+    """`batch[1-8]x3` at the x between sizes: a name may hold an x of its own."""
+    return re.split(r"(?:(?<=[0-9\]])|(?<=^))x", shape) if shape else []
+
+
+def _size(text: str, argument: str) -> int:
+    if (size := int(text)) > LARGEST_SIZE:
+        raise RecipeError(f"--input {argument!r}: a size of {text} is too large", f"sizes go to {LARGEST_SIZE}")
+    return size
+
+
+def model_table(given: ModelArguments) -> dict[str, Any]:
     """[model] from a factory reference (`package.module:function`, `./file.py:function`) or a program file."""
-    tables = [input_table(text) for text in inputs]
-    if not tables:
+    table: dict[str, Any] = model_reference(given.model)
+    if given.arguments:
+        table["arguments"] = arguments_table(given.arguments)
+    if given.weights is not None:
+        table["weights"] = str(given.weights.resolve())
+    if not given.inputs:
         raise RecipeError("the model's inputs are not named", "add --input NAME:SHAPE[:DTYPE], once per input")
-    dims = split_dims(tables)
-    table: dict[str, Any] = {"inputs": tables, "dims": dims}
-    is_file = Path(model).suffix in (".pt2", ".pt", ".ts", ".pth", ".jit")
-    table["program" if is_file else "factory"] = str(Path(model).resolve()) if is_file else model
-    if weights is not None:
-        table["weights"] = str(weights.resolve())
+    inputs, dims = input_tables(given.inputs)
+    return {**table, "inputs": inputs, **({"dims": dims} if dims else {})}
+
+
+def model_reference(model: str) -> dict[str, Any]:
+    """The model as `factory` or `program`; RecipeError for what can be neither."""
+    path = Path(model)
+    if path.suffix in PROGRAM_SUFFIXES:
+        return {"program": str(path.resolve())}
+    if error := outline.fault(model, Path.cwd()):
+        raise error
+    file = source_file(model, Path.cwd())
+    return {"factory": model if file is None else f"{file}:{model.rpartition(':')[2]}"}
+
+
+def arguments_table(arguments: Sequence[str]) -> dict[str, Any]:
+    """`num_classes=10` as the factory's keyword arguments; values are TOML, and what is no TOML is a text."""
+    table: dict[str, Any] = {}
+    for text in arguments:
+        name, equals, given = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise RecipeError(f"--argument {text!r}: not NAME=VALUE", "e.g. --argument num_classes=10")
+        if name in table:
+            raise RecipeError(f"--argument {name} is given twice", "leave one out")
+        if given == "None":
+            raise RecipeError(
+                f"--argument {text!r}: a recipe has no None", "leave the argument out, or wrap the factory"
+            )
+        table[name] = toml_value({"True": "true", "False": "false"}.get(given, given))
     return table
 
 
-def data_table(data: str, samples: int | None = None) -> dict[str, Any]:
+def toml_value(text: str) -> Any:
+    """A TOML value, or the text itself where it is none: `10`, `true`, `[1, 2]`, `DEFAULT`."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):  # ValueError: of tomllib, and of integers with too many digits
+        return text
+    value = parsed["value"]
+    return value if len(parsed) == 1 and isinstance(value, bool | int | float | str | list | dict) else text
+
+
+def default_name(given: ModelArguments) -> str:
+    """What a run is called where nobody says: after the file, else after what the factory makes."""
+    where, colon, function = given.model.rpartition(":")
+    path = Path(where if colon else given.model)
+    made = arguments_table(given.arguments).get("model_name", function)
+    name = path.stem if path.suffix in (".py", *PROGRAM_SUFFIXES) or "/" in where else str(made)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
+
+
+def data_table(data: str) -> dict[str, Any]:
     """A data set from a path (by what lies there) or a function reference."""
-    table: dict[str, Any] = {} if samples is None else {"samples": samples}
     path = Path(data)
-    if ":" in data and not path.exists():
-        return {**table, "source": "python", "function": data}
-    if not path.exists():
-        raise RecipeError(f"{data}: there is no such file or folder", "name data, or a ./file.py:function")
     if path.is_dir():
         kind = "huggingface" if (path / "dataset_info.json").exists() else "image-folder"
-        return {**table, "source": kind, "path": str(path.resolve())}
+        return {"source": kind, "path": str(path.resolve())}
+    if not path.exists() and ":" not in data:
+        raise RecipeError(f"{data}: there is no such file or folder", "name data, or a ./file.py:function")
+    if not path.exists() or path.suffix == ".py":
+        if error := outline.fault(data, Path.cwd()):
+            raise error
+        file = source_file(data, Path.cwd())
+        return {"source": "python", "function": data if file is None else f"{file}:{data.rpartition(':')[2]}"}
     if path.suffix in (".npz", ".npy", ".safetensors"):
-        return {**table, "source": "arrays", "path": str(path.resolve())}
-    raise RecipeError(f"{data}: not a kind of data edgeship reads by its path", "declare it in a recipe")
+        return {"source": "arrays", "path": str(path.resolve())}
+    raise RecipeError(
+        f"{data}: not a kind of data edgeship reads by its path",
+        "name a folder of pictures, a .npz, .npy or .safetensors, or a ./file.py:function; others go into a recipe",
+    )
 
 
 def device_of(text: str) -> Device:
@@ -106,7 +190,46 @@ def device_of(text: str) -> Device:
     return made
 
 
-def variant_tables(variants: list[str]) -> dict[str, list[Any]]:
+def holds_pictures(table: dict[str, Any]) -> bool:
+    """Whether a data table's samples are pictures, which need preprocessing."""
+    if table["source"] == "huggingface":
+        try:
+            features = json.loads((Path(table["path"]) / "dataset_info.json").read_text()).get("features") or {}
+        except (OSError, ValueError):
+            return False  # reading it will say what is wrong
+        return any(isinstance(f, dict) and f.get("_type") == "Image" for f in features.values())
+    return bool(table["source"] == "image-folder")
+
+
+def preprocess_value(text: str) -> str | dict[str, Any]:
+    """`timm:NAME`, `torchvision:WEIGHTS`, or options: `mean=[0.5], std=[0.5]`, one number standing for a list."""
+    if "=" not in text:
+        if ":" in text:
+            return text
+        raise RecipeError(
+            f"--preprocess {text!r}: not preprocessing",
+            "write timm:NAME, torchvision:WEIGHTS, or options like 'mean=[0.5], std=[0.5]'",
+        )
+    inner = text.strip().removeprefix("{").removesuffix("}")
+    try:
+        options: dict[str, Any] = tomllib.loads(f"given = {{ {inner} }}")["given"]
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(
+            f"--preprocess {text!r}: {error}",
+            "e.g. --preprocess 'mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]'",
+        ) from error
+    return {
+        key: [item] if key in ("mean", "std") and isinstance(item, int | float) else item
+        for key, item in options.items()
+    }
+
+
+def options_text(options: dict[str, Any]) -> str:
+    """Options as --preprocess takes them."""
+    return ", ".join(f"{key}={writer.value(item)}" for key, item in options.items())
+
+
+def variant_tables(variants: Sequence[str]) -> dict[str, list[Any]]:
     """`int8` (a short name) or `NAME=pass,pass` as entries of [variants]."""
     tables: dict[str, list[Any]] = {}
     for text in variants:
@@ -121,55 +244,3 @@ def variant_tables(variants: list[str]) -> dict[str, list[Any]]:
                 f"one of {', '.join(SHORT_VARIANTS)}, or NAME=PASS,PASS with {', '.join(registry.names('passes'))}",
             )
     return tables
-
-
-PREPROCESS = "{ resize = 256, crop = [224, 224], mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] }"
-
-INIT = """# An edgeship recipe. `edgeship check` reads it, `edgeship run` does it.
-#:schema edgeship-recipe.schema.json
-name = "{name}"
-
-[model]
-factory = "{factory}"  # package.module:function or ./file.py:function
-{weights}inputs = [{{ name = "image", shape = ["batch", 3, 224, 224] }}]
-outputs = ["logits"]
-dims = {{ batch = [1, 8] }}  # dynamic dimensions: smallest and largest size
-
-# Representative inputs: quantization ranges come from them. Sources: {datasets}
-[calibration]
-source = "image-folder"
-path = "./calibration"
-preprocess = {preprocess}
-samples = 128
-select = "random"
-
-# What artifacts are judged on. Without it: calibration data, else flagged synthetic inputs.
-# [evaluation]
-# source = "image-folder"
-# path = "./evaluation"
-# preprocess = {preprocess}
-# metric = "top1"
-
-# A variant is a list of passes, done in order: {passes}
-[variants]
-float = []
-int8 = ["quantize-static"]
-
-# One table per runtime: {targets}
-[targets.executorch]
-[targets.onnx]
-[targets.litert]
-"""
-
-
-def init_text(name: str, factory: str, weights: str) -> str:
-    """The recipe that `edgeship init` writes."""
-    return INIT.format(
-        name=name,
-        factory=factory,
-        preprocess=PREPROCESS,
-        weights=f'weights = "{weights}"\n' if weights else "",
-        datasets=", ".join(registry.names("datasets")),
-        passes=", ".join(registry.names("passes")),
-        targets=", ".join(registry.names("targets")),
-    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Dataset, Device, Metric, ModulePass, ModuleToProgramPass, Need, Pass, Target
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
@@ -136,6 +138,22 @@ class Recipe:
     build: BuildOptions
     text: str
     warnings: tuple[str, ...] = field(default=())
+
+    def only(self, targets: Sequence[str], variants: Sequence[str]) -> Recipe:
+        """The lines of these targets and variants; none named: of all. RecipeError for a name it has not."""
+        for what, chosen, known in (
+            ("target", targets, [plan.target_name for plan in self.plans]),
+            ("variant", variants, [plan.variant for plan in self.plans]),
+        ):
+            if unknown := [name for name in chosen if name not in known]:
+                names = ", ".join(dict.fromkeys(known))
+                raise RecipeError(f"the recipe has no {what} {', '.join(unknown)}", f"it has {names}")
+        plans = tuple(
+            plan
+            for plan in self.plans
+            if (not targets or plan.target_name in targets) and (not variants or plan.variant in variants)
+        )
+        return replace(self, plans=plans)
 
 
 def options_of(plugin: BaseModel, base: Path) -> Any:

@@ -50,6 +50,11 @@ def print_error(message: str, hint: str = "") -> None:
         err.print(Text.assemble((" hint: ", "bold"), hint), soft_wrap=True)
 
 
+def print_note(message: str) -> None:
+    """What was decided without being asked, on standard error."""
+    err.print(Text.assemble(("note: ", "bold"), message), soft_wrap=True)
+
+
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str] = (), wraps: Sequence[str] = ()
 ) -> None:

@@ -1,0 +1,77 @@
+"""The `edgeship` command itself, and the options that several of its commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from edgeship.toolchain import __version__
+from edgeship.toolchain.errors import (
+    EXIT_DEVICE,
+    EXIT_LINE_FAILED,
+    EXIT_MISSING,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_USAGE,
+)
+
+EXIT_CODES = (
+    f"Exit codes: {EXIT_OK} fine, {EXIT_LINE_FAILED} a line failed or a verdict is bad, {EXIT_USAGE} the recipe or the "
+    f"command line is wrong, 3 inconclusive, {EXIT_MISSING} something is missing on this machine, {EXIT_DEVICE} a "
+    f"device failed, {EXIT_STOPPED} stopped by Ctrl-C."
+)
+
+
+class Command(TyperCommand):
+    """Writes what must be given as everybody does: `edgeship run [OPTIONS] RECIPE`, no braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words after the command's name."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+app = typer.Typer(
+    name="edgeship",
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+    help="Quantize a PyTorch model once, ship it to every edge runtime, and prove that every file computes the same.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe's .toml file.")]
+Inputs = Annotated[
+    list[str],
+    typer.Option("--input", "-i", metavar="NAME:SHAPE[:DTYPE]", help="One of the model's inputs, e.g. x:1x3x224x224."),
+]
+Weights = Annotated[Path | None, typer.Option(help="Weights: .safetensors or a checkpoint.")]
+Arguments = Annotated[
+    list[str],
+    typer.Option("--argument", "-a", metavar="NAME=VALUE", help="An argument of the factory, e.g. num_classes=10."),
+]
+PreprocessOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        metavar="TEXT",
+        help="Of pictures: 'mean=[…], std=[…]', timm:NAME, torchvision:WEIGHTS; else the model's own.",
+    ),
+]
+Measure = Annotated[bool, typer.Option(help="Measure latency and memory on this host.")]
+OnDevice = Annotated[str, typer.Option("--device", help="Where: a device's name, or { device = 'NAME', OPTION = … }.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly: figures compare within this run only.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Where run directories are made.")]
+
+
+@app.callback(invoke_without_command=True)
+def options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options of the command itself."""
+    if version:
+        typer.echo(f"edgeship {__version__}")
+        raise typer.Exit

@@ -1,0 +1,157 @@
+"""Commands that make files from a model: init, check, run, convert."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeship.toolchain.cli.app import (
+    Arguments,
+    Command,
+    Inputs,
+    Json,
+    Measure,
+    PreprocessOption,
+    Quick,
+    RecipePath,
+    Runs,
+    Weights,
+    app,
+)
+
+
+@app.command(cls=Command)
+def init(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Your model, as for `convert`; without: a working sample."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The recipe to write.")] = Path(
+        "recipe.toml"
+    ),
+    inputs: Inputs = [],  # noqa: B006
+    weights: Weights = None,
+    argument: Arguments = [],  # noqa: B006
+) -> None:
+    """Write a recipe to start from, and its JSON Schema for editors.
+
+    Without MODEL: a small trained model with its data, which `check` and `run` take as they are.
+    """
+    from edgeship.toolchain.commands import init as starter
+    from edgeship.toolchain.errors import RecipeError
+    from edgeship.toolchain.recipe.arguments import ModelArguments
+
+    if model is None:
+        if inputs or weights or argument:
+            raise RecipeError("--input, --weights and --argument belong to a model", "name it: edgeship init MODEL …")
+        written = starter.write_sample(output)
+    elif model.endswith(".toml"):
+        raise RecipeError(f"{model} is not a model", f"to write it say: edgeship init --output {model}")
+    else:
+        written = starter.write_for(output, ModelArguments(model, inputs, argument, weights))
+    typer.echo(f"wrote {', '.join(map(str, written))}\nnext: edgeship check {output}")
+
+
+@app.command(cls=Command)
+def check(recipe: RecipePath, as_json: Json = False) -> None:
+    """Check a recipe: all its errors at once, or its lines."""
+    from edgeship.toolchain.recipe import preflight
+    from edgeship.toolchain.recipe import read as recipes
+    from edgeship.toolchain.report import terminal as console
+
+    plan = recipes.read(recipe)
+    preflight.check(plan)
+    if as_json:
+        console.print_json([{"line": p.name, "spec": str(p.spec), "unsupported": p.unsupported} for p in plan.plans])
+        return
+    rows = [[p.model.name, p.variant, p.target_name, str(p.spec), p.unsupported or ""] for p in plan.plans]
+    console.print_table(["model", "variant", "target", "spec", "unsupported"], rows)
+    console.say(f"\n{recipe}: {console.count(len(plan.plans), 'line')}, no problems", "green")
+
+
+@app.command(cls=Command)
+def run(
+    recipe: RecipePath,
+    target: Annotated[list[str], typer.Option("--target", "-t", help="Only the lines of this target.")] = [],  # noqa: B006
+    variant: Annotated[list[str], typer.Option("--variant", "-v", help="Only the lines of this variant.")] = [],  # noqa: B006
+    quick: Quick = False,
+    measure: Measure = True,
+    remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what has a measurement.")] = False,
+    runs_folder: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Build, verify and measure a recipe's lines; report.
+
+    Ends in a table and the path of an HTML report. A line that fails is recorded and the others go on; a run that was
+    stopped is taken up where it was.
+    """
+    from edgeship.toolchain.commands.run import Options
+    from edgeship.toolchain.recipe import read as recipes
+
+    chosen = recipes.read(recipe).only(target, variant)
+    run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json)
+
+
+@app.command(cls=Command)
+def convert(
+    model: Annotated[str, typer.Argument(help="package.module:function, ./file.py:function, a .pt2 or a .pt")],
+    target: Annotated[list[str], typer.Option("--target", "-t", help="A runtime; see `edgeship targets`.")],
+    inputs: Inputs = [],  # noqa: B006
+    variant: Annotated[
+        list[str], typer.Option("--variant", "-v", help="float, fp16, int8, int8-dynamic …, or NAME=PASS,PASS.")
+    ] = ["float"],  # noqa: B006
+    weights: Weights = None,
+    argument: Arguments = [],  # noqa: B006
+    calibration: Annotated[str | None, typer.Option(help="Data for ranges: a path or ./file.py:function.")] = None,
+    evaluation: Annotated[str | None, typer.Option(help="Data to judge on: a path or ./file.py:function.")] = None,
+    preprocess: PreprocessOption = None,
+    metric: Annotated[str | None, typer.Option(help="Task metric on the evaluation data.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    save_recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the recipe that does the same, too.")
+    ] = None,
+    quick: Quick = False,
+    measure: Measure = True,
+    runs_folder: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Convert a model without a recipe: the same job as `run`.
+
+    e.g. edgeship convert ./model.py:build -i image:1x3x224x224 -t onnx -t litert -v int8 --calibration images.npz
+    """
+    from edgeship.toolchain.commands import convert as converting
+    from edgeship.toolchain.commands.run import Options
+    from edgeship.toolchain.recipe.arguments import ModelArguments
+    from edgeship.toolchain.report import terminal as console
+
+    given = ModelArguments(model, inputs, argument, weights)
+    data = {"calibration": calibration, "evaluation": evaluation}
+    recipe, notes = converting.recipe_of(given, target, variant, data, preprocess, metric, name)
+    for note in notes:
+        console.print_note(note)
+    if save_recipe is not None:
+        converting.save_recipe(recipe, save_recipe)
+        console.print_note(f"recipe: {save_recipe}")
+    run_and_show(recipe, Options(quick, measure), runs_folder, as_json)
+
+
+def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool) -> None:
+    """Run a checked recipe and show what came of it."""
+    from edgeship.toolchain.commands import run as runs
+    from edgeship.toolchain.report import html as reports
+    from edgeship.toolchain.report import terminal as console
+
+    started = time.monotonic()
+    with console.tracking() as tracker:
+        outcome = runs.run_into(runs_folder, recipe, options, tracker)
+    path = reports.write_html(outcome.report, outcome.folder.page)
+    if as_json:
+        console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    else:
+        console.print_report(outcome.report)
+        console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder.artifacts}")
+        console.say(f"report: {path}")
+    raise typer.Exit(runs.exit_code(outcome.report))

@@ -1,0 +1,86 @@
+"""Commands for files that are there: verify, bench, inspect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeship.toolchain.cli.app import Arguments, Command, Inputs, Json, OnDevice, PreprocessOption, Quick, Weights, app
+from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_LINE_FAILED
+
+
+@app.command(cls=Command)
+def verify(
+    file: Annotated[Path, typer.Argument(help="An artifact made anywhere.")],
+    against: Annotated[str, typer.Option(help="The model: a factory, a .pt2, or a recipe's .toml.")],
+    data: Annotated[str | None, typer.Option(help="Inputs to compare on: a path or ./file.py:function.")] = None,
+    preprocess: PreprocessOption = None,
+    inputs: Inputs = [],  # noqa: B006
+    weights: Weights = None,
+    argument: Arguments = [],  # noqa: B006
+    spec: Annotated[str | None, typer.Option(help="What the file should be, e.g. w8a8-static; else guessed.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Task metric on the data.")] = None,
+    device: OnDevice = "local",
+    as_json: Json = False,
+) -> None:
+    """Prove that a file computes what a model computes.
+
+    On data, through the file's real runtime, by the limits of `run`. Exit code 1 when it does not.
+    """
+    from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.recipe import arguments
+    from edgeship.toolchain.report import terminal as console
+
+    given = arguments.ModelArguments(against, inputs, argument, weights)
+    verdict = elsewhere.verify(
+        file, given, data, preprocess, spec, metric, arguments.device_of(device), console.print_note
+    )
+    if as_json:
+        console.print_json(verdict.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    else:
+        console.print_verdict(file, verdict)
+    if verdict.verdict == "fail":
+        raise typer.Exit(EXIT_LINE_FAILED)
+
+
+@app.command(cls=Command)
+def bench(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Artifacts to measure beside each other.")],
+    inputs: Inputs = [],  # noqa: B006
+    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
+    launches: Annotated[int, typer.Option(help="Process launches per file.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Measuring time per launch.")] = 10.0,
+    device: OnDevice = "local",
+    quick: Quick = False,
+    as_json: Json = False,
+) -> None:
+    """Measure files beside each other, no recipe needed."""
+    from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.recipe import arguments
+    from edgeship.toolchain.report import terminal as console
+
+    results = elsewhere.bench(files, inputs, threads, launches, seconds, quick, arguments.device_of(device))
+    if as_json:
+        console.print_json([result if isinstance(result, str) else elsewhere.as_dict(result) for result in results])
+    else:
+        console.print_bench(files, results)
+    if any(isinstance(result, str) for result in results):
+        raise typer.Exit(EXIT_DEVICE)
+
+
+@app.command(cls=Command)
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A .pte, .onnx, .tflite, .mlpackage, .aimodel, .pt, .ptl or .pt2.")],
+    as_json: Json = False,
+) -> None:
+    """Look into a file: inputs, operators, dtypes, size by layer."""
+    from edgeship.toolchain.commands import inspect as foreign
+    from edgeship.toolchain.report import terminal as console
+
+    about = foreign.inspect(file)
+    if as_json:
+        console.print_json(about)
+    else:
+        console.print_inspection(about)
