@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from edgeship.targets.torchscript import program_file
+from edgeship.targets.torchscript import harmless, program_file
 from edgeship.targets.torchscript.graph import compute_dtypes, constants, operators
 from edgeship.toolchain.api import EdgeshipError
 
@@ -48,6 +48,9 @@ def _script(path: Path) -> dict[str, Any]:
 def _program(path: Path) -> dict[str, Any]:
     try:
         program = program_file.read(path)
+    except harmless.Harmful as error:
+        hint = "export it again, from a model that you trust"
+        raise EdgeshipError(f"{path}: torch's loader would run what it says: {error}", hint) from error
     except (KeyError, ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
         raise EdgeshipError(f"{path}: is not a program torch can load ({error})", "export it again") from error
     moves = ("quantize", "_to_copy", "view", "permute", "reshape", "clone", "getitem", "expand", "slice", "sym_size")

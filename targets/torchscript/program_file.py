@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.torchscript import harmless
+
 # torch._export.serde.schema.ScalarType; tests/unit/test_upstream_torch.py compares them
 DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -42,8 +44,9 @@ class ProgramFile:
 
 
 def read(path: Path) -> ProgramFile:
-    """The first program of a .pt2 archive; KeyError, ValueError or zipfile.BadZipFile when it is damaged."""
+    """The first program of a .pt2 archive; KeyError, ValueError (Harmful) or BadZipFile when it is damaged."""
     with zipfile.ZipFile(path) as archive:
+        harmless.check(archive)
         names = archive.namelist()
         model = next((name for name in names if re.search(r"/models/[^/]+\.json$", name)), None)
         if model is None:

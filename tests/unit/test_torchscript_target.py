@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
+import pickle
 import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import models
 import numpy as np
 import pytest
 import torch
 
+from edgeship.targets.torchscript import harmless
 from edgeship.targets.torchscript.inspect import inspect_file
 from edgeship.targets.torchscript.target import TorchScript
 from edgeship.targets.torchscript.upstream import load_lite
@@ -185,20 +189,51 @@ def test_inspecting_reads_operators_dtypes_and_sizes(tmp_path: Path) -> None:
     assert found["operators"]["aten.conv2d.default"] == 3
 
 
-def test_a_program_is_read_without_running_what_it_says(tmp_path: Path) -> None:
-    """torch's loader evaluates the expressions of sizes: one of them may be anything."""
+class Ran:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("where", ["size", "guard", "sample inputs", "object"])
+def test_a_program_that_torch_s_loader_would_run_is_refused(where: str, tmp_path: Path) -> None:
+    """Its sizes and guards are evaluated, its pickles loaded with weights_only=False where they need it."""
     save(program(), tmp_path / "program.pt2")
     evil = f'__import__("pathlib").Path({str(tmp_path / "ran")!r}).touch()'
+    sampled = io.BytesIO()
+    torch.save((Ran(tmp_path / "ran"),), sampled)
     with zipfile.ZipFile(tmp_path / "program.pt2") as sound, zipfile.ZipFile(tmp_path / "evil.pt2", "w") as changed:
         for entry in sound.infolist():
             content = sound.read(entry)
-            if "/models/" in entry.filename:
-                size = json.dumps({"as_expr": {"expr_str": evil, "hint": None}})
-                content = content.replace(b'"sizes": [{"as_int": 1}', f'"sizes": [{size}'.encode())
-                assert b"__import__" in content
+            if "/models/" in entry.filename and where in ("size", "guard"):
+                told = json.loads(content)
+                values = told["graph_module"]["graph"]["tensor_values"]
+                if where == "size":
+                    next(iter(values.values()))["sizes"][:] = [{"as_expr": {"expr_str": evil, "hint": None}}]
+                else:
+                    told["guards_code"] = [evil]
+                content = json.dumps(told).encode()
             changed.writestr(entry.filename, content)
-    assert inspect_file(tmp_path / "evil.pt2")["inputs"][0]["shape"][0] == evil
+        if where == "sample inputs":
+            changed.writestr("program/data/sample_inputs/evil.pt", sampled.getvalue())
+        if where == "object":
+            changed.writestr("program/data/constants/opaque_obj_0", pickle.dumps(Ran(tmp_path / "ran")))
+    with pytest.raises(EdgeshipError, match="torch's loader would run what it says"):
+        inspect_file(tmp_path / "evil.pt2")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["Integer(", "S('open(1)')", "exit()", "a.__class__", "Symbol('s0').func('x')", "(lambda: 1)()", "'text'"]
+)
+def test_only_arithmetic_is_harmless(text: str) -> None:
+    assert not harmless._is_arithmetic(text)
+    assert harmless._is_arithmetic("FloorDiv(Mul(Integer(2), Symbol('s17', positive=True, integer=True)), 3) + s0")
+    assert harmless._is_arithmetic("L['y'].size()[0] == L['args'][0].size()[0]")
 
 
 def test_a_dynamic_size_of_a_program_is_named_by_its_symbol(tmp_path: Path) -> None:
