@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgeship.toolchain.artifact import Artifact
+    from edgeship.toolchain.protocol.files import JobFiles
     from edgeship.toolchain.protocol.messages import Job, Mode, Result
-
-
-@dataclass(frozen=True)
-class JobFiles:
-    """Where a job's files are on this machine."""
-
-    sources: Mapping[str, Path]
-    """Each of `job.files`, by its path there; an artifact may be a folder."""
-    folder: Path
-    """Takes what comes back: the captured outputs under their name in the job, and agent.log."""
 
 
 class Link(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ import pytest
 import torch
 from models import conv_net, digit_data, digit_net
 from torch.utils.data import DataLoader, TensorDataset
+from workplace import PROJECT, recipe_text
 
-from edgeship.toolchain.api import DataError, RecipeError, convert
+import edgeship
+from edgeship import convert
+from edgeship.toolchain.api import DataError, RecipeError
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +115,8 @@ def test_what_is_wrong_is_said_before_anything_runs(tmp_path: Path) -> None:
 SCRIPT = """
 import torch
 from torch import nn
-from edgeship.toolchain.api import convert
+import edgeship
+from edgeship import convert
 
 class Net(nn.Module):  # a class of __main__, as in a notebook: no worker can import it
     def __init__(self):
@@ -139,3 +144,14 @@ def test_it_works_for_a_class_of_main(how: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "[('onnx', 'pass', True), ('torchscript', 'pass', True)]"
+
+
+def test_a_recipe_runs_from_python_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.toml").write_text(recipe_text("torchscript"))
+    for name in ("model.py", "data.py"):
+        shutil.copy(PROJECT / name, tmp_path)
+    before = sorted(tmp_path.iterdir())
+    report = edgeship.run("recipe.toml", measure=False, store=edgeship.Store(tmp_path.with_name("cache")))
+    assert [(line.outcome, line.path and Path(line.path).is_file()) for line in report.lines] == [("pass", True)]
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "__pycache__"] == before

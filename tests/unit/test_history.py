@@ -13,9 +13,10 @@ from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.errors import DeviceError
-from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.measure.history import Session, thinned
+from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run
 from edgeship.toolchain.report.folder import RunFolder
 from edgeship.toolchain.samples import Samples

@@ -18,8 +18,9 @@ from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.judge.line import judge
 from edgeship.toolchain.judge.verdict import Verdict
-from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Signature
+from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run, RunError
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.recipe.read import from_tables

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import edgeship
+from edgeship import toolchain
 from edgeship.toolchain.build.store import key_of
 from edgeship.toolchain.plugin import Plugin, Target
 
 OWN = "edgeship"
-ROOT = Path(edgeship.__file__).resolve().parents[1]
+ROOT = Path(toolchain.__file__).resolve().parents[1]
 NOT_FOLLOWED = (
     # the face of edgeship, whose parts take part through the stages; and what decides when work is done, not how
     "edgeship.toolchain.api",
@@ -27,7 +27,7 @@ _STOPS = tuple(f"{name}." for name in NOT_FOLLOWED)
 def digest(*modules: str) -> str:
     """One digest over the files of these modules and of all they import; an installed edgeship's is its version."""
     if not _is_checkout() and all(module.partition(".")[0] == OWN for module in modules):
-        return edgeship.__version__
+        return toolchain.__version__
     return _digest(modules)
 
 

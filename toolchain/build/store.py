@@ -19,37 +19,16 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from edgeship.toolchain.artifact import digest
-from edgeship.toolchain.errors import LineError, RecipeError
+from edgeship.toolchain.cache import cache_limit_bytes, cache_root
+from edgeship.toolchain.errors import LineError
 from edgeship.toolchain.room import out_of_room
 
 ENTRY = "entry.json"
-DEFAULT_LIMIT_GB = 20.0
 
 
 def key_of(parts: Any) -> str:
     """SHA-256 of a JSON value in canonical form."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
-
-
-def default_root() -> Path:
-    """The cache folder: $EDGESHIP_CACHE, else the platform's own."""
-    if root := os.environ.get("EDGESHIP_CACHE"):
-        return Path(root)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("edgeship"))
-
-
-def default_limit_bytes() -> int:
-    """The cache's size limit: $EDGESHIP_CACHE_LIMIT_GB, else 20 GB."""
-    text = os.environ.get("EDGESHIP_CACHE_LIMIT_GB")
-    try:
-        limit = float(text) if text else DEFAULT_LIMIT_GB
-    except ValueError:
-        limit = -1.0
-    if limit < 0:
-        raise RecipeError(f"EDGESHIP_CACHE_LIMIT_GB={text}: is not a size", "a number of gigabytes, e.g. 5")
-    return int(limit * 1e9)
 
 
 class Record(BaseModel):
@@ -100,8 +79,8 @@ class Store:
     """Entries under `root`; any number of processes may use one root at once."""
 
     def __init__(self, root: Path | None = None, limit_bytes: int | None = None) -> None:
-        self.root = root or default_root()
-        self.limit_bytes = default_limit_bytes() if limit_bytes is None else limit_bytes
+        self.root = root or cache_root()
+        self.limit_bytes = cache_limit_bytes() if limit_bytes is None else limit_bytes
         try:
             for name in ("entries", "partial", "scratch", "locks", "facts"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)

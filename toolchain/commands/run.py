@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import edgeship
+from edgeship import toolchain
 from edgeship.toolchain import registry
 from edgeship.toolchain.build import builder as pipeline
 from edgeship.toolchain.build import keys
@@ -118,7 +118,7 @@ def run(
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        edgeship=edgeship.__version__,
+        edgeship=toolchain.__version__,
         quick=options.quick,
         measured=options.measure,
         models=[ModelFacts(name=model.name) for model in recipe.models],

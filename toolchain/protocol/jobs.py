@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeship.toolchain.artifact import Artifact, Tensor, digest, size_bytes
 from edgeship.toolchain.errors import DataError, LineError
-from edgeship.toolchain.link import JobFiles
+from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.messages import (
     DEADLINE_NS,
     Config,

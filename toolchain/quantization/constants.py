@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from edgeship.toolchain.api import FLOAT32, QuantSpec
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
 
 if TYPE_CHECKING:
     import torch

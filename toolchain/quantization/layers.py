@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgeship.toolchain.api import FLOAT32, EdgeshipError, QuantSpec
+from edgeship.toolchain.errors import EdgeshipError
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node

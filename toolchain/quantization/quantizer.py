@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.api import FLOAT32, missing_extra
+from edgeship.toolchain.errors import missing_extra
+from edgeship.toolchain.quant import FLOAT32
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node

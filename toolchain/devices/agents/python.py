@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import runpy
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import edgeship
 from edgeship.toolchain.api import MissingError, python_agent
 
 
 def agents_folder() -> Path:
     """apps/agents of a checkout or of the installed package."""
-    folder = Path(edgeship.__file__).parent / "apps" / "agents"
+    folder = Path(str(files("edgeship") / "apps" / "agents"))
     if not (folder / "python" / "agent.py").is_file():
         raise MissingError("the agents' sources are missing from this installation", "reinstall edgeship")
     return folder

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from edgeship.toolchain.artifact import Artifact, digest
 from edgeship.toolchain.errors import CrashError, DeviceError, MissingError
-from edgeship.toolchain.link import JobFiles, Link
+from edgeship.toolchain.link import Link
+from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.jobs import parcel
 from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
