@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -130,6 +131,12 @@ def test_a_wrong_recipe_names_every_problem_with_its_place_and_remedy(tmp_path: 
         (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--metric", "top1"), "add --evaluation"),
         (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--name", "a/b"), "cannot be a name"),
         (("convert", "./model.py:build", "-t", "onnx", "-i", "x:1x3x16x16", "--preprocess", "mean=0"), "holds any"),
+        (
+            ("bench", "model.py", "--threads", "-1", "--seconds", "nan"),
+            "bench.seconds: Input should be a finite number",
+        ),
+        (("bench", "model.py", "--size", "batch"), "not NAME=SIZE"),
+        (("inspect", os.fsdecode(b"caf\xe9.onnx")), "is not UTF-8"),
         (("run", "recipe.toml", "--target", "onxx"), "the recipe has no target onxx"),
         (("run", "recipe.toml", "--variant", "int4"), "it has float, int8"),
         (("verify", "gone.onnx", "--against", "recipe.toml"), "there is no such file"),
@@ -207,6 +214,11 @@ def test_bench_measures_files_beside_each_other(place: Workplace) -> None:
     assert all(result["summary"]["latency_ns"]["p50"] > 0 for result in results)
     said = place.edgeship("bench", files[0], "--quick").stdout
     assert said.splitlines()[0].split()[:3] == ["file", "p50", "ms"]
+    assert "inputs: image 1x3x16x16" in said
+    four = place.edgeship("bench", files[0], "--quick", "--size", "batch=4")
+    assert "inputs: image 4x3x16x16" in four.stdout
+    done = place.edgeship("bench", files[0], "--quick", "--size", "width=4")
+    assert (done.returncode, "they have batch" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

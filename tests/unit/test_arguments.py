@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeship.toolchain.errors import RecipeError
-from edgeship.toolchain.recipe import arguments
+from edgeship.toolchain.recipe import arguments, data_arguments
 from edgeship.toolchain.recipe.arguments import ModelArguments
 
 
@@ -27,7 +27,7 @@ def test_inputs_carry_shape_dtype_and_dynamic_dimensions_with_their_bounds() -> 
         ("image", "not NAME:SHAPE"), (":1x3", "not NAME:SHAPE"), ("x:", "not NAME:SHAPE"),
         ("x:1x-3", "size '-3' is neither"), ("x:1x²", "size '²' is neither"), ("x:batchx3", "neither a number nor"),
         ("x:batch[1-]x3", "neither a number nor"), ("x:1x99999999999", "too large"), ("x:1x" + "9" * 5000, "neither"),
-        ("x:b[1-99999999999]", "too large"),
+        ("x:b[1-99999999999]", "too large"), ("x:1x65536x65536", "values"),
     ],
 )  # fmt: skip
 def test_a_wrong_input_is_one_error(text: str, said: str) -> None:
@@ -67,7 +67,7 @@ def test_a_model_without_a_function_names_those_it_may_mean(tmp_path: Path, monk
         arguments.model_reference("torchvision.models")
     assert "package.module:function" in caught.value.hint
     with pytest.raises(RecipeError, match="names no function"):
-        arguments.data_table("net.py")
+        data_arguments.data_table("net.py")
     assert arguments.model_reference("net.py:build") == {"factory": f"{tmp_path}/net.py:build"}
     assert arguments.model_reference("timm:create_model") == {"factory": "timm:create_model"}
     assert arguments.model_reference("net.pt2") == {"program": f"{tmp_path}/net.pt2"}
@@ -87,23 +87,34 @@ def test_a_run_is_called_after_its_model(given: ModelArguments, name: str) -> No
 
 
 def test_preprocessing_is_a_name_or_options(tmp_path: Path) -> None:
-    assert arguments.preprocess_value("timm:resnet18") == "timm:resnet18"
+    assert data_arguments.preprocess_value("timm:resnet18") == "timm:resnet18"
     options = {"mean": [0.5], "std": [0.5, 0.5, 0.5], "resize": 20}
     for text in ("mean=0.5, std=[0.5, 0.5, 0.5], resize=20", "{mean=0.5, std=[0.5, 0.5, 0.5], resize=20}"):
-        assert arguments.preprocess_value(text) == options
+        assert data_arguments.preprocess_value(text) == options
     for text in ("imagenet", "mean=0,", "mean"):
         with pytest.raises(RecipeError, match="--preprocess"):
-            arguments.preprocess_value(text)
-    assert tomllib.loads(f"a = {{ {arguments.options_text(options)} }}")["a"] == options
+            data_arguments.preprocess_value(text)
+    assert tomllib.loads(f"a = {{ {data_arguments.options_text(options)} }}")["a"] == options
 
 
 def test_only_pictures_need_preprocessing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.py").write_text("def images(): ...\n")
     (tmp_path / "photos").mkdir()
-    assert arguments.holds_pictures(arguments.data_table(str(tmp_path / "photos")))
-    assert not arguments.holds_pictures(arguments.data_table("./data.py:images"))
+    assert data_arguments.holds_pictures(data_arguments.data_table(str(tmp_path / "photos")))
+    assert not data_arguments.holds_pictures(data_arguments.data_table("./data.py:images"))
     for kind, pictures in (("Image", True), ("Value", False)):
         features = {"features": {"img": {"_type": kind}}}
         (tmp_path / "photos" / "dataset_info.json").write_text(json.dumps(features))
-        assert arguments.holds_pictures(arguments.data_table(str(tmp_path / "photos"))) == pictures
+        assert data_arguments.holds_pictures(data_arguments.data_table(str(tmp_path / "photos"))) == pictures
+
+
+def test_options_of_bench_have_the_limits_of_a_recipe() -> None:
+    assert arguments.bench_options(2, 3, 0.5).threads == (2,)
+    for wrong in ((-1, 1, 1.0), (10**9, 1, 1.0), (1, 0, 1.0), (1, 1, -1.0), (1, 1, float("nan")), (1, 1, 1e9)):
+        with pytest.raises(RecipeError, match=r"bench\."):
+            arguments.bench_options(*wrong)
+    assert arguments.sizes_table(["batch=4", "seq=16"]) == {"batch": 4, "seq": 16}
+    for text in ("batch", "batch=0", "=4", "batch=-1", "batch=99999999999"):
+        with pytest.raises(RecipeError, match="--size"):
+            arguments.sizes_table([text])

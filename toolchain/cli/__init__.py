@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeship.toolchain.cli import build, files, show
 from edgeship.toolchain.cli.app import app
-from edgeship.toolchain.errors import EXIT_MISSING, EXIT_STOPPED, EdgeshipError
+from edgeship.toolchain.errors import EXIT_MISSING, EXIT_STOPPED, EdgeshipError, RecipeError
 
 __all__ = ["app", "build", "files", "main", "show"]
 
@@ -15,6 +15,7 @@ def main() -> None:
     import sys
 
     try:
+        _check_utf8(sys.argv[1:])
         app(standalone_mode=True)
     except EdgeshipError as error:
         from edgeship.toolchain.report import terminal as console
@@ -36,3 +37,12 @@ def main() -> None:
 
         console.print_error("stopped", "what was finished is kept: run again to go on from there")
         sys.exit(EXIT_STOPPED)
+
+
+def _check_utf8(arguments: list[str]) -> None:
+    """RecipeError for what JSON reports and recipes could not hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise RecipeError(f"{argument!r} is not UTF-8", "rename the file or its folders") from error

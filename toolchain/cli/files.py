@@ -49,6 +49,9 @@ def verify(
 def bench(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Artifacts to measure beside each other.")],
     inputs: Inputs = [],  # noqa: B006
+    size: Annotated[
+        list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")
+    ] = [],  # noqa: B006
     threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
     launches: Annotated[int, typer.Option(help="Process launches per file.")] = 5,
     seconds: Annotated[float, typer.Option(help="Measuring time per launch.")] = 10.0,
@@ -61,7 +64,8 @@ def bench(
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report import terminal as console
 
-    results = elsewhere.bench(files, inputs, threads, launches, seconds, quick, arguments.device_of(device))
+    options = arguments.bench_options(threads, launches, seconds)
+    results = elsewhere.bench(files, inputs, size, options, quick, arguments.device_of(device))
     if as_json:
         console.print_json([result if isinstance(result, str) else elsewhere.as_dict(result) for result in results])
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeship.toolchain.commands import pictures
 from edgeship.toolchain.errors import RecipeError
-from edgeship.toolchain.recipe import arguments, text, writer
+from edgeship.toolchain.recipe import arguments, data_arguments, text, writer
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.recipe.read import from_tables
 
@@ -26,7 +26,7 @@ def recipe_of(
     raw: dict[str, Any] = {
         "name": name or arguments.default_name(given),
         "model": arguments.model_table(given),
-        **{need: arguments.data_table(place) for need, place in data.items() if place},
+        **{need: data_arguments.data_table(place) for need, place in data.items() if place},
         "variants": arguments.variant_tables(variants),
         "targets": {target: {} for target in targets},
     }

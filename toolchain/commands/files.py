@@ -25,6 +25,7 @@ from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe import read as recipe
+from edgeship.toolchain.recipe.plan import BenchOptions
 from edgeship.toolchain.samples import Array, load_samples
 
 LARGEST_DIM = 1024
@@ -104,21 +105,31 @@ def _inputs_of(artifact: Artifact) -> list[str]:
 
 
 def bench(
-    files: list[Path], inputs: list[str], threads: int, launches: int, seconds: float, quick: bool, device: Device
+    files: list[Path], inputs: list[str], sizes: list[str], options: BenchOptions, quick: bool, device: Device
 ) -> list[Result | str]:
-    """Measure files beside each other, interleaved; a file that cannot be measured answers why."""
+    """Measure files beside each other, interleaved; a file that cannot be measured answers why.
+
+    `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said.
+    """
+    given_sizes = tables.sizes_table(sizes)
     with Reader() as reader:
         artifacts = [foreign.describe(file, reader) for file in files]
     given = [
         {key: table[key] for key in Tensor.model_fields if key in table} for table in tables.input_tables(inputs)[0]
     ]
+    known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
+    if unknown := [name for name in given_sizes if name not in known]:
+        has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
+        raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
     subjects = []
     for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
         if given:
             artifact = artifact.model_copy(update={"inputs": tuple(Tensor.model_validate(table) for table in given)})
-        samples = foreign.random_samples(artifact, {}, benches.CASES)
-        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
-    protocol = benches.QUICK if quick else benches.Protocol(launches=launches, seconds=seconds)
+        samples = foreign.random_samples(artifact, given_sizes, benches.CASES)
+        subjects.append(
+            benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, options.threads[0])
+        )
+    protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
     with device.open() as link:
         answers = benches.measure(subjects, link, protocol)
     return [answers[subject.name] for subject in subjects]

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeship.toolchain.commands import model_facts
 from edgeship.toolchain.errors import RecipeError
-from edgeship.toolchain.recipe import arguments as tables
+from edgeship.toolchain.recipe import data_arguments
 
 IMAGENET = "mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]"
 
@@ -17,14 +17,16 @@ def prepare(raw: dict[str, Any], said: str | None, base: Path) -> list[str]:
 
     `said` is --preprocess. Without it the model is made and asked; RecipeError where it says nothing.
     """
-    pictures = [raw[need] for need in ("calibration", "evaluation") if need in raw and tables.holds_pictures(raw[need])]
+    pictures = [
+        raw[need] for need in ("calibration", "evaluation") if need in raw and data_arguments.holds_pictures(raw[need])
+    ]
     if not pictures:
         if said is not None:
             raise RecipeError("--preprocess is for pictures, and no data holds any", "leave it out")
         return []
     shape = raw["model"]["inputs"][0]["shape"]
     if said is not None:
-        given = tables.preprocess_value(said)
+        given = data_arguments.preprocess_value(said)
         options, note = (given, "") if isinstance(given, str) else _sized(given, shape)
         notes = [note] if note else []
     else:
@@ -49,7 +51,10 @@ def _sized(given: dict[str, Any], shape: list[int | str]) -> tuple[dict[str, Any
 
     own_size = given.get("resize") is not None or given.get("crop") is not None
     options = fitted(given, shape) if not own_size else given
-    return options, "" if options == given else f"preprocess: to the input's shape: {tables.options_text(options)}"
+    return (
+        options,
+        "" if options == given else f"preprocess: to the input's shape: {data_arguments.options_text(options)}",
+    )
 
 
 def _of_the_model(
@@ -65,4 +70,4 @@ def _of_the_model(
             "trained with; the size follows from the input's shape",
         )
     options = fitted(facts.preprocess, shape)
-    return options, [f"preprocess: {facts.origin}: {tables.options_text(options)}; --preprocess says otherwise"]
+    return options, [f"preprocess: {facts.origin}: {data_arguments.options_text(options)}; --preprocess says otherwise"]

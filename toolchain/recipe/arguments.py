@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any
 from edgeship.toolchain import outline, registry
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.plugin import Device
-from edgeship.toolchain.recipe import writer
+from edgeship.toolchain.recipe.plan import BenchOptions
 from edgeship.toolchain.recipe.problems import Problems
 from edgeship.toolchain.recipe.tables import plugin_of
 from edgeship.toolchain.references import source_file
@@ -28,6 +28,7 @@ SHORT_VARIANTS: dict[str, list[str]] = {
 }
 PROGRAM_SUFFIXES = (".pt2", ".pt", ".ts", ".pth", ".jit")
 LARGEST_SIZE = 2**31 - 1
+MOST_VALUES = 2**28  # of one input: a gigabyte of float32
 SIZE = re.compile(r"[0-9]{1,30}")
 RANGE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})\]")
 DIM = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\[([0-9]{1,30})-([0-9]{1,30})\]")
@@ -67,6 +68,8 @@ def input_tables(inputs: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str,
                     f"--input {text!r}: size {size!r} is neither a number nor a bounded name",
                     f"e.g. --input '{name}:batch[1-8]x3x224x224'",
                 )
+        if math.prod(size if isinstance(size, int) else dims[size][0] for size in sizes) > MOST_VALUES:
+            raise RecipeError(f"--input {text!r}: more than {MOST_VALUES} values", "name the shape of one call")
         dtype, bracket, bounds = dtype.partition("[")
         tables.append({"name": name, "shape": sizes, "dtype": dtype or "float32"})
         if bracket:
@@ -134,6 +137,27 @@ def arguments_table(arguments: Sequence[str]) -> dict[str, Any]:
     return table
 
 
+def sizes_table(sizes: Sequence[str]) -> dict[str, int]:
+    """`batch=4` as the size of a dynamic dimension."""
+    table = {}
+    for text in sizes:
+        name, _, size = text.partition("=")
+        if not name or not SIZE.fullmatch(size) or not 1 <= int(size) <= LARGEST_SIZE:
+            raise RecipeError(f"--size {text!r}: not NAME=SIZE", "e.g. --size batch=4")
+        table[name] = int(size)
+    return table
+
+
+def bench_options(threads: int, launches: int, seconds: float) -> BenchOptions:
+    """The options of `bench`, within the limits that a recipe's [bench] has."""
+    problems = Problems(Path.cwd())
+    table = {"threads": [threads], "launches": launches, "seconds": seconds}
+    made = problems.build(BenchOptions, "bench", table)
+    problems.raise_any("command line")
+    assert made is not None
+    return made
+
+
 def toml_value(text: str) -> Any:
     """A TOML value, or the text itself where it is none: `10`, `true`, `[1, 2]`, `DEFAULT`."""
     try:
@@ -153,27 +177,6 @@ def default_name(given: ModelArguments) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
 
 
-def data_table(data: str) -> dict[str, Any]:
-    """A data set from a path (by what lies there) or a function reference."""
-    path = Path(data)
-    if path.is_dir():
-        kind = "huggingface" if (path / "dataset_info.json").exists() else "image-folder"
-        return {"source": kind, "path": str(path.resolve())}
-    if not path.exists() and ":" not in data:
-        raise RecipeError(f"{data}: there is no such file or folder", "name data, or a ./file.py:function")
-    if not path.exists() or path.suffix == ".py":
-        if error := outline.fault(data, Path.cwd()):
-            raise error
-        file = source_file(data, Path.cwd())
-        return {"source": "python", "function": data if file is None else f"{file}:{data.rpartition(':')[2]}"}
-    if path.suffix in (".npz", ".npy", ".safetensors"):
-        return {"source": "arrays", "path": str(path.resolve())}
-    raise RecipeError(
-        f"{data}: not a kind of data edgeship reads by its path",
-        "name a folder of pictures, a .npz, .npy or .safetensors, or a ./file.py:function; others go into a recipe",
-    )
-
-
 def device_of(text: str) -> Device:
     """A device by its name, or with options as a recipe's table has them: { device = 'NAME', OPTION = … }."""
     table: dict[str, Any] = {"device": text}
@@ -188,45 +191,6 @@ def device_of(text: str) -> Device:
     problems.raise_any("command line")
     assert isinstance(made, Device)
     return made
-
-
-def holds_pictures(table: dict[str, Any]) -> bool:
-    """Whether a data table's samples are pictures, which need preprocessing."""
-    if table["source"] == "huggingface":
-        try:
-            features = json.loads((Path(table["path"]) / "dataset_info.json").read_text()).get("features") or {}
-        except (OSError, ValueError):
-            return False  # reading it will say what is wrong
-        return any(isinstance(f, dict) and f.get("_type") == "Image" for f in features.values())
-    return bool(table["source"] == "image-folder")
-
-
-def preprocess_value(text: str) -> str | dict[str, Any]:
-    """`timm:NAME`, `torchvision:WEIGHTS`, or options: `mean=[0.5], std=[0.5]`, one number standing for a list."""
-    if "=" not in text:
-        if ":" in text:
-            return text
-        raise RecipeError(
-            f"--preprocess {text!r}: not preprocessing",
-            "write timm:NAME, torchvision:WEIGHTS, or options like 'mean=[0.5], std=[0.5]'",
-        )
-    inner = text.strip().removeprefix("{").removesuffix("}")
-    try:
-        options: dict[str, Any] = tomllib.loads(f"given = {{ {inner} }}")["given"]
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(
-            f"--preprocess {text!r}: {error}",
-            "e.g. --preprocess 'mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]'",
-        ) from error
-    return {
-        key: [item] if key in ("mean", "std") and isinstance(item, int | float) else item
-        for key, item in options.items()
-    }
-
-
-def options_text(options: dict[str, Any]) -> str:
-    """Options as --preprocess takes them."""
-    return ", ".join(f"{key}={writer.value(item)}" for key, item in options.items())
 
 
 def variant_tables(variants: Sequence[str]) -> dict[str, list[Any]]:

@@ -51,8 +51,8 @@ class BenchOptions(_Table):
     batch: tuple[Positive, ...] = Field(
         (1,), min_length=1, description="batch sizes; others than 1 need a dynamic batch"
     )
-    launches: int = Field(5, ge=1, description="process launches per artifact; one launch is one replicate")
-    seconds: float = Field(10.0, gt=0, description="measuring time per launch")
+    launches: int = Field(5, ge=1, le=1000, description="process launches per artifact; one launch is one replicate")
+    seconds: float = Field(10.0, gt=0, le=3600, allow_inf_nan=False, description="measuring time per launch")
 
 
 class BuildOptions(_Table):

@@ -185,8 +185,20 @@ def print_bench(files: Sequence[Path], results: Sequence[Result | str]) -> None:
                 ", ".join([*measurements.notes(result), *(result.validity.flags if result.validity else [])]),
             ]
         )
+    shapes = {file.name: _shapes(r) for file, r in zip(files, results, strict=True) if not isinstance(r, str)}
     columns = ["file", "p50 ms", "95% interval", "p90 ms", "cold ms", "peak MB", "flags"]
     print_table(columns, rows, ("p50 ms", "95% interval", "p90 ms", "cold ms", "peak MB"))
+    if len(set(shapes.values())) == 1:
+        say(f"inputs: {next(iter(shapes.values()))}", "dim")
+    else:
+        for name, shape in shapes.items():
+            say(f"inputs of {name}: {shape}", "dim")
+
+
+def _shapes(result: Result) -> str:
+    """`image 1x3x224x224, mask 1x16`: what one call was given."""
+    inputs = result.artifact.inputs or []
+    return ", ".join(" ".join(filter(None, (tensor.name, "x".join(map(str, tensor.shape))))) for tensor in inputs)
 
 
 def print_inspection(about: dict[str, Any]) -> None:
