@@ -37,12 +37,28 @@ def _script(path: Path) -> dict[str, Any]:
     return {
         "format": "torchscript_lite" if path.suffix == ".ptl" else "torchscript",
         "inputs": [{"name": value.debugName(), "dtype": None, "shape": None} for value in inputs],
-        "outputs": [{"name": value.debugName(), "dtype": None, "shape": None} for value in graph.outputs()],
+        "outputs": [{"name": name, "dtype": None, "shape": None} for name in _outputs(graph)],
         "operators": dict(operators(graph).most_common()),
         "dtypes": compute_dtypes(graph, ["float32"] * len(inputs)),
         "largest": [[name, size] for name, _, size in sorted(stored, key=lambda item: -item[2])[:LARGEST]],
         "backends": {"torch": operators(graph).total()},
     }
+
+
+def _outputs(graph: Any) -> list[str]:
+    """The names of what a graph answers: the values a tuple, list or dict is made of, one by one."""
+
+    def names(value: Any) -> list[str]:
+        node = value.node()
+        if node.kind() == "prim::DictConstruct":  # key, value, key, value
+            items = list(node.inputs())
+            keys = [key.toIValue() or key.debugName() for key in items[::2]]
+            return [str(key) for key, item in zip(keys, items[1::2], strict=True) for _ in names(item)]
+        if node.kind() in ("prim::TupleConstruct", "prim::ListConstruct"):
+            return [name for item in node.inputs() for name in names(item)]
+        return [value.debugName()]
+
+    return [name for value in graph.outputs() for name in names(value)]
 
 
 def _program(path: Path) -> dict[str, Any]:

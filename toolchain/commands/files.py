@@ -69,6 +69,8 @@ def verify(
             reference = build.reference(model)
         # the file is asked by its own names
         samples, expected = load_samples(reference.samples), load_samples(reference.outputs)
+        if not artifact.inputs:  # TorchScript tells of no shapes: it is given what the model takes
+            artifact = artifact.model_copy(update={"inputs": _tensors(samples.inputs)})
         samples = replace(samples, inputs=_paired(samples.inputs, artifact.inputs, "inputs"))
         outputs = _paired(expected.inputs, artifact.outputs, "outputs")
         evaluation = model.data.get("evaluation")
@@ -93,6 +95,11 @@ def _paired(arrays: dict[str, Array], tensors: tuple[Tensor, ...], what: str) ->
         ours, theirs = ", ".join(arrays), ", ".join(tensor.name for tensor in tensors) or "none that it tells"
         raise DataError(f"the model has the {what} {ours}, the file {theirs}", f"compare files with the same {what}")
     return {tensor.name: array for tensor, array in zip(tensors, arrays.values(), strict=True)}
+
+
+def _tensors(arrays: dict[str, Array]) -> tuple[Tensor, ...]:
+    """What arrays of shape [n, *shape] say of the tensors they are samples of."""
+    return tuple(Tensor(name=name, dtype=str(a.dtype), shape=a.shape[1:]) for name, a in arrays.items())
 
 
 def _inputs_of(artifact: Artifact) -> list[str]:
