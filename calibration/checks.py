@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,8 @@ def check_calibration(calibration: Samples, evaluation: Samples | None = None) -
     """What looks wrong about calibration samples, in sentences; empty when nothing does.
 
     Looks for too few samples, samples that are all equal, samples that are constant in themselves, one class only,
-    and (per input, where there is evaluation data) another range: values that were not scaled or normalized alike.
+    (per input, where there is evaluation data) another range: values that were not scaled or normalized alike, and
+    whether the evaluation data are the same samples, or missing: then a file is judged on what its ranges come from.
     """
     warnings = []
     if len(calibration) < FEW:
@@ -28,8 +31,14 @@ def check_calibration(calibration: Samples, evaluation: Samples | None = None) -
         warnings.append(f"all {len(calibration)} calibration samples are equal: the ranges are those of one sample")
     for name, array in calibration.inputs.items():
         warnings += _check_input(name, array, evaluation.inputs.get(name) if evaluation else None)
-    if evaluation is not None:
+    if evaluation is None:
+        warnings.append("judged on its own calibration data: what it loses on other inputs is not known")
+    else:
         warnings += _check_labels(calibration.labels, evaluation.labels)
+        if shared := _shared(calibration, evaluation):
+            warnings.append(
+                f"judged on its own calibration data: {shared} of {len(evaluation)} evaluation samples are in both"
+            )
     return warnings
 
 
@@ -74,6 +83,20 @@ def _check_labels(calibration: Array | None, evaluation: Array | None) -> list[s
     if evaluation.dtype.kind not in "iu" or ours * 2 >= possible:
         return []
     return [f"calibration holds {ours} of {theirs} classes: select = 'stratified' takes as many of each"]
+
+
+def _shared(calibration: Samples, evaluation: Samples) -> int:
+    """How many evaluation samples are calibration samples, bit by bit in all inputs."""
+    names = [name for name in calibration.inputs if name in evaluation.inputs]
+
+    def rows(samples: Samples) -> list[bytes]:
+        columns = [np.ascontiguousarray(samples.inputs[name]) for name in names]
+        return [
+            hashlib.sha256(b"".join(column[i].tobytes() for column in columns)).digest() for i in range(len(samples))
+        ]
+
+    known = set(rows(calibration))
+    return sum(row in known for row in rows(evaluation))
 
 
 def _all_equal(array: Array) -> bool:

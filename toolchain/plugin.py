@@ -196,3 +196,7 @@ class Metric(Plugin):
     def files(self) -> list[Path]:
         """The user's files it reads or runs, for the key of remembered verdicts."""
         return []
+
+    def chance(self, reference: dict[str, Array], labels: Array | None) -> float | None:
+        """The score of guessing, or None where there is no such thing."""
+        return None

@@ -20,6 +20,7 @@ from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.samples import load_samples
 
@@ -36,13 +37,13 @@ def lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[t
 
 def judge(line: Built, artifact: Artifact, folder: Path) -> verify.Verdict:
     evaluation = line.plan.model.data["evaluation"]
+    assert evaluation.metric is not None
     case = verify.Case(
         spec=line.plan.spec,
         samples=load_samples(line.comparison.samples),
         expected=dict(load_samples(line.comparison.expected).inputs),
         reference=dict(load_samples(line.comparison.reference).inputs),
-        metric=evaluation.metric,
-        metric_name=evaluation.metric_name,
+        task=Task(evaluation.metric, evaluation.metric_name),
     )
     with Local().open() as link:
         return verify.judge(artifact, folder, link, case)

@@ -89,9 +89,9 @@ def test_state_that_goes_in_and_comes_out_is_verified_as_a_stream(store: Store, 
         assert [tensor.name for tensor in line.artifact.outputs] == ["out", "next_state"]
         case = case_of(line, recipe)
         assert case.stream is not None
-        assert np.abs(case.stream["out"][1:] - case.expected["out"][1:]).max() > 0.05  # the state matters
+        assert np.abs(case.stream.expected["out"][1:] - case.expected["out"][1:]).max() > 0.05  # the state matters
         assert judged(line, case).verdict == "pass"
-        forgetful = judged(line, dataclasses.replace(case, feedback={}))
+        forgetful = judged(line, dataclasses.replace(case, stream=dataclasses.replace(case.stream, feedback={})))
         assert forgetful.verdict == "fail"
         assert any("as a stream" in reason for reason in forgetful.reasons), forgetful.reasons
 

@@ -26,7 +26,6 @@ def warnings(array: Array, labels: Array | None = None, evaluation: Samples | No
 @pytest.mark.parametrize("count", [32, 64])
 def test_sound_data_raises_no_alarm(count: int) -> None:
     assert not warnings(images(count, seed=1), LABELS[:count])
-    assert not warnings(images(count, seed=1), evaluation=None)
     half_as_wide = images(count, seed=1) * 0.6
     assert not warnings(half_as_wide)
 
@@ -71,5 +70,12 @@ def test_token_ids_of_another_vocabulary_are_reported() -> None:
     ids = RNG.integers(0, 30000, (64, 1, 16))
     mask = np.ones((64, 1, 16), np.int64)
     evaluation = Samples({"ids": ids, "mask": mask})
-    assert not check_calibration(Samples({"ids": ids[::-1], "mask": mask}), evaluation)
+    others = np.random.default_rng(1).integers(0, 30000, (64, 1, 16))
+    assert not check_calibration(Samples({"ids": others, "mask": mask}), evaluation)
     assert "ids" in " ".join(check_calibration(Samples({"ids": ids // 100, "mask": mask}), evaluation))
+
+
+def test_files_that_are_judged_on_their_calibration_data_are_told() -> None:
+    assert "judged on its own calibration data" in warnings(images(64, seed=1), evaluation=None)
+    some = np.concatenate([images(40, seed=1), EVALUATION.inputs["image"][:24]])
+    assert "24 of 200 evaluation samples are in both" in warnings(some)

@@ -101,7 +101,7 @@ def test_a_resized_file_that_answers_something_else_is_found() -> None:
 
 
 def test_another_size_is_only_asked_of_what_the_file_left_open() -> None:
-    from edgeship.toolchain.judge.verdict import _takes
+    from edgeship.toolchain.judge.answers import _takes
 
     def file(*shape: int | str) -> SimpleNamespace:
         return SimpleNamespace(inputs=(Tensor(name="x", dtype="float32", shape=shape),))

@@ -201,7 +201,6 @@ def test_a_source_and_its_identity_need_no_torch(tmp_path: Path) -> None:
     ("body", "message"),
     [
         ("def forward(self, image):\n    return F.dropout(image, 0.5, training=True)", "answers differently"),
-        ("def forward(self, image):\n    return image * 0 + 3", "the same to different inputs"),
         ("def forward(self, image):\n    return image / 0 * 0", "NaN"),
         ("def forward(self, image):\n    return []", "no tensor"),
         ("def forward(self, image):\n    return 'text'", "a str where a tensor is needed"),
@@ -243,7 +242,7 @@ def test_one_constant_output_and_tiny_outputs_are_warned_of(tmp_path: Path) -> N
     source = user_model(tmp_path, "def forward(self, image):\n    return image * 1e-9, torch.ones(1, 4)")
     signature(source, load(source, tmp_path), example(source), said.append)
     assert said == [
-        "output 'output_1' does not depend on the inputs",
+        "output 'output_1' does not depend on the inputs: are the trained weights loaded?",
         "output 'output_0' is below 1e-06 everywhere: are the trained weights loaded?",
     ]
 

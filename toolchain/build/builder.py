@@ -87,8 +87,10 @@ class Builder:
         stage, warnings = "data", list[str]()
         try:
             origin = programs.origin(plan.model)
-            if "calibration" in origin.data and any("calibration" in step.plugin.needs for step in plan.steps):
-                warnings += [*origin.data["calibration"].record.warnings, *programs.check(origin)]
+            needs = {need for step in plan.steps for need in step.plugin.needs}
+            for need, data in origin.data.items():
+                warnings += data.record.warnings if need in needs or need == "evaluation" else ()
+            warnings += programs.check(origin) if {"calibration"} & needs & set(origin.data) else ()
             stage = "model"
             model = program = programs.of_model(origin)
             warnings += model.entry.record.warnings

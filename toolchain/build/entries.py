@@ -23,6 +23,7 @@ class Entries:
         self._on_event = on_event
         self._lock = threading.Lock()
         self._asked: dict[str, Future[Entry[Any]]] = {}
+        self._warned: set[tuple[str, str]] = set()
 
     def entry(self, key: str, kind: type[R], name: str, stage: Stage) -> Entry[R]:
         """The entry of a key; `stage` makes it where nobody has, and what it says is told under `name`.
@@ -43,13 +44,30 @@ class Entries:
 
     def _made(self, key: str, kind: type[R], name: str, stage: Stage) -> Entry[R]:
         if entry := self._store.get(key, kind):
+            self.repeat_warnings(name, entry)
             return entry
 
         def report(said: str, text: str) -> None:
-            self._on_event(Event(name, "warning" if said == "warning" else "progress", text))
+            if said == "warning":
+                self._warn(name, text)
+            else:
+                self._on_event(Event(name, "progress", text))
 
         # a model's key is only known once it was loaded: the stage answers it
         entry = self._store.get(self._executor.submit(stage, report).result(), kind)
         if entry is None:
             raise LineError(f"{name}: what was built cannot be read back from the cache", "is the disk full?")
+        self.repeat_warnings(name, entry)
         return entry
+
+    def repeat_warnings(self, name: str, entry: Entry[Any]) -> None:
+        """Say under `name` what was warned of when an entry was made; what this run said already is not said again."""
+        for text in getattr(entry.record, "warnings", ()):
+            self._warn(name, text)
+
+    def _warn(self, name: str, text: str) -> None:
+        with self._lock:
+            new = (name, text) not in self._warned
+            self._warned.add((name, text))
+        if new:
+            self._on_event(Event(name, "warning", text))

@@ -50,6 +50,7 @@ class Programs:
         if isinstance(code, list):
             key = keys.model_key(origin.source, base, code, self._store, origin.contents(EXAMPLE_DATA))
             if entry := self._store.get(key, ProgramRecord):
+                self._entries.repeat_warnings(origin.name, entry)
                 return StoredProgram(origin, entry)
         self.exporting.set()
         return StoredProgram(origin, self._entries.entry(f"model {origin.name}", ProgramRecord, origin.name, stage))

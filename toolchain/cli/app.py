@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from edgeship.toolchain import __version__
 from edgeship.toolchain.errors import (
     EXIT_DEVICE,
+    EXIT_INCONCLUSIVE,
     EXIT_LINE_FAILED,
     EXIT_MISSING,
     EXIT_OK,
@@ -20,8 +21,8 @@ from edgeship.toolchain.errors import (
 
 EXIT_CODES = (
     f"Exit codes: {EXIT_OK} fine, {EXIT_LINE_FAILED} a line failed or a verdict is bad, {EXIT_USAGE} the recipe or the "
-    f"command line is wrong, 3 inconclusive, {EXIT_MISSING} something is missing on this machine, {EXIT_DEVICE} a "
-    f"device failed, {EXIT_STOPPED} stopped by Ctrl-C."
+    f"command line is wrong, {EXIT_INCONCLUSIVE} inconclusive, {EXIT_MISSING} something is missing on this machine, "
+    f"{EXIT_DEVICE} a device failed, {EXIT_STOPPED} stopped by Ctrl-C."
 )
 
 
@@ -66,6 +67,7 @@ PreprocessOption = Annotated[
 Measure = Annotated[bool, typer.Option(help="Measure latency and memory on this host.")]
 OnDevice = Annotated[str, typer.Option("--device", help="Where: a device's name, or { device = 'NAME', OPTION = … }.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly: figures compare within this run only.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where a verdict is `unverifiable`.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Where run directories are made.")]
 
 

@@ -18,6 +18,7 @@ from edgeship.toolchain.cli.app import (
     Quick,
     RecipePath,
     Runs,
+    Strict,
     Weights,
     app,
 )
@@ -80,6 +81,7 @@ def run(
     quick: Quick = False,
     measure: Measure = True,
     remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what has a measurement.")] = False,
+    strict: Strict = False,
     runs_folder: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -92,7 +94,7 @@ def run(
     from edgeship.toolchain.recipe import read as recipes
 
     chosen = recipes.read(recipe).only(target, variant)
-    run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json)
+    run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json, strict)
 
 
 @app.command(cls=Command)
@@ -115,6 +117,7 @@ def convert(
     ] = None,
     quick: Quick = False,
     measure: Measure = True,
+    strict: Strict = False,
     runs_folder: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -135,10 +138,10 @@ def convert(
     if save_recipe is not None:
         converting.save_recipe(recipe, save_recipe)
         console.print_note(f"recipe: {save_recipe}")
-    run_and_show(recipe, Options(quick, measure), runs_folder, as_json)
+    run_and_show(recipe, Options(quick, measure), runs_folder, as_json, strict)
 
 
-def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool) -> None:
+def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool, strict: bool) -> None:
     """Run a checked recipe and show what came of it."""
     from edgeship.toolchain.commands import run as runs
     from edgeship.toolchain.report import html as reports
@@ -154,4 +157,4 @@ def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool) ->
         console.print_report(outcome.report)
         console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder.artifacts}")
         console.say(f"report: {path}")
-    raise typer.Exit(runs.exit_code(outcome.report))
+    raise typer.Exit(runs.exit_code(outcome.report, strict))

@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.cli.app import Arguments, Command, Inputs, Json, OnDevice, PreprocessOption, Quick, Weights, app
-from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_LINE_FAILED
+from edgeship.toolchain.cli.app import (
+    Arguments,
+    Command,
+    Inputs,
+    Json,
+    OnDevice,
+    PreprocessOption,
+    Quick,
+    Strict,
+    Weights,
+    app,
+)
+from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_INCONCLUSIVE, EXIT_LINE_FAILED
 
 
 @app.command(cls=Command)
@@ -23,6 +34,7 @@ def verify(
     spec: Annotated[str | None, typer.Option(help="What the file should be, e.g. w8a8-static; else guessed.")] = None,
     metric: Annotated[str | None, typer.Option(help="Task metric on the data.")] = None,
     device: OnDevice = "local",
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Prove that a file computes what a model computes.
@@ -43,6 +55,8 @@ def verify(
         console.print_verdict(file, verdict)
     if verdict.verdict == "fail":
         raise typer.Exit(EXIT_LINE_FAILED)
+    if strict and verdict.verdict == "unverifiable":
+        raise typer.Exit(EXIT_INCONCLUSIVE)
 
 
 @app.command(cls=Command)

@@ -18,6 +18,7 @@ from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.commands.isolated import Reader
 from edgeship.toolchain.errors import DataError, RecipeError
 from edgeship.toolchain.judge import verdict as verification
+from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.judge.verdict import Case, Verdict
 from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.plugin import Device
@@ -79,9 +80,8 @@ def verify(
             samples=samples,
             expected=outputs,
             reference=outputs,
-            metric=evaluation.metric if evaluation else None,
-            metric_name=evaluation.metric_name if evaluation else "",
-            against_model_only=True,
+            program="unknown",
+            task=Task(evaluation.metric, evaluation.metric_name) if evaluation and evaluation.metric else None,
         )
         with device.open() as link:
             return verification.judge(artifact, file.parent, link, case)

@@ -20,16 +20,16 @@ from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import measure
 from edgeship.toolchain.devices.agents.python import facts
-from edgeship.toolchain.errors import EXIT_LINE_FAILED, EXIT_OK
+from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, EXIT_OK
 from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report.compare import compare
-from edgeship.toolchain.report.document import ModelFacts, Report
+from edgeship.toolchain.report.document import ModelFacts, Report, shared_warnings
 from edgeship.toolchain.report.folder import Keeper, RunFolder
-from edgeship.toolchain.report.rows import common_warnings, row
+from edgeship.toolchain.report.rows import row
 
 OnEvent = Callable[[Event], None]
 VERIFYING = 2
@@ -53,12 +53,14 @@ class Outcome:
     report: Report
 
 
-def exit_code(report: Report) -> int:
+def exit_code(report: Report, strict: bool = False) -> int:
     """1 when a line failed or a verdict is bad; 2 or 4 where the recipe or the machine alone made lines fail.
 
-    Unsupported and not-executed lines cost nothing.
+    If `strict`, 3 when a line cannot be verified. Unsupported and not-executed lines cost nothing.
     """
-    return min((line.error_code or EXIT_LINE_FAILED for line in report.lines if line.bad), default=EXIT_OK)
+    unproven = strict and any(line.verdict == "unverifiable" for line in report.lines)
+    fine = EXIT_INCONCLUSIVE if unproven else EXIT_OK
+    return min((line.error_code or EXIT_LINE_FAILED for line in report.lines if line.bad), default=fine)
 
 
 def run_into(
@@ -114,7 +116,6 @@ def run(
             measure.Session(recipe, links, options.quick, options.remeasure, store, keeper, tell).add(built, rows)
             seconds["measure"] = time.monotonic() - started
     compare(list(rows.values()))
-    ended = [line for line, _ in lines]
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -129,7 +130,7 @@ def run(
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(measure.protocol(recipe, options.quick)),
         max_metric_drop=recipe.verify.max_metric_drop,
-        warnings=list(dict.fromkeys(f"{m.name}: {w}" for m in recipe.models for w in common_warnings(m.name, ended))),
+        warnings=shared_warnings(list(rows.values())),
         seconds=seconds,
         worker_peak_bytes=peaks,
         lines=list(rows.values()),

@@ -11,7 +11,8 @@ from edgeship.toolchain.build import code, keys
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.judge import verdict as verify
-from edgeship.toolchain.judge.verdict import Case, Verdict
+from edgeship.toolchain.judge.task import Task
+from edgeship.toolchain.judge.verdict import Case, Stream, Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Device, Metric
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
@@ -64,15 +65,14 @@ def case_of(built: Built, recipe: Recipe) -> Case:
         samples=load_samples(comparison.samples),
         expected=_outputs(comparison.expected),
         reference=_outputs(comparison.reference),
-        changes_model=built.plan.changes_model,
-        metric=evaluation.metric if evaluation else None,
-        metric_name=evaluation.metric_name if evaluation else "",
-        min_sqnr_db=recipe.verify.min_sqnr_db,
-        max_metric_drop=recipe.verify.max_metric_drop,
-        slow_samples=recipe.verify.slow_samples,
+        program="a changed model" if built.plan.changes_model else "the model",
+        task=Task(evaluation.metric, evaluation.metric_name, recipe.verify.max_metric_drop)
+        if evaluation and evaluation.metric
+        else None,
         resized=(load_samples(comparison.resized[0]), _outputs(comparison.resized[1])) if comparison.resized else None,
-        stream=_outputs(comparison.stream) if comparison.stream else None,
-        feedback=built.signature.state,
+        stream=Stream(_outputs(comparison.stream), built.signature.state) if comparison.stream else None,
+        min_sqnr_db=recipe.verify.min_sqnr_db,
+        slow_samples=recipe.verify.slow_samples,
     )
 
 

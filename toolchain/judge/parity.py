@@ -1,8 +1,9 @@
-"""How near two sets of outputs are: SQNR, cosine, largest difference, top-1 agreement; never fooled by dead outputs."""
+"""How near two sets of outputs are, output by output: SQNR, cosine, and how much they depend on the inputs at all."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.samples import Array
@@ -11,10 +12,36 @@ MAX_SQNR_DB = 200.0
 """Reported for outputs that are equal bit by bit: JSON has no infinity."""
 
 
-class Parity(BaseModel):
-    """Outputs of an artifact against expected ones; of several outputs and samples the worst counts."""
-
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OutputParity(_Record):
+    """One output of an artifact against the expected one.
+
+    `spread` is what the output owes to its input: the RMS of what is left when its mean over the samples is removed.
+    """
+
+    name: str
+    sqnr_db: float = Field(description="10 log10(signal power / error power) over all samples")
+    worst_sample_sqnr_db: float
+    cosine: float
+    max_abs: float = Field(description="the largest difference")
+    magnitude: float = Field(description="RMS of the expected output")
+    answer_magnitude: float = Field(description="RMS of the artifact's output")
+    value_range: float = Field(description="from the expected output's smallest to its largest value, zero included")
+    spread: float | None = Field(None, description="of the expected output; absent for a single sample")
+    varying_sqnr_db: float | None = Field(None, description="SQNR of what is left when both means are removed")
+    variation: float | None = Field(None, description="the artifact's spread ÷ the expected one's, on the same samples")
+
+    @property
+    def constancy_db(self) -> float | None:
+        """The SQNR that the expected output's own mean would reach as an answer; None for a single sample."""
+        return None if self.spread is None else _decibel(self.magnitude**2, self.spread**2)
+
+
+class Parity(_Record):
+    """Outputs of an artifact against expected ones; of several outputs and samples the worst counts."""
 
     samples: int
     sqnr_db: float = Field(description="10 log10(signal power / error power) over all samples, the worst output's")
@@ -23,21 +50,25 @@ class Parity(BaseModel):
     max_abs: float
     top1_agreement: float | None = Field(None, description="share of samples with the same argmax of the first output")
     worst_output: str = ""
-    problems: tuple[str, ...] = Field((), description="why these figures are no agreement, whatever they say")
+    problems: tuple[str, ...] = Field((), description="why there is nothing to compare: missing, misshapen, not finite")
+    outputs: tuple[OutputParity, ...] = ()
 
 
 def sqnr_db(expected: Array, actual: Array) -> float:
     """Signal-to-quantization-noise ratio in decibel: 10 log10(Σ expected² / Σ (expected − actual)²)."""
     reference = expected.astype(np.float64)
-    noise = float(np.sum((reference - actual.astype(np.float64)) ** 2))
-    signal = float(np.sum(reference**2))
+    return _decibel(float(np.sum(reference**2)), float(np.sum((reference - actual.astype(np.float64)) ** 2)))
+
+
+def _decibel(signal: float, noise: float) -> float:
+    """10 log10(signal / noise), within ±MAX_SQNR_DB; no noise is the best, no signal or no finite noise the worst."""
     if not np.isfinite(noise):
         return -MAX_SQNR_DB
     if noise == 0:
         return MAX_SQNR_DB
     if signal == 0:
         return -MAX_SQNR_DB
-    return float(np.clip(10 * np.log10(signal / noise), -MAX_SQNR_DB, MAX_SQNR_DB))
+    return float(np.clip(10 * (np.log10(signal) - np.log10(noise)), -MAX_SQNR_DB, MAX_SQNR_DB))
 
 
 def cosine(expected: Array, actual: Array) -> float:
@@ -48,56 +79,85 @@ def cosine(expected: Array, actual: Array) -> float:
 
 
 def compare(expected: dict[str, Array], actual: dict[str, Array]) -> Parity:
-    """Compare outputs by name, [n, *shape] each; `actual` must have every name of `expected` with its shape."""
+    """Compare outputs by name, [n, *shape] each; `actual` must have every name of `expected` with its shape.
+
+    `expected` may have more samples than were run: only the first are compared, all tell how much the outputs vary.
+    """
     problems = [f"output {name!r} is missing" for name in expected if name not in actual]
-    figures: list[tuple[float, float, float, float, str]] = []
-    samples = len(next(iter(expected.values())))
+    outputs: list[OutputParity] = []
+    count = len(next(iter(actual.values()))) if actual else len(next(iter(expected.values())))
     agreement = None
-    for index, (name, reference) in enumerate(expected.items()):
+    for index, (name, wanted) in enumerate(expected.items()):
         if name not in actual:
             continue
-        answer = actual[name]
+        reference, answer = wanted[:count], actual[name]
         if answer.shape != reference.shape:
             problems.append(f"output {name!r} has shape {list(answer.shape[1:])}, expected {list(reference.shape[1:])}")
             continue
-        problems += _degenerate(name, reference, answer)
-        total = sqnr_db(reference, answer)
-        per_sample = [sqnr_db(a, b) for a, b in zip(reference, answer, strict=True) if np.any(a)]
-        difference = np.abs(reference.astype(np.float64) - answer.astype(np.float64))
-        largest = float(np.nanmax(difference)) if difference.size and not np.all(np.isnan(difference)) else 0.0
-        figures.append((total, min(per_sample, default=total), cosine(reference, answer), largest, name))
-        if index == 0 and reference.ndim >= 2 and reference[0].size > 1 and np.isfinite(answer).all():
-            same = reference.reshape(samples, -1).argmax(1) == answer.reshape(samples, -1).argmax(1)
+        finite = np.isfinite(answer.astype(np.float64)).reshape(count, -1).all(1)
+        if not finite.all():
+            problems.append(f"output {name!r} is NaN or infinite on {int((~finite).sum())} of {count} samples")
+        outputs.append(_output(name, wanted, reference, answer))
+        if index == 0 and reference.ndim >= 2 and reference[0].size > 1 and finite.all():
+            same = reference.reshape(count, -1).argmax(1) == answer.reshape(count, -1).argmax(1)
             agreement = float(np.mean(same))
-    if not figures:
+    if not outputs:
         return Parity(
-            samples=samples, sqnr_db=-MAX_SQNR_DB, worst_sample_sqnr_db=-MAX_SQNR_DB, cosine=0, max_abs=0,
+            samples=count, sqnr_db=-MAX_SQNR_DB, worst_sample_sqnr_db=-MAX_SQNR_DB, cosine=0, max_abs=0,
             problems=tuple(problems),
         )  # fmt: skip
-    worst = min(figures)
+    worst = min(outputs, key=lambda output: output.sqnr_db)
     return Parity(
-        samples=samples,
-        sqnr_db=worst[0],
-        worst_sample_sqnr_db=min(figure[1] for figure in figures),
-        cosine=min(figure[2] for figure in figures),
-        max_abs=max(figure[3] for figure in figures),
+        samples=count,
+        sqnr_db=worst.sqnr_db,
+        worst_sample_sqnr_db=min(output.worst_sample_sqnr_db for output in outputs),
+        cosine=min(output.cosine for output in outputs),
+        max_abs=max(output.max_abs for output in outputs),
         top1_agreement=agreement,
-        worst_output=worst[4],
+        worst_output=worst.name,
         problems=tuple(problems),
+        outputs=tuple(outputs),
     )
 
 
-def _degenerate(name: str, reference: Array, answer: Array) -> list[str]:
-    """Outputs that agree with nothing: not finite, all zero, or the same for every input."""
-    finite = np.isfinite(answer.astype(np.float64)).reshape(len(answer), -1).all(1)
-    if not finite.all():
-        return [f"output {name!r} is NaN or infinite on {int((~finite).sum())} of {len(answer)} samples"]
-    if not np.any(reference):
-        return [f"the expected output {name!r} is zero everywhere: it proves nothing"]
-    if not np.any(answer):
-        return [f"output {name!r} is zero everywhere"]
-    if len(answer) > 1 and np.all(answer == answer[:1]):
-        if np.all(reference == reference[:1]):
-            return [f"the expected output {name!r} is the same for every sample: it proves nothing"]
-        return [f"output {name!r} is the same for every input"]
-    return []
+def _output(name: str, wanted: Array, reference: Array, answer: Array) -> OutputParity:
+    """One output's figures; `reference` is the part of `wanted` that was answered."""
+    total = sqnr_db(reference, answer)
+    per_sample = [sqnr_db(a, b) for a, b in zip(reference, answer, strict=True) if np.any(a)]
+    difference = np.abs(reference.astype(np.float64) - answer.astype(np.float64))
+    values = wanted.astype(np.float64)
+    largest = float(np.nanmax(difference)) if difference.size and not np.all(np.isnan(difference)) else 0.0
+    varying = variation = None
+    if len(reference) > 1:
+        with np.errstate(invalid="ignore", over="ignore"):
+            ours, theirs = without_mean(answer), without_mean(reference)
+        varying = sqnr_db(theirs, ours)
+        variation = _rms(ours) / _rms(theirs) if _rms(theirs) and np.isfinite(ours).all() else None
+    return OutputParity(
+        name=name,
+        sqnr_db=total,
+        worst_sample_sqnr_db=min(per_sample, default=total),
+        cosine=cosine(reference, answer),
+        max_abs=largest if np.isfinite(largest) else float(np.finfo(np.float64).max),
+        magnitude=_rms(values),
+        answer_magnitude=min(_rms(answer.astype(np.float64)), float(np.finfo(np.float64).max)),
+        value_range=float(max(values.max(initial=0), 0) - min(values.min(initial=0), 0)),
+        spread=_rms(without_mean(wanted)) if len(wanted) > 1 else None,
+        varying_sqnr_db=varying,
+        variation=variation,
+    )
+
+
+def without_mean(array: Array) -> NDArray[np.float64]:
+    """What of [n, …] depends on the sample: the mean over the n samples subtracted, exactly 0 where all are equal."""
+    values = array.astype(np.float64)
+    rest: NDArray[np.float64] = values - values.mean(axis=0)
+    return np.where((values == values[:1]).all(axis=0), 0.0, rest)
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    """Root mean square; scaled first, so that the squares of tiny values do not vanish."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))

@@ -46,6 +46,9 @@ class Top1(Metric):
         hits: NDArray[np.bool_] = np.equal(rows.argmax(1), labels) & ~_says_nothing(rows)
         return hits.astype(np.float64)
 
+    def chance(self, reference: Outputs, labels: Array | None) -> float | None:
+        return 1 / int(_chosen(reference, self.output, "top1").shape[-1])
+
 
 class Cosine(Metric):
     """Cosine similarity to what the float model answers, −1 to 1; needs no labels."""

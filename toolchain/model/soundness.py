@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Outputs = list[tuple[str, "torch.Tensor"]]
 TINY = 1e-6  # an untrained MobileNetV2 answers 3e-9, which int8 turns into exactly 0
+OFF = 1e-5  # ConvNeXt's layer scale starts at 1e-6, CaiT's at 1e-5
+SCALES = ("gamma", "scale", "gain", "alpha", "resweight")
+NAMED = 4
 
 
 def call(module: nn.Module, inputs: tuple[torch.Tensor, ...], when: str = "") -> Outputs:
@@ -36,7 +39,7 @@ def call(module: nn.Module, inputs: tuple[torch.Tensor, ...], when: str = "") ->
 
 
 def check(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs, warn: Callable[[str], None]) -> None:
-    """Raise SourceError for a model that keeps train behaviour, changes itself, or answers NaN or a constant."""
+    """Raise SourceError for a model that keeps train behaviour, changes itself or answers NaN; warn of a dead one."""
     import torch
 
     if not outputs:
@@ -63,16 +66,44 @@ def check(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs,
         warn(f"whether the outputs depend on the inputs could not be tried: {error}")
         return
     constant = [name for (name, a), (_, b) in zip(outputs, other, strict=True) if _same(a, b)]
-    if len(constant) == len(outputs):
-        raise SourceError(
-            f"the model answers the same to different inputs ({', '.join(constant[:3])})",
-            "are the trained weights loaded? a saturated or dead network cannot be verified",
-        )
     for name in constant:
-        warn(f"output {name!r} does not depend on the inputs")
+        warn(f"output {name!r} does not depend on the inputs: are the trained weights loaded?")
     for name, value in outputs:
         if value.is_floating_point() and name not in constant and value.abs().max() < TINY:
             warn(f"output {name!r} is below {TINY:g} everywhere: are the trained weights loaded?")
+
+
+def switched_off(module: nn.Module) -> list[str]:
+    """Layers that initialization left without effect, by name: a weight (the last normalization's, where
+    `zero_init_residual` is on) or a layer scale that nowhere exceeds 1e-5.
+
+    Biases and tokens may start at zero: any other parameter counts only where it is one tiny value along one axis.
+    """
+    layers = []
+    for name, parameter in module.named_parameters():
+        owner, _, last = name.removeprefix("model.").rpartition(".")
+        if not parameter.is_floating_point() or not parameter.numel() or parameter.detach().abs().max() > OFF:
+            continue
+        if last == "weight":
+            layers.append(owner or last)
+        elif sum(size > 1 for size in parameter.shape) <= 1 and (
+            any(word in last for word in SCALES)
+            or bool((parameter == parameter.flatten()[0]).all() and parameter.any())
+        ):
+            layers.append(f"{owner}.{last}" if owner else last)
+    return layers
+
+
+def check_branches(module: nn.Module, warn: Callable[[str], None]) -> None:
+    """Warn of branches that initialization switches off: ratios to such a float model say nothing."""
+    layers = switched_off(module)
+    if not layers:
+        return
+    more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
+    warn(
+        f"untrained? {', '.join(layers[:NAMED])}{more} multiply their branch by {OFF:g} or less: converters fold such "
+        "branches away, and sizes and times beside float mean nothing"
+    )
 
 
 def _disturbed(inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -339,11 +339,13 @@ def signature(
     from edgeship.toolchain.model.shapes import output_shapes
 
     values = soundness.call(module, example)
-    soundness.check(module, example, values, warn)
     names = source.outputs or tuple(name for name, _ in values)
     if len(names) != len(values):
         own = ", ".join(name for name, _ in values)
         raise SourceError(f"`outputs` names {len(names)} outputs, the model has {len(values)}: {own}", "name each")
+    named = [(name, value) for name, (_, value) in zip(names, values, strict=True)]
+    soundness.check(module, example, named, warn)
+    soundness.check_branches(module, warn)
     clash = set(names) & {value.name for value in source.inputs}
     if clash:
         raise SourceError(

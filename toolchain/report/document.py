@@ -7,8 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.judge.limits import Threshold
 from edgeship.toolchain.judge.parity import Parity
-from edgeship.toolchain.judge.verdict import MetricResult, Threshold
+from edgeship.toolchain.judge.task import MetricResult
 
 SCHEMA = "edgeship-report/2"
 VerdictName = Literal["pass", "fail", "unverifiable", "not-executed"]
@@ -52,6 +53,7 @@ class Execution(_Record):
     executed_by: str | None = None
     parity: Parity | None = Field(None, description="against the program the artifact was made from")
     parity_float: Parity | None = Field(None, description="against the float model")
+    spread: float | None = Field(None, description="how much the model's outputs vary over the inputs ÷ their size")
     threshold: Threshold | None = None
     metric: MetricResult | None = None
     measurements: list[Measurement] = Field(default_factory=list)
@@ -91,6 +93,16 @@ class ReportLine(_Record):
     dominated_by: str | None = Field(
         None, description="variant that is no larger, no slower and no less accurate, on the same model and target"
     )
+
+    @property
+    def name(self) -> str:
+        """Its name for a person."""
+        return f"{self.model} {self.variant} → {self.target}"
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """Its own and those of its executions, each once."""
+        return list(dict.fromkeys((*self.warnings, *(text for e in self.executions for text in e.warnings))))
 
     @property
     def outcome(self) -> str:
@@ -169,6 +181,47 @@ class Report(_Record):
         for line in self.lines:
             found[line.outcome] = found.get(line.outcome, 0) + 1
         return found
+
+    @property
+    def headline(self) -> tuple[Literal["good", "bad", "unproven"], str]:
+        """What the run comes to, in one sentence: good only where every file that ran was proven right."""
+        bad = sum(line.bad for line in self.lines)
+        unproven = sum(line.verdict == "unverifiable" for line in self.lines)
+        if bad:
+            return "bad", f"{bad} of {len(self.lines)} lines must not ship"
+        if not self.counts.get("pass"):
+            return "unproven", "0 pass: no file here is proven to compute the same as the model"
+        if unproven:
+            return "unproven", f"{unproven} of {len(self.lines)} lines cannot be verified"
+        return "good", "Every file that was made here computes the same as the model"
+
+    @property
+    def own_warnings(self) -> list[tuple[str, str]]:
+        """(line, warning) for what is not among the report's warnings."""
+        shared = {text for line in self.lines for text in line.all_warnings if self._says(line, text)}
+        return [(line.name, text) for line in self.lines for text in line.all_warnings if text not in shared]
+
+    def _says(self, line: ReportLine, text: str) -> bool:
+        return f"{line.model}: {text}" in self.warnings or f"{line.model} {line.variant}: {text}" in self.warnings
+
+
+def shared_warnings(lines: list[ReportLine]) -> list[str]:
+    """What all lines of a model, or all lines of one of its variants, warn of, each said once with the name of both."""
+    made = [line for line in lines if line.status == "ok"] or [line for line in lines if line.status == "failed"]
+    found: dict[str, None] = {}
+    for model in dict.fromkeys(line.model for line in made):
+        ours = [line for line in made if line.model == model]
+        common = _common(ours)
+        found |= dict.fromkeys(f"{model}: {text}" for text in common)
+        for variant in dict.fromkeys(line.variant for line in ours):
+            texts = _common([line for line in ours if line.variant == variant])
+            found |= dict.fromkeys(f"{model} {variant}: {text}" for text in texts if text not in common)
+    return list(found)
+
+
+def _common(lines: list[ReportLine]) -> list[str]:
+    """What every one of these lines warns of, in the first one's order."""
+    return [text for text in lines[0].all_warnings if all(text in line.all_warnings for line in lines)]
 
 
 def worst(executions: list[Execution]) -> VerdictName | None:

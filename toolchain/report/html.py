@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.judge.verdict import THRESHOLDS
+from edgeship.toolchain.judge.limits import THRESHOLDS
 from edgeship.toolchain.report import plots
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
@@ -56,6 +56,7 @@ def _view(report: Report) -> dict[str, Any]:
         "pairs": report.rows,
         "bad": [line for line in report.lines if line.bad],
         "unsupported": [line for line in report.lines if line.status == "unsupported"],
+        "unverifiable": [line for line in report.lines if line.verdict == "unverifiable"],
         "not_executed": [line for line in report.lines if line.verdict == "not-executed"],
         "passed": [line for line in report.lines if line.verdict == "pass"],
         "flagged": [line for line in report.lines if line.verdict == "pass" and _flags(line)],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from edgeship.toolchain import stats
 from edgeship.toolchain.build.lines import Built, Stopped
-from edgeship.toolchain.judge.line import Judged, Line
+from edgeship.toolchain.judge.line import Line
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history
 from edgeship.toolchain.measure.bench import Subject
@@ -50,6 +48,7 @@ def execution(device: str, verdict: Verdict) -> Execution:
         executed_by=verdict.executed_by or None,
         parity=verdict.against_program,
         parity_float=verdict.against_float,
+        spread=verdict.spread,
         threshold=verdict.threshold,
         metric=verdict.metric,
     )
@@ -77,16 +76,6 @@ def measurement(result: Result, subject: Subject, file: str) -> Measurement:
         notes=history.notes(result),
         file=file,
     )
-
-
-def common_warnings(model: str, lines: Sequence[Line]) -> list[str]:
-    """What every line of a model warns about, to be said once."""
-    sets = [
-        set(line.built.warnings if isinstance(line, Judged) else line.warnings)
-        for line in lines
-        if line.plan.model.name == model and not (isinstance(line, Stopped) and line.status == "unsupported")
-    ]
-    return sorted(set.intersection(*sets)) if sets else []
 
 
 def takes_batch(line: Built) -> bool:

@@ -15,13 +15,22 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeship.toolchain.build.lines import Event
+from edgeship.toolchain.judge.task import MetricResult
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
 NOTES_WIDTH = 110  # columns of a terminal from which on notes stand in the table
-STYLES = {"pass": "green", "fail": "bold red", "failed": "bold red", "unsupported": "dim", "not-executed": "yellow"}
+HEADLINES = {"good": "green", "bad": "bold red", "unproven": "yellow"}
+STYLES = {
+    "pass": "green",
+    "fail": "bold red",
+    "failed": "bold red",
+    "unsupported": "dim",
+    "unverifiable": "yellow",
+    "not-executed": "yellow",
+}
 
 # a pipe or a log file has no width of its own: tables must not be squeezed into 80 columns there
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -127,19 +136,20 @@ def print_report(report: Report) -> None:
     print_table(columns, rows, (metric or "", "SQNR dB", "size", "÷ float", "p50 ms", "peak MB"))
     for line, execution in pairs:
         if below and (notes := _notes(line, execution)):
-            say(f"{line.model} {line.variant} → {line.target}: {notes}", "dim")
+            say(f"{line.name}: {notes}", "dim")
     counts = ", ".join(f"{number} {name}" for name, number in sorted(report.counts.items()))
     say(f"\n{count(len(report.lines), 'line')}: {counts}")
     if report.quick and report.measured:
         say("quick measurement: one launch each, figures compare within this run only", "dim")
     for line in report.lines:
-        if line.bad:
-            say(
-                f"{line.outcome}: {line.model} {line.variant} → {line.target}: {'; '.join(line.reasons)}",
-                STYLES["fail"],
-            )
+        if line.bad or line.verdict == "unverifiable":
+            say(f"{line.outcome}: {line.name}: {'; '.join(line.reasons)}", STYLES[line.outcome])
             if line.hint:
                 say(f"  hint: {line.hint}")
+    for text in (*report.warnings, *(f"{name}: {text}" for name, text in report.own_warnings)):
+        say(f"warning: {text}", "yellow")
+    kind, headline = report.headline
+    say(headline, HEADLINES[kind])
 
 
 def print_verdict(file: Path, verdict: Verdict) -> None:
@@ -157,8 +167,10 @@ def print_verdict(file: Path, verdict: Verdict) -> None:
         low, high = verdict.metric.interval
         say(f"{verdict.metric.name} {verdict.metric.artifact:.4f} [{low:.4f}, {high:.4f}], "
             f"the model's {verdict.metric.float_value:.4f}")  # fmt: skip
+    if verdict.spread is not None:
+        say(f"outputs vary over the inputs by {verdict.spread:.2g} of their size")
     for reason in verdict.reasons:
-        say(f" - {reason}", STYLES["fail"])
+        say(f" - {reason}", STYLES[verdict.verdict])
     for warning in verdict.warnings:
         say(f" warning: {warning}", "yellow")
 
@@ -244,8 +256,7 @@ def _figures(line: ReportLine, execution: Execution | None, metric: str | None, 
     cells: list[str | Text] = [Text(outcome, STYLES.get(outcome, ""))]
     judged, timed = execution and execution.metric, execution and execution.timed
     if metric:
-        few = f" of {judged.samples}" if judged and judged.samples < most else ""
-        cells.append(f"{judged.artifact:.2%}{few}" if judged else "")
+        cells.append(_metric(judged, most) if judged else "")
     ratio, peak = execution and execution.latency_ratio, timed and timed.peak_rss_bytes
     cells += [
         f"{execution.parity_float.sqnr_db:.1f}" if execution and execution.parity_float else "",
@@ -259,6 +270,12 @@ def _figures(line: ReportLine, execution: Execution | None, metric: str | None, 
     return cells
 
 
+def _metric(found: MetricResult, most: int) -> str:
+    """The artifact's figure; of fewer samples than the others' beside the float model's on the same ones."""
+    few = f" of {found.samples} (float {found.float_value:.2%})" if found.samples < most else ""
+    return f"{found.artifact:.2%}{few}"
+
+
 def _notes(line: ReportLine, execution: Execution | None) -> str:
     if execution is None:
         return line.reason or "" if line.status == "unsupported" else ""
@@ -268,6 +285,9 @@ def _notes(line: ReportLine, execution: Execution | None) -> str:
         notes.append("by reference evaluation")
     if execution.verdict == "not-executed":
         notes += execution.reasons
+    if execution.verdict == "unverifiable":
+        spread = "" if execution.spread is None else f" outputs vary by {execution.spread:.1g} of their size"
+        notes.append(f"untrained?{spread}")
     return ", ".join(notes)
 
 

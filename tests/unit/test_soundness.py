@@ -1,0 +1,50 @@
+"""Layers that initialization switched off are named; biases, tokens and trained scales are not."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from edgeship.toolchain.model.program import flatten
+from edgeship.toolchain.model.soundness import check_branches, switched_off
+
+
+class Net(nn.Module):
+    """A residual branch, a layer scale, a token, a bias: what starts at or near zero."""
+
+    def __init__(self, norm: float, scale: float) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.layer_scale = nn.Parameter(torch.full((3, 1, 1), scale))
+        self.token = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        nn.init.constant_(self.norm.weight, norm)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image + self.token + self.layer_scale * self.norm(self.conv(image))
+
+
+def test_zero_norms_and_tiny_layer_scales_are_named() -> None:
+    assert switched_off(flatten(Net(0, 1e-6).eval(), 1)) == ["layer_scale", "norm"]
+    assert switched_off(flatten(Net(0, 1.0).eval(), 1)) == ["norm"]
+
+
+def test_one_living_channel_a_zero_bias_and_a_zero_token_raise_no_alarm() -> None:
+    net = Net(1, 0.1)
+    with torch.no_grad():
+        net.norm.weight[:2] = 0
+    assert switched_off(flatten(net.eval(), 1)) == []
+
+
+def test_a_tiny_value_along_one_axis_counts_whatever_it_is_called() -> None:
+    net = Net(1, 0.1)
+    net.other = nn.Parameter(torch.full((3,), 1e-5))
+    assert switched_off(flatten(net.eval(), 1)) == ["other"]
+
+
+def test_an_exported_program_keeps_the_names_and_many_are_counted() -> None:
+    net = nn.Sequential(*(Net(0, 1.0) for _ in range(6))).eval()
+    program = torch.export.export(net, (torch.randn(1, 3, 4, 4),)).module()
+    said: list[str] = []
+    check_branches(flatten(program, 1), said.append)
+    assert said[0].startswith("untrained? 0.norm, 1.norm, 2.norm, 3.norm and 2 more multiply their branch")
