@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgeship.targets.coreml.interpreter import Interpreter
 
 BACKEND = "reference-evaluation"
-Phase = Literal["load", "measure"]
+Phase = Literal["start", "load", "measure"]
 
 
 class AgentError(Exception):
@@ -73,7 +73,7 @@ def _machine() -> dict[str, Any]:
 def _run(job: Job, folder: Path) -> dict[str, Any]:
     if job.config.mode != "verify":
         raise AgentError(
-            "load", "UNSUPPORTED_MODE", f"reference evaluation verifies; it cannot measure {job.config.mode}"
+            "start", "UNSUPPORTED_JOB", f"config.mode: reference evaluation verifies; it cannot do {job.config.mode}"
         )
     interpreter = _load(folder / job.artifact.path)
     main = interpreter.program.main

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -21,7 +22,7 @@ from edgeship.toolchain.devices.agents import build as native_runner
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.jobs import Load, read_outputs
-from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop
+from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop, dump
 
 # one worker makes the files; the other has the other tests
 ROOT = Path(__file__).parents[2]
@@ -33,8 +34,8 @@ SHORT = Config(
 )
 
 
-def launch(command: list[str], job: Job, work: Path) -> tuple[int, Result]:
-    job.save(work / "job.json")
+def launch(command: list[str], job: Job | dict[str, Any], work: Path) -> tuple[int, Result]:
+    (work / "job.json").write_text(dump(job) if isinstance(job, Job) else json.dumps(job))
     done = subprocess.run(
         [*command, str(work / "job.json"), str(work / "result.json")], capture_output=True, timeout=120, check=False
     )
@@ -216,24 +217,53 @@ def test_names_in_the_file_decide_the_order_of_inputs(tiny_files: TinyFiles, tmp
     np.testing.assert_allclose(captured[2]["out"], file.expected[2]["out"], rtol=1e-5, atol=1e-6)
 
 
+REFUSED = {
+    "schema": {"schema": "bench-job/9", "cases": "of another form"},
+    "runtime.name": {"runtime": {"name": "tflite-micro"}},
+    "config.mode": {"config": {"mode": "energy"}},
+    "config.timed_region": {"config": {"mode": "latency", "timed_region": "end_to_end"}},
+    "config.inputs": {"config": {"mode": "latency", "inputs": "random"}},
+    "config.concurrency": {"config": {"mode": "throughput", "concurrency": 4}},
+    "requires": {"requires": ["feedback", "config.pin_cpus"]},
+}
+
+
 @pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
-@pytest.mark.parametrize("asked", [{"mode": "energy"}, {"timed_region": "end_to_end"}], ids=str)
-def test_what_an_agent_cannot_do_is_an_error_never_ignored(
-    format: str, asked: dict[str, str], tiny_files: TinyFiles, tmp_path: Path
+@pytest.mark.parametrize("field", REFUSED)
+def test_an_older_agent_refuses_a_newer_job_by_the_fields_name(
+    format: str, field: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
     command = native() if format == "executorch" else python_copy(tmp_path)
-    job = job_for(tiny_files.get("conv_net", format), tmp_path, SHORT.model_copy(update=asked))
-    code, result = launch(command, job, tmp_path)
+    job = job_for(tiny_files.get("conv_net", format), tmp_path, Config(mode="verify"))
+    code, result = launch(command, {**json.loads(dump(job)), **REFUSED[field]}, tmp_path)
     assert code == 1
-    assert "this agent cannot do" in result.runs[0].error.message
+    error = result.runs[0].error
+    assert error is not None
+    assert (error.phase, error.code) == ("start", "UNSUPPORTED_JOB")
+    assert error.message.startswith(f"{field}: this agent cannot do ")
 
 
-def test_an_unknown_runtime_is_an_error_in_the_result(tiny_files: TinyFiles, tmp_path: Path) -> None:
-    job = job_for(tiny_files.get("conv_net", "onnx"), tmp_path, Config(mode="verify"))
-    other = job.model_copy(update={"runtime": job.runtime.model_copy(update={"name": "tflite-micro"})})
-    code, result = launch(python_copy(tmp_path), other, tmp_path)
-    assert code == 1
-    assert "no engine for tflite-micro" in result.runs[0].error.message
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+def test_what_a_newer_job_says_besides_is_ignored_unless_it_is_required(
+    format: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    job = job_for(tiny_files.get("conv_net", format), tmp_path, Config(mode="verify"))
+    newer = {**json.loads(dump(job)), "weather": "fine", "requires": ["feedback"]}
+    newer["cases"][0][0]["layout"] = "NCHW"
+    code, result = launch(command, newer, tmp_path)
+    assert (code, result.runs[0].error) == (0, None)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"schema": "bench-job/1"}'])
+def test_the_python_agent_says_what_is_wrong_with_a_job_it_cannot_read(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "job.json").write_text(content)
+    command = [*python_copy(tmp_path), str(tmp_path / "job.json"), str(tmp_path / "result.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.match(r"agent: (cannot read .*job.json: No such|.*job.json is not a bench-job/1: )", done.stderr)
+    assert "Traceback" not in done.stderr
 
 
 @needs_native

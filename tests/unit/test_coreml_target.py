@@ -251,7 +251,7 @@ def test_a_latency_job_and_a_corrupt_package_are_refused(tmp_path: Path) -> None
     job = laid_out(Load(artifact, tmp_path, rows), tmp_path, Config(mode="latency"))
     error = evaluate(job, tmp_path).runs[0].error
     assert error is not None
-    assert error.code == "UNSUPPORTED_MODE"
+    assert error.code == "UNSUPPORTED_JOB"
     (tmp_path / artifact.file / "Data/com.apple.CoreML/model.mlmodel").write_bytes(b"broken")
     job = laid_out(Load(artifact, tmp_path, rows), tmp_path)
     error = evaluate(job, tmp_path).runs[0].error

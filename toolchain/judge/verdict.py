@@ -25,6 +25,8 @@ from edgeship.toolchain.samples import Array, Samples
 
 VERSION = 6
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
+NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB")
+"""Codes of errors that say that an agent lacks something, not that the file is wrong."""
 PROGRAM, MODEL = "its own program", "the float model"
 
 
@@ -89,7 +91,7 @@ def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
     except DeviceError as error:
         return Verdict(verdict="fail", reasons=(f"did not run: {error}",), lasting=False)
     if failure := answers.result.runs[0].error:
-        unknown = failure.code == "UNKNOWN_OPERATOR"
+        unknown = failure.code in NOT_EXECUTED
         reason = f"{failure.phase}: {failure.message}"
         lasting = failure.phase not in ("deploy", "start")  # before the runtime saw the file
         return Verdict(verdict="not-executed" if unknown else "fail", reasons=(reason,), lasting=lasting)

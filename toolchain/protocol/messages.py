@@ -119,6 +119,9 @@ class Job(Part):
     schema_: Literal["bench-job/1"] = Field("bench-job/1", alias="schema")
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     id: Uuid = Field(default_factory=lambda: str(uuid.uuid4()))
+    requires: list[str] = Field(
+        default_factory=list, description="fields that may not be ignored: an agent refuses a job with one it lacks"
+    )
     artifact: JobArtifact
     runtime: JobRuntime
     files: list[JobFile] = Field(

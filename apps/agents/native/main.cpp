@@ -6,6 +6,7 @@
 // The same steps as apps/agents/python/agent.py, without an interpreter around them. Built from the headers and
 // libraries of the executorch wheel by toolchain/devices/agents/build.py.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,7 +14,9 @@
 #include <fstream>
 #include <iostream>
 #include <map>
-#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "engine.hpp"
 #include "measure.hpp"
@@ -22,7 +25,10 @@
 
 namespace {
 
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
+const json kModes = {"verify", "latency", "throughput", "cold", "memory"};
+// the fields that a job may list in `requires`
+const json kFields = {"outputs", "capture", "feedback", "runtime.threads", "config.warmup", "config.measure"};
 
 std::string first_line_of(const std::string& path) {
   std::ifstream file(path);
@@ -42,6 +48,28 @@ json read_job(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path.string() + ": " + std::strerror(errno));
   return json::parse(file);
+}
+
+// Which field of a job this agent cannot do, and what it can (apps/protocol); empty where it can do the job.
+std::string refusal(const json& job) {
+  const json& config = job.at("config");
+  // field, what is asked, what can be done
+  std::vector<std::tuple<std::string, json, json>> asked = {
+      {"schema", job.value("schema", json()), json::array({"bench-job/1"})},
+      {"runtime.name", job.at("runtime").at("name"), json::array({"executorch"})},
+      {"config.mode", config.at("mode"), kModes},
+      {"config.timed_region", config.value("timed_region", json("invoke")), json::array({"invoke"})},
+      {"config.inputs", config.value("inputs", json("file")), json::array({"file"})},
+      {"config.concurrency", config.value("concurrency", json(1)), json::array({1})}};
+  for (const json& field : job.value("requires", json::array())) asked.emplace_back("requires", field, kFields);
+  const auto plain = [](const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  for (const auto& [field, value, known] : asked) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) continue;
+    std::string can;
+    for (const json& one : known) can += (can.empty() ? "" : ", ") + plain(one);
+    return field + ": this agent cannot do " + plain(value) + " (cpp " + kVersion + " can: " + can + ")";
+  }
+  return "";
 }
 
 // Write under another name, then rename: a result that is there is complete.
@@ -75,10 +103,6 @@ class Session {
     const auto step = [&](const char* name, const auto& action) { cold[name] = timed(action); };
     const auto invoke = [&] { engine_.invoke(); };
     try {
-      static const std::set<std::string> modes = {"verify", "latency", "throughput", "cold", "memory"};
-      if (modes.count(mode) == 0 || config.value("timed_region", "invoke") != "invoke")
-        throw std::runtime_error("this agent cannot do mode " + mode + ", timed region " +
-                                 config.value("timed_region", "invoke"));
       Tensors first = read_case(job_.at("cases").at(0), folder_);
       if (mode == "cold") cold["page_cache"] = drop_page_cache(path);
       if (mode == "memory") run["memory"]["baseline"] = reset_peak_memory();
@@ -203,22 +227,25 @@ json answer(const json& job, const std::string& folder, std::optional<int64_t> p
               {"clock", {{"source", "CLOCK_MONOTONIC"}, {"resolution", clock_resolution()}}},
               {"cold", {{"page_cache", "unknown"}}}};
   if (process_start) run["cold"]["process_start"] = *process_start;
-  Session session(job, folder);
-  session.execute(run);
-
   json artifact;
   for (const char* key : {"name", "format", "sha256", "size"})
     if (job.at("artifact").contains(key) && job.at("artifact").at(key) != "") artifact[key] = job.at("artifact").at(key);
-  artifact["inputs"] = json::array();
-  for (const json& tensor : job.at("cases").at(0))
-    artifact["inputs"].push_back({{"name", tensor.at("name")}, {"dtype", tensor.at("dtype")}, {"shape", tensor.at("shape")}});
   const json& wanted = job.at("runtime");
-  json runtime = {{"name", "executorch"},
+  json runtime = {{"name", wanted.at("name")},
                   {"version", EXECUTORCH_VERSION},
                   {"backend", wanted.value("backend", "cpu")},
                   {"threads", wanted.value("threads", 1)},
                   {"options", wanted.value("options", json::object())}};
-  if (session.planned_bytes() > 0) runtime["planned_bytes"] = session.planned_bytes();
+  if (const std::string reason = refusal(job); !reason.empty()) {
+    run["error"] = {{"phase", "start"}, {"code", "UNSUPPORTED_JOB"}, {"message", reason}};
+  } else {
+    artifact["inputs"] = json::array();
+    for (const json& tensor : job.at("cases").at(0))
+      artifact["inputs"].push_back({{"name", tensor.at("name")}, {"dtype", tensor.at("dtype")}, {"shape", tensor.at("shape")}});
+    Session session(job, folder);
+    session.execute(run);
+    if (session.planned_bytes() > 0) runtime["planned_bytes"] = session.planned_bytes();
+  }
   return {{"schema", "bench-result/1"},
           {"id", first_line_of("/proc/sys/kernel/random/uuid")},
           {"created_at", started},

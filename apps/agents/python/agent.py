@@ -1,10 +1,12 @@
 """Executes one artifact as a bench-job/1 says and answers a bench-result/1.
 
-    python -I agent.py JOB.json RESULT.json     exit code 0; 1 when the result carries an error
+    python -I agent.py JOB.json RESULT.json     exit code 0; 1 when the result carries an error; 2 when there is no
+                                                result: standard error says why
     python -I agent.py --facts FACTS.json       what this machine is (the `device` part of a result)
 
 One file that needs the standard library, numpy and the artifact's runtime, so that it runs wherever it is copied.
-Both schemas are in apps/protocol; the C++ agent in apps/agents/native follows the same steps.
+The protocol is in apps/protocol: what of a job this agent does not know, it refuses by name (UNSUPPORTED_JOB). The C++
+agent in apps/agents/native follows the same steps.
 """
 
 import time
@@ -25,8 +27,11 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-VERSION = "1"
+VERSION = "2"
+SCHEMAS = ("bench-job/1",)
 MODES = ("verify", "latency", "throughput", "cold", "memory")
+# the fields that a job may list in `requires`
+FIELDS = ("outputs", "capture", "feedback", "runtime.options", "runtime.threads", "config.warmup", "config.measure")
 # what runtimes choose kernels by, and whether this is a virtual machine, as /proc/cpuinfo spells it
 CPU_FEATURES = {
     *("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16"),
@@ -360,8 +365,6 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
     cold = run["cold"]
     phase = "start"
     try:
-        if mode not in MODES or config.get("timed_region", "invoke") != "invoke":
-            raise ValueError(f"this agent cannot do mode {mode}, timed region {config.get('timed_region')}")
         first = read_case(job["cases"][0], folder)
         if mode == "cold":
             cold["page_cache"] = drop_page_cache(path)
@@ -393,6 +396,25 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
             run["memory"] |= {"peak": memory_counters(), "peak_method": "kernel"}
     except Exception as error:
         run["error"] = {"phase": phase, "message": f"{type(error).__name__}: {error}"}
+
+
+def refusal(job: dict[str, Any]) -> str:
+    """Which field of a job this agent cannot do, and what it can; empty where it can do the job."""
+    config = job["config"]
+    asked: dict[str, tuple[Any, Iterable[Any]]] = {
+        "schema": (job.get("schema"), SCHEMAS),
+        "runtime.name": (job["runtime"]["name"], ENGINES),
+        "config.mode": (config["mode"], MODES),
+        "config.timed_region": (config.get("timed_region", "invoke"), ("invoke",)),
+        "config.inputs": (config.get("inputs", "file"), ("file",)),
+        "config.concurrency": (config.get("concurrency", 1), (1,)),
+    }
+    required = [("requires", (field, FIELDS)) for field in job.get("requires", [])]
+    for field, (value, known) in [*asked.items(), *required]:
+        if value not in known:
+            can = ", ".join(map(str, known))
+            return f"{field}: this agent cannot do {value} (python {VERSION} can: {can})"
+    return ""
 
 
 def step(cold: dict[str, Any], name: str, action: Callable[[], None]) -> None:
@@ -610,17 +632,17 @@ def answer(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
     if (start := process_start_ns()) is not None:
         run["cold"]["process_start"] = start
-    engine_class = ENGINES.get(runtime["name"])
-    if engine_class is None:
-        run["error"] = {"phase": "start", "message": f"this agent has no engine for {runtime['name']}"}
-        engine = Engine(job, [])
-    else:
-        engine = engine_class(job, [tensor["name"] for tensor in job["cases"][0]])
-        execute(job, folder, engine, run)
     artifact = {key: job["artifact"][key] for key in ("format", "sha256", "size")}
     if job["artifact"].get("name"):
         artifact["name"] = job["artifact"]["name"]
-    artifact["inputs"] = [{key: tensor[key] for key in ("name", "dtype", "shape")} for tensor in job["cases"][0]]
+    if reason := refusal(job):
+        run["error"] = {"phase": "start", "code": "UNSUPPORTED_JOB", "message": reason}
+        engine = Engine(job, [])
+    else:
+        first = job["cases"][0]
+        artifact["inputs"] = [{key: tensor[key] for key in ("name", "dtype", "shape")} for tensor in first]
+        engine = ENGINES[runtime["name"]](job, [tensor["name"] for tensor in first])
+        execute(job, folder, engine, run)
     told: dict[str, Any] = {
         "name": runtime["name"],
         "version": engine.version,
@@ -666,7 +688,16 @@ def main(arguments: list[str]) -> int:
         write(facts(), Path(arguments[1]))
         return 0
     path = Path(arguments[0])
-    result = answer(json.loads(path.read_text()), path.resolve().parent)
+    try:
+        job = json.loads(path.read_text())
+        refusal(job)
+    except OSError as error:
+        print(f"agent: cannot read {path}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"agent: {path} is not a bench-job/1: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    result = answer(job, path.resolve().parent)
     write(result, Path(arguments[1]))
     return 1 if "error" in result["runs"][0] else 0
 
