@@ -40,6 +40,9 @@ class Runtime(_Record):
     name: str
     minimum_version: str
     backend: str = "cpu"
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="what this file needs of it, as bench-job/1's runtime.options"
+    )
 
 
 class Placement(_Record):

@@ -119,7 +119,11 @@ class Onnx(Target):
             file=file.name,
             extra_files=(*extra, *((library.name,) if library else ())),
             spec=str(context.spec),
-            runtime=Runtime(name="onnxruntime", minimum_version=RUNTIME_OF_OPSET[self.opset]),
+            runtime=Runtime(
+                name="onnxruntime",
+                minimum_version=RUNTIME_OF_OPSET[self.opset],
+                options={"custom_op_libraries": [library.name]} if library else {},
+            ),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
             size_bytes=size_bytes(file) + sum(size_bytes(out / name) for name in extra),

@@ -72,7 +72,7 @@ def make_job(
             name=artifact.runtime.name,
             backend=artifact.runtime.backend,
             threads=load.threads,
-            options=dict(load.options),
+            options={**artifact.runtime.options, **load.options},
         ),
         files=files,
         config=config,

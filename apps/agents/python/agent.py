@@ -92,7 +92,8 @@ def positions(wanted: Sequence[str], found: Sequence[str], what: str, by_name: b
 
 
 class OnnxRuntime(Engine):
-    """options: graph_optimization (disable, basic, extended, all), custom_op_libraries (paths), config (entries)."""
+    """options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names
+    of files beside the model)."""
 
     name = "onnxruntime"
 
@@ -111,7 +112,7 @@ class OnnxRuntime(Engine):
             self.runtime.GraphOptimizationLevel, "ORT_DISABLE_ALL" if level == "DISABLE" else f"ORT_ENABLE_{level}"
         )
         for library in self.options.get("custom_op_libraries", []):
-            session.register_custom_ops_library(library)
+            session.register_custom_ops_library(str(Path(path).parent / library))
         for key, value in self.options.get("config", {}).items():
             session.add_session_config_entry(key, value)
         self.session = self.runtime.InferenceSession(path, session, providers=["CPUExecutionProvider"])
