@@ -161,6 +161,40 @@ def test_a_full_disk_is_one_clear_error_and_with_room_the_next_run_works(primed:
     assert again.returncode == 0, again.stdout + again.stderr
 
 
+@pytest.fixture
+def read_only_cache(primed: Workplace, tmp_path: Path) -> Iterator[Path]:
+    """The primed cache where nothing can be written."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    bind = ["mount", "--bind", str(primed.cache), str(folder)]
+    if sys.platform != "linux" or subprocess.run(bind, capture_output=True).returncode:
+        pytest.skip("mounting needs Linux and root")
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_complete_cache_on_a_read_only_disk_serves_a_run_and_an_incomplete_one_says_what_to_do(
+    primed: Workplace, read_only_cache: Path
+) -> None:
+    place = Workplace(primed.folder, read_only_cache)
+    first = place.recipe("first.toml", recipe_text("onnx"))
+    assert [line["status"] for line in place.json("run", first, "--no-measure")["lines"]] == ["ok"]
+    other = place.recipe("other.toml", recipe_text("torchscript"))
+    (line,) = place.json("run", other, "--no-measure", code=1)["lines"]
+    assert f"{read_only_cache} is read-only" in line["reason"]
+    assert "EDGESHIP_CACHE" in line["hint"]
+
+
+def test_an_unchanged_run_imports_no_torch(primed: Workplace) -> None:
+    place = Workplace(primed.folder, primed.cache, {"PYTHONPROFILEIMPORTTIME": "1"})
+    done = place.edgeship("run", place.recipe("first.toml", recipe_text("onnx")), "--no-measure")
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "edgeship.toolchain.build.builder" in imported
+    assert not {"torch", "onnx", "onnxruntime"} & imported
+
+
 def test_the_size_limit_of_the_cache_is_kept(primed: Workplace, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     shutil.copytree(primed.cache, cache)

@@ -46,6 +46,7 @@ class Entries:
         if entry := self._store.get(key, kind):
             self.repeat_warnings(name, entry)
             return entry
+        self._store.check_writable()  # before a worker is started for nothing
 
         def report(said: str, text: str) -> None:
             if said == "warning":

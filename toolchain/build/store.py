@@ -110,6 +110,14 @@ class Store:
             os.utime(folder / ENTRY)  # the least recently used entry goes first
         return entry
 
+    def check_writable(self) -> None:
+        """LineError with the remedy where nothing can be added."""
+        if self.read_only:
+            raise LineError(
+                f"the cache {self.root} is read-only and does not hold this yet",
+                "let EDGESHIP_CACHE name a folder that can be written",
+            )
+
     def once(self, key: str, kind: type[R], make: Callable[[Path], R]) -> Entry[R]:
         """The entry of `key`; where there is none, `make` fills an empty folder and answers the record.
 
@@ -124,11 +132,7 @@ class Store:
     @contextlib.contextmanager
     def _building(self, key: str) -> Iterator[Path]:
         """An empty folder to build in; it vanishes on leaving unless `_commit` took it."""
-        if self.read_only:
-            raise LineError(
-                f"the cache {self.root} is read-only and does not hold this yet",
-                "let EDGESHIP_CACHE name a folder that can be written",
-            )
+        self.check_writable()
         folder = self.root / "partial" / f"{key[:12]}-{uuid.uuid4().hex[:12]}"
         with FileLock(f"{folder}.lock"):  # held before the folder exists, so that tidying never takes a living one
             try:
@@ -164,7 +168,7 @@ class Store:
             folder.rename(final)
         if not (final / ENTRY).exists():
             raise OSError(f"{final}: could not be written")
-        self.drop_scratch(key)
+        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)  # the work is finished
         return _entry(final, type(record))
 
     @contextlib.contextmanager
@@ -181,10 +185,6 @@ class Store:
         folder = self.root / "scratch" / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-    def drop_scratch(self, key: str) -> None:
-        """Remove a stage's scratch once it is finished."""
-        shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
 
     def note(self, key: str, fact: Any) -> None:
         """Remember a small JSON fact, atomically, where it can be: file digests, the code files of a model."""
