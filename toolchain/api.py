@@ -19,9 +19,11 @@ from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error, first_line
 from edgeship.toolchain.model.program import export, folded
 from edgeship.toolchain.plugin import (
+    Analysis,
     Context,
     Dataset,
     Device,
+    Findings,
     Metric,
     ModulePass,
     ModuleToProgramPass,
@@ -50,6 +52,7 @@ __all__ = [
     "W8A8_STATIC",
     "W8_WEIGHTS",
     "Agent",
+    "Analysis",
     "Array",
     "Artifact",
     "Context",
@@ -61,6 +64,7 @@ __all__ = [
     "DeviceFacts",
     "EdgeshipError",
     "ExportError",
+    "Findings",
     "Job",
     "JobFiles",
     "Link",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.link import Link
@@ -156,6 +156,31 @@ class Target(Plugin):
 
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write the file(s) into the empty folder `out` and describe them; artifact.json is written by the caller."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an analysis decided for the pass it was asked about."""
+
+    options: dict[str, Any]
+    """Options of the pass, as a recipe would give them."""
+    reasons: tuple[str, ...]
+    """What they rest on, for a person: one line each."""
+
+
+class Analysis(Plugin):
+    """Measures a program to decide options of the pass that takes it next.
+
+    `edgeship tune` asks it and writes what it decides into the lock beside the recipe, which builds read.
+    """
+
+    variant: str = Field(description="the variant one of whose passes it decides about")
+    step: int = Field(0, ge=0, description="which of the variant's passes, from 0")
+    model: str | None = Field(None, description="the model to look at, where the recipe has several")
+
+    def decide(self, program: ExportedProgram, context: Context) -> Findings:
+        """Look at the program that the pass will take; `context` holds the data it needs."""
         raise NotImplementedError
 
 

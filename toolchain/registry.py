@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Literal
 
 from edgeship.toolchain.errors import MissingError, RecipeError
-from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+from edgeship.toolchain.plugin import Analysis, Dataset, Device, Metric, Pass, Plugin, Target
 from edgeship.toolchain.runtime import RuntimeInfo
 
-Group = Literal["passes", "targets", "devices", "datasets", "metrics"]
+Group = Literal["passes", "targets", "devices", "datasets", "metrics", "analyses"]
 
 BASES: dict[Group, type[Plugin]] = {
     "passes": Pass,
@@ -21,6 +21,7 @@ BASES: dict[Group, type[Plugin]] = {
     "devices": Device,
     "datasets": Dataset,
     "metrics": Metric,
+    "analyses": Analysis,
 }
 
 BUILT_IN: dict[Group, dict[str, str]] = {
@@ -55,7 +56,17 @@ BUILT_IN: dict[Group, dict[str, str]] = {
         "cosine": "edgeship.toolchain.metrics:Cosine",
         "python": "edgeship.toolchain.metrics:Python",
     },
+    "analyses": {"weight-noise": "edgeship.toolchain.analyses.weight_noise:WeightNoise"},
 }
+SINGULAR: dict[Group, str] = {
+    "passes": "pass",
+    "targets": "target",
+    "devices": "device",
+    "datasets": "dataset",
+    "metrics": "metric",
+    "analyses": "analysis",
+}
+"""What one of a group is called in messages, and the key that names a table's plugin."""
 
 
 @functools.cache
@@ -75,7 +86,7 @@ def load(group: Group, name: str) -> type[Plugin]:
         near = difflib.get_close_matches(name, table, n=1)
         known = ", ".join(sorted(table))
         raise RecipeError(
-            f"there is no {group.removesuffix('s').removesuffix('e') if group == 'passes' else group[:-1]} {name!r}",
+            f"there is no {SINGULAR[group]} {name!r}",
             f"did you mean {near[0]!r}? known: {known}" if near else f"known: {known}",
         )
     module, _, attribute = table[name].partition(":")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgeship.toolchain import registry
-from edgeship.toolchain.plugin import Dataset, Device, Metric, Pass, Plugin, Target
+from edgeship.toolchain.plugin import Analysis, Dataset, Device, Metric, Pass, Plugin, Target
 from edgeship.toolchain.quant import parse
 from edgeship.toolchain.runtime import RuntimeInfo
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PLUGINS = [(group, name) for group in registry.BASES for name in registry.names(group)]
-METHODS = {Pass: "apply", Target: "export", Device: "open", Dataset: "read", Metric: "score"}
+METHODS = {Pass: "apply", Target: "export", Device: "open", Dataset: "read", Metric: "score", Analysis: "decide"}
 
 each = pytest.mark.parametrize(("group", "name"), PLUGINS, ids=lambda value: str(value))
 

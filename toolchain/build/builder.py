@@ -16,13 +16,15 @@ from edgeship.toolchain.build.entries import Entries
 from edgeship.toolchain.build.executor import Executor, Slots, Workers
 from edgeship.toolchain.build.lines import Built, Comparison, Event, Reference, Stopped, stopped
 from edgeship.toolchain.build.programs import Programs
-from edgeship.toolchain.build.records import ArtifactRecord, DataRecord, OutputsRecord, samples_of
+from edgeship.toolchain.build.records import ArtifactRecord, DataRecord, FindingsRecord, OutputsRecord, samples_of
+from edgeship.toolchain.build.stages.analysis import Analyse
 from edgeship.toolchain.build.stages.artifact import ARTIFACT, BuildArtifact, WarmUp
 from edgeship.toolchain.build.stages.outputs import OUTPUTS, RESIZED, RESIZED_OUTPUTS, STREAM_OUTPUTS
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Entry, Store, key_of
 from edgeship.toolchain.build.tidying import tidy
 from edgeship.toolchain.model.source import ModelSource
+from edgeship.toolchain.plugin import Analysis
 from edgeship.toolchain.recipe.plan import Model, Plan, Recipe, Step, options_of
 from edgeship.toolchain.room import out_of_room
 
@@ -61,6 +63,13 @@ class Builder:
     def program(self, model: Model, steps: Sequence[Step] = ()) -> StoredProgram:
         """The program of a model after these passes; its `context` is what a plugin works with."""
         return self._programs.program(model, steps)
+
+    def findings(self, analysis: Analysis, model: Model, steps: Sequence[Step]) -> FindingsRecord:
+        """What an analysis decides, looking at the program of a model after these passes."""
+        program = self.program(model, steps)
+        base = self.recipe.base
+        key = keys.findings_key(analysis, program.entry, base, program.origin.contents(analysis.needs))
+        return self._entries.entry(key, FindingsRecord, model.name, Analyse(program, analysis, key)).record
 
     def reference(self, model: Model) -> Reference:
         """The float model's outputs on its evaluation (else calibration, else synthetic) samples."""

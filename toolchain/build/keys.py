@@ -64,6 +64,11 @@ def step_key(step: Step, program: Entry[ProgramRecord], base: Path, data: dict[N
     return key_of(["step", plugin_key(step.plugin, base), *_content(program), data, _stage("program")])
 
 
+def findings_key(analysis: Plugin, program: Entry[ProgramRecord], base: Path, data: dict[Need, str]) -> str:
+    """The key of what an analysis decided about a program."""
+    return key_of(["findings", plugin_key(analysis, base), *_content(program), data, _stage("analysis")])
+
+
 def outputs_key(program: Entry[ProgramRecord], data: str, rows: int | None, row_scales: bool) -> str:
     """The key of a program's outputs on samples."""
     return key_of(["outputs", *_content(program), data, rows, row_scales, version_of("torch"), _stage("outputs")])

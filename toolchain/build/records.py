@@ -48,6 +48,15 @@ class ProgramRecord(Record):
     model: dict[str, Any] = Field(default_factory=dict, description="what the float program was made from")
 
 
+class FindingsRecord(Record):
+    """What an analysis decided."""
+
+    kind: ClassVar[str] = "findings"
+
+    options: dict[str, Any]
+    reasons: tuple[str, ...]
+
+
 class OutputsRecord(Record):
     """A program's outputs on samples."""
 

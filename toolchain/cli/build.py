@@ -74,6 +74,30 @@ def check(recipe: RecipePath, as_json: Json = False) -> None:
 
 
 @app.command(cls=Command)
+def tune(recipe: RecipePath, as_json: Json = False) -> None:
+    """Let a recipe's analyses decide options of its passes, into the lock beside it.
+
+    `run` reads the lock; delete it to build what the recipe alone says.
+    """
+    from edgeship.toolchain.commands.tune import tune as decide
+    from edgeship.toolchain.recipe.lock import file_of
+    from edgeship.toolchain.report import terminal as console
+
+    with console.tracking() as tracker:
+        lock = decide(recipe, tracker)
+    if as_json:
+        console.print_json(lock.text)
+        return
+    for place, decision in lock.decisions.items():
+        console.say(f"{place} ({decision.pass_}), decided by {decision.analysis}: {decision.options}", "bold")
+        for reason in decision.reasons:
+            console.say(f"  {reason}")
+    if not lock.decisions:
+        console.say("nothing to decide: the recipe stays as it is")
+    console.say(f"wrote {file_of(recipe)}; next: edgeship run {recipe}", "green")
+
+
+@app.command(cls=Command)
 def run(
     recipe: RecipePath,
     target: Annotated[list[str], typer.Option("--target", "-t", help="Only the lines of this target.")] = [],  # noqa: B006

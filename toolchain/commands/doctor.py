@@ -23,7 +23,7 @@ PROGRAMS = {
 def plugins() -> list[dict[str, Any]]:
     """One row per plugin: group, name, what it does, whether it is installed, its options."""
     rows = []
-    groups: tuple[registry.Group, ...] = ("passes", "targets", "datasets", "metrics", "devices")
+    groups: tuple[registry.Group, ...] = ("passes", "targets", "datasets", "metrics", "devices", "analyses")
     for group in groups:
         for name in registry.names(group):
             plugin = registry.load(group, name)

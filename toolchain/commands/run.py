@@ -74,7 +74,7 @@ def run_into(
     """`run` with everything kept in a new run directory below `runs`."""
     preflight.check(recipe)
     folder = RunFolder.claim(runs, recipe.name)
-    folder.begin(recipe.text, [_plan(plan, recipe) for plan in recipe.plans])
+    folder.begin(recipe, [_plan(plan, recipe) for plan in recipe.plans])
     report = run(recipe, options, on_event, folder, store, here)
     folder.finish(report)
     return Outcome(folder, report)
@@ -192,6 +192,7 @@ def _plan(plan: Plan, recipe: Recipe) -> dict[str, Any]:
         "target": [plan.target_name, options_of(plan.target, recipe.base)],
         "spec": str(plan.spec),
         "unsupported": plan.unsupported,
+        "decided_by": {step.name: step.decided_by for step in plan.steps if step.decided_by},
     }
 
 

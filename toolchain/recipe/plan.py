@@ -12,8 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.model.source import ModelSource
-from edgeship.toolchain.plugin import Dataset, Device, Metric, ModulePass, ModuleToProgramPass, Need, Pass, Target
+from edgeship.toolchain.plugin import (
+    Analysis,
+    Dataset,
+    Device,
+    Metric,
+    ModulePass,
+    ModuleToProgramPass,
+    Need,
+    Pass,
+    Target,
+)
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.recipe.lock import Lock
 
 DATA_KEYS: tuple[Need, ...] = ("calibration", "evaluation", "training")
 Positive = Annotated[int, Field(ge=1)]
@@ -90,6 +101,8 @@ class Step:
     name: str
     plugin: Pass
     spec: QuantSpec
+    decided_by: str = ""
+    """The analysis whose decision in the lock gave some of its options."""
 
 
 def spec_after(steps: tuple[Step, ...]) -> QuantSpec:
@@ -137,7 +150,9 @@ class Recipe:
     bench: BenchOptions
     build: BuildOptions
     text: str
-    warnings: tuple[str, ...] = field(default=())
+    analyses: dict[str, Analysis] = field(default_factory=dict)
+    lock: Lock | None = None
+    """The decisions that its variants carry."""
 
     def only(self, targets: Sequence[str], variants: Sequence[str]) -> Recipe:
         """The lines of these targets and variants; none named: of all. RecipeError for a name it has not."""

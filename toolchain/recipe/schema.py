@@ -84,6 +84,7 @@ def schema() -> Schema:
             "variants": {"type": "object", "additionalProperties": {"type": "array", "items": one_pass}},
             "targets": options.by_name("targets", "target"),
             "devices": {**options.by_name("devices", "device"), "minProperties": 1},
+            "analyses": options.by_name("analyses", "analysis"),
             "verify": options.of(VerifyOptions),
             "bench": options.of(BenchOptions),
             "build": options.of(BuildOptions),

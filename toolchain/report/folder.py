@@ -13,6 +13,7 @@ from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.build.lines import Built, Event
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.protocol.messages import Result, dump
+from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.report.document import Report
 from edgeship.toolchain.report.earlier import current
 
@@ -96,9 +97,11 @@ class RunFolder:
         """The report for a person."""
         return self.path / PAGE
 
-    def begin(self, recipe_text: str, plan: Any) -> None:
+    def begin(self, recipe: Recipe, plan: Any) -> None:
         """Keep what is going to be done."""
-        (self.path / "recipe.toml").write_text(recipe_text)
+        (self.path / "recipe.toml").write_text(recipe.text)
+        if recipe.lock:
+            (self.path / "recipe.lock").write_text(recipe.lock.text)
         (self.path / "plan.json").write_text(json.dumps(plan, indent=1) + "\n")
 
     def event(self, event: Event) -> None:

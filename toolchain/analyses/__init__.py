@@ -1,0 +1,1 @@
+"""One file per way to decide options of a pass by measuring."""
