@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
@@ -79,17 +81,6 @@ def conditions(document: Document, how: str) -> str:
     return f"*{document['created_at'][:10]}, {machine}, {cpu.get('cores', '?')} cores{shared}, 1 thread. {how}*"
 
 
-def milliseconds(value_ns: float) -> str:
-    """Three significant digits."""
-    value = value_ns / 1e6
-    return f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
-
-
-def size(count: float) -> str:
-    """Bytes for a person."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
-
-
 def cell(line: dict[str, Any]) -> str:
     """One line of a report: quality, latency, size; or why there is none."""
     if line["status"] == "unsupported":
@@ -99,12 +90,12 @@ def cell(line: dict[str, Any]) -> str:
     parts = []
     if "metric" in line:
         few = line["metric"]["samples"] < FEW
-        parts.append(f"{100 * line['metric']['artifact']:.1f}%" + (f" of {line['metric']['samples']}" if few else ""))
+        parts.append(share(line["metric"]["artifact"]) + (f" of {line['metric']['samples']}" if few else ""))
     if "sqnr_float_db" in line and ("metric" not in line or line["verdict"] == "fail"):
-        parts.append("equal" if line["sqnr_float_db"] >= 200 else f"{line['sqnr_float_db']:.0f} dB")
+        parts.append(decibel(line["sqnr_float_db"]))
     if "p50_ns" in line:
-        ratio = line.get("latency_ratio", 0)
-        parts.append(milliseconds(line["p50_ns"]) + (f" ({ratio:.1f}× float)" if ratio > SLOWER else ""))
+        slower = line.get("latency_ratio", 0)
+        parts.append(f"{milliseconds(line['p50_ns'])} ms" + (f" ({ratio(slower)} float)" if slower > SLOWER else ""))
     if "size_bytes" in line:
         parts.append(size(line["size_bytes"]))
     mark = {"fail": "**fails** ", "not-executed": "not executed, "}.get(line.get("verdict", ""), "")
@@ -178,10 +169,10 @@ def latency_table(document: Document, results: Path) -> str:
         dynamic = row["variant"] == "int8-dynamic"
 
         def quality(which: str, row: dict[str, Any] = row, dynamic: bool = dynamic) -> str:
-            return f"cosine {row['cosine'][which]:.4f}" if dynamic else f"{row['sqnr_db'][which]:.1f} dB"
+            return f"cosine {row['cosine'][which]:.4f}" if dynamic else decibel(row["sqnr_db"][which])
 
         def told(which: str, row: dict[str, Any] = row) -> str:
-            return f"{milliseconds(row['p50_ns'][which])} · {size(row['size_bytes'][which])}"
+            return f"{milliseconds(row['p50_ns'][which])} ms · {size(row['size_bytes'][which])}"
 
         mean, low, high = row["ours_to_theirs"]
         rows.append(
@@ -191,8 +182,8 @@ def latency_table(document: Document, results: Path) -> str:
                 told("float"),
                 f"{told('theirs')} · {quality('theirs')}",
                 f"{told('ours')} · {quality('ours')}",
-                f"{mean:.2f}× [{low:.2f}, {high:.2f}]",
-                f"{row['ours_to_float'][0]:.2f}×",
+                f"{ratio(mean)} [{low:.2f}, {high:.2f}]",
+                ratio(row["ours_to_float"][0]),
             ]
         )
     head = ["network", "runtime", "float", "the runtime's own quantizer", "edgeship", "edgeship ÷ own", "÷ float"]
@@ -218,7 +209,7 @@ def optimizations_table(document: Document) -> str:
         cells = []
         for target, variant in columns:
             row = found.get((target, variant, way))
-            cells.append("" if row is None else "not made" if "error" in row else f"{row['to_usual'][0]:.2f}×")
+            cells.append("" if row is None else "not made" if "error" in row else ratio(row["to_usual"][0]))
         rows.append([way, *cells])
     model = next(iter(document["rows"].values()))["model"]
     head = ["latency ÷ as shipped", *(f"{RUNTIMES[target]} {variant}" for target, variant in columns)]
@@ -235,10 +226,10 @@ def speed_table(document: Document, results: Path) -> str:
     if "cold" in rows:
         cold = rows["cold"]
         ours, plain = (sum(cold[k]) / len(cold[k]) for k in ("edgeship_s", "plain_script_s"))
-        figure = f"{ours:.0f} s against {plain:.0f} s: {cold['ratio'][0]:.2f}×"
+        figure = f"{ours:.0f} s against {plain:.0f} s: {ratio(cold['ratio'][0])}"
         told.append([f"{cold['artifacts']} artifacts cold and verified, against a plain script", figure, "≤ 0.6×"])
         files = sum(cold["edgeship_files_s"]) / len(cold["edgeship_files_s"])
-        figure = f"{files:.0f} s against {plain:.0f} s: {cold['files_ratio']:.2f}×"
+        figure = f"{files:.0f} s against {plain:.0f} s: {ratio(cold['files_ratio'])}"
         told.append(["until the last of them was made, as far as the script goes", figure, ""])
     if "warm" in rows:
         torch = "torch imported" if rows["warm"]["imports_torch"] else "torch not imported"

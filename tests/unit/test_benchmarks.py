@@ -95,8 +95,8 @@ def test_a_table_names_what_failed_and_marks_what_is_slower_than_float(tmp_path:
     }
     (tmp_path / "zoo.json").write_text(json.dumps(document))
     text = tables.render("before <!-- table:zoo -->\nold\n<!-- /table:zoo --> after", results=tmp_path)
-    assert "120 dB · 2.00 ms · 4.0 MB" in text
-    assert "35 dB · 3.00 ms (1.5× float) · 999 kB" in text
+    assert "120 dB · 2.00 ms · 4.00 MB" in text
+    assert "35.2 dB · 3.00 ms (1.50× float) · 999 kB" in text
     assert "- resnet18 int8-dynamic ONNX Runtime: no such operator" in text
     assert "2.0 GB" in text
     assert text.startswith("before ")

@@ -72,6 +72,7 @@ def cache(
     """
     from edgeship.toolchain.build.store import Store
     from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.format import size
 
     store = Store()
     entries = store.entries()
@@ -87,6 +88,6 @@ def cache(
             {"root": str(store.root), "limit_bytes": store.limit_bytes, "cleared": clear, "kinds": about}
         )
         return
-    rows = [[kind, str(len(sizes)), console.size(sum(sizes))] for kind, sizes in sorted(kinds.items())]
+    rows = [[kind, str(len(sizes)), size(sum(sizes))] for kind, sizes in sorted(kinds.items())]
     console.print_table(["kind", "entries", "size"], rows, ("entries", "size"))
     console.say(f"\n{store.root}" + (": cleared" if clear else f" (limit {store.limit_bytes / 1e9:g} GB)"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.toolchain.judge.limits import THRESHOLDS
-from edgeship.toolchain.report import plots
+from edgeship.toolchain.report import format, plots
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 
 
@@ -22,26 +22,10 @@ def write_html(report: Report, path: Path) -> Path:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"size": size, "ms": milliseconds, "db": decibel, "ratio": lambda v: f"{v:.2f}×"}
+    environment.filters |= {"size": format.size, "ms": format.milliseconds, "db": format.decibel, "ratio": format.ratio}
     environment.tests["search"] = lambda text, part: part in text
     path.write_text(environment.get_template("report.html.j2").render(**_view(report)))
     return path
-
-
-def size(count: float) -> str:
-    """Bytes for a person."""
-    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
-
-
-def milliseconds(value_ns: float) -> str:
-    """Nanoseconds as milliseconds with three significant digits."""
-    value = value_ns / 1e6
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
-
-
-def decibel(value: float) -> str:
-    """SQNR; bit by bit equal outputs have no finite one."""
-    return "equal" if value >= 200 else f"{value:.1f} dB"
 
 
 def _view(report: Report) -> dict[str, Any]:

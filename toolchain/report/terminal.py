@@ -20,6 +20,7 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
+from edgeship.toolchain.report.format import milliseconds, size
 
 NOTES_WIDTH = 110  # columns of a terminal from which on notes stand in the table
 HEADLINES = {"good": "green", "bad": "bold red", "unproven": "yellow"}
@@ -189,10 +190,10 @@ def print_bench(files: Sequence[Path], results: Sequence[Result | str]) -> None:
         rows.append(
             [
                 file.name,
-                f"{latency['p50'] / 1e6:.3f}" if latency else "",
-                f"{interval[0] / 1e6:.3f} to {interval[1] / 1e6:.3f}" if interval else "",
-                f"{latency['p90'] / 1e6:.3f}" if "p90" in latency else "",
-                f"{cold / 1e6:.0f}" if cold else "",
+                milliseconds(latency["p50"]) if latency else "",
+                f"{milliseconds(interval[0])} to {milliseconds(interval[1])}" if interval else "",
+                milliseconds(latency["p90"]) if "p90" in latency else "",
+                milliseconds(cold) if cold else "",
                 f"{peak / 1e6:.1f}" if peak else "",
                 ", ".join([*measurements.notes(result), *(result.validity.flags if result.validity else [])]),
             ]
@@ -262,7 +263,7 @@ def _figures(line: ReportLine, execution: Execution | None, metric: str | None, 
         f"{execution.parity_float.sqnr_db:.1f}" if execution and execution.parity_float else "",
         size(line.artifact.size_bytes) if line.artifact else "",
         Text(f"{line.size_ratio:.2f}" if line.size_ratio else "", "yellow" if line.flags else ""),
-        f"{timed.latency_ns['p50'] / 1e6:.3f}" if timed else "",
+        milliseconds(timed.latency_ns["p50"]) if timed else "",
         Text(f"{ratio:.2f}" if ratio else "", "yellow" if execution and execution.flags else ""),
         f"{peak / 1e6:.1f}" if peak else "",
         _notes(line, execution),
@@ -289,10 +290,3 @@ def _notes(line: ReportLine, execution: Execution | None) -> str:
         spread = "" if execution.spread is None else f" outputs vary by {execution.spread:.1g} of their size"
         notes.append(f"untrained?{spread}")
     return ", ".join(notes)
-
-
-def size(count: int) -> str:
-    """Bytes for a person."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.0f} kB"
