@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
-from edgeship.toolchain.api import Array, DataError, Signature, Tensor, missing_extra
+from edgeship.toolchain.api import Array, DataError, ImageInput, Signature, Tensor, missing_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
-
-class Preprocess(BaseModel):
-    """resize → centre crop → colour order → × scale → (− mean) / std → layout; plain numbers, JSON for the app.
+class Preprocess(ImageInput):
+    """Does what an ImageInput says; plain numbers, which artifact.json carries to the app.
 
     Resizing and cropping follow Pillow and torchvision to the pixel, so that `from_timm` and `from_torchvision` give
     what these libraries' own transforms give.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    resize: int | tuple[int, int] | None = Field(
-        None, description="pixels of the shorter side (the picture keeps its proportions), or [height, width]"
-    )
-    crop: tuple[int, int] | None = Field(None, description="[height, width] cut from the centre; black where it ends")
-    interpolation: Interpolation = Field("bilinear", description="Pillow's filter, with antialiasing")
-    colour: Literal["rgb", "bgr", "grey"] = Field("rgb", description="order of the channels; grey has one")
-    scale: float = Field(1 / 255, description="factor that stored values 0–255 are multiplied with")
-    mean: tuple[float, ...] = Field((0.0,), description="subtracted after scaling, one value or one per channel")
-    std: tuple[float, ...] = Field((1.0,), description="divided by after that, one value or one per channel")
-    layout: Literal["chw", "hwc"] = Field("chw", description="channels first (PyTorch) or last")
 
     @field_validator("std")
     @classmethod
@@ -66,6 +53,11 @@ class Preprocess(BaseModel):
     def channels(self) -> int:
         """How many numbers a pixel has."""
         return 1 if self.colour == "grey" else 3
+
+    @property
+    def declared(self) -> ImageInput:
+        """The plain numbers."""
+        return ImageInput(**self.model_dump())
 
     def check(self, tensor: Tensor, signature: Signature) -> None:
         """DataError where the pictures it makes cannot be an input of this shape, whatever their size."""

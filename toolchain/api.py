@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from edgeship.toolchain.artifact import Artifact, Placement, Quantization, Runtime, Tensor, digest, size_bytes
+from edgeship.toolchain.artifact import (
+    Artifact,
+    Contract,
+    ImageInput,
+    Placement,
+    Quantization,
+    Runtime,
+    Tensor,
+    TextInput,
+    digest,
+    size_bytes,
+)
 from edgeship.toolchain.cache import cache_root
 from edgeship.toolchain.errors import (
     CrashError,
@@ -56,6 +67,7 @@ __all__ = [
     "Array",
     "Artifact",
     "Context",
+    "Contract",
     "CrashError",
     "DataError",
     "Dataset",
@@ -65,6 +77,7 @@ __all__ = [
     "EdgeshipError",
     "ExportError",
     "Findings",
+    "ImageInput",
     "Job",
     "JobFiles",
     "Link",
@@ -88,6 +101,7 @@ __all__ = [
     "Signature",
     "Target",
     "Tensor",
+    "TextInput",
     "Transport",
     "UnsupportedError",
     "cache_root",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.errors import EdgeshipError
 
 MANIFEST = "artifact.json"
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
 
 class _Record(BaseModel):
@@ -71,6 +72,38 @@ class Provenance(_Record):
     libraries: dict[str, str] = Field(description="versions of the libraries that took part")
 
 
+class ImageInput(_Record):
+    """How a picture becomes an input: resize → centre crop → colour order → × scale → (− mean) / std → layout."""
+
+    resize: int | tuple[int, int] | None = Field(
+        None, description="pixels of the shorter side (the picture keeps its proportions), or [height, width]"
+    )
+    crop: tuple[int, int] | None = Field(None, description="[height, width] cut from the centre; black where it ends")
+    interpolation: Interpolation = Field("bilinear", description="Pillow's filter, with antialiasing")
+    colour: Literal["rgb", "bgr", "grey"] = Field("rgb", description="order of the channels; grey has one")
+    scale: float = Field(1 / 255, description="factor that stored values 0–255 are multiplied with")
+    mean: tuple[float, ...] = Field((0.0,), description="subtracted after scaling, one value or one per channel")
+    std: tuple[float, ...] = Field((1.0,), description="divided by after that, one value or one per channel")
+    layout: Literal["chw", "hwc"] = Field("chw", description="channels first (PyTorch) or last")
+
+
+class TextInput(_Record):
+    """How a text becomes an input: which of a tokenizer's outputs it takes, padded or cut to one length."""
+
+    tokenizer: str = Field(description="its name in the recipe, without the machine's folders")
+    max_length: int
+    output: str = Field(description="input_ids, attention_mask, token_type_ids")
+
+
+class Contract(_Record):
+    """What an app must do around the file: make its inputs as the calibration data was made, and name its classes."""
+
+    inputs: dict[str, ImageInput | TextInput] = Field(
+        default_factory=dict, description="by input name; an input that is missing takes the model's own numbers"
+    )
+    labels: tuple[str, ...] = Field((), description="the classes, in the order of the output's values")
+
+
 class Artifact(_Record):
     """One deliverable of one target; `file` is relative to the folder of artifact.json (.mlpackage is a folder)."""
 
@@ -97,6 +130,7 @@ class Artifact(_Record):
     details: dict[str, Any] = Field(
         default_factory=dict, description="what only this target tells: opset, kernels, planned bytes"
     )
+    contract: Contract = Field(default_factory=Contract, description="what an app must do around the file")
     provenance: Provenance | None = None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.artifact import Artifact, Contract, Tensor
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
 from edgeship.toolchain.runtime import RuntimeInfo
@@ -201,6 +201,10 @@ class Dataset(Plugin):
 
     def check(self, signature: Signature) -> None:
         """DataError for what cannot fit these inputs, as far as it is known before anything is read."""
+
+    def contract(self, signature: Signature) -> Contract:
+        """How its samples were made into inputs and what its labels are called: what an app must do, too."""
+        return Contract()
 
     def files(self) -> list[Path]:
         """The files it reads, for the cache key (path, size and mtime are mapped to a digest)."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from edgeship.calibration.datasets.conform import conform
 from edgeship.calibration.datasets.indexed import IndexedDataset
 from edgeship.calibration.preprocess import Preprocess
-from edgeship.toolchain.api import Array, DataError, Samples, Signature, missing_extra
+from edgeship.toolchain.api import Array, Contract, DataError, Samples, Signature, missing_extra
 
 
 class HuggingFace(IndexedDataset):
@@ -33,6 +33,12 @@ class HuggingFace(IndexedDataset):
             raise DataError(f"columns names {', '.join(unknown)}", f"the inputs are {', '.join(names)}")
         if self.preprocess is not None and len(names) == 1:
             self.preprocess.check(signature.inputs[0], signature)
+
+    def contract(self, signature: Signature) -> Contract:
+        names = getattr(self._table().features.get(self.label), "names", None) if self.label else None
+        pictures = len(signature.inputs) == 1 and self.preprocess
+        inputs = {signature.inputs[0].name: pictures.declared} if pictures else {}
+        return Contract(inputs=inputs, labels=tuple(names or ()))
 
     def files(self) -> list[Path]:
         return sorted(file for file in self.path.rglob("*") if file.is_file())

@@ -13,7 +13,7 @@ from pydantic import Field
 from edgeship.calibration.datasets.conform import conform
 from edgeship.calibration.datasets.indexed import IndexedDataset
 from edgeship.calibration.preprocess import Preprocess, from_timm, from_torchvision, read_image
-from edgeship.toolchain.api import Array, DataError, Samples, Signature
+from edgeship.toolchain.api import Array, Contract, DataError, Samples, Signature
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
@@ -50,6 +50,14 @@ class ImageFolder(IndexedDataset):
             self.preprocess.check(signature.inputs[0], signature)
         elif not re.fullmatch("(timm|torchvision):.+", self.preprocess):
             raise DataError(f"preprocess = {self.preprocess!r}", "write timm:NAME, torchvision:WEIGHTS or a table")
+
+    def contract(self, signature: Signature) -> Contract:
+        names = {label: file.parent.name for file, label in self._labelled() if label is not None}
+        picture = self.resolved_preprocess().declared
+        return Contract(
+            inputs={tensor.name: picture for tensor in signature.inputs},
+            labels=tuple(names[label] for label in sorted(names)),
+        )
 
     def files(self) -> list[Path]:
         return [file for file, _ in self._labelled()]

@@ -12,7 +12,16 @@ from pydantic import Field
 
 from edgeship.calibration.datasets.conform import conform
 from edgeship.calibration.datasets.indexed import IndexedDataset
-from edgeship.toolchain.api import Array, DataError, Samples, Signature, load_callable, missing_extra
+from edgeship.toolchain.api import (
+    Array,
+    Contract,
+    DataError,
+    Samples,
+    Signature,
+    TextInput,
+    load_callable,
+    missing_extra,
+)
 
 
 class Text(IndexedDataset):
@@ -41,6 +50,14 @@ class Text(IndexedDataset):
             raise DataError("the model takes texts of any length", "say how long: max_length = 64")
         if length is not None and self.max_length not in (None, length):
             raise DataError(f"max_length = {self.max_length}, the model takes {length} tokens", "leave it out")
+
+    def contract(self, signature: Signature) -> Contract:
+        length = _length(signature) or self.max_length
+        name = self.tokenizer if ":" in self.tokenizer else Path(self.tokenizer).name
+        if length is None:
+            return Contract()
+        inputs = {t.name: TextInput(tokenizer=name, max_length=length, output=t.name) for t in signature.inputs}
+        return Contract(inputs=inputs)
 
     def references(self) -> tuple[str, ...]:
         return (self.tokenizer,) if ":" in self.tokenizer else ()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeship.toolchain import registry
-from edgeship.toolchain.artifact import Tensor
+from edgeship.toolchain.artifact import Contract, Tensor
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.records import ProgramRecord
 from edgeship.toolchain.build.store import Entry, Store
@@ -31,16 +31,18 @@ def plugin(group: registry.Group, name: str, **options: Any) -> Plugin:
     return registry.load(group, name).model_validate(options)
 
 
-def artifact_key(name: str = "onnx", content: str = "content", spec: str = "float32", **options: Any) -> str:
+def artifact_key(
+    name: str = "onnx", content: str = "content", spec: str = "float32", labels: tuple[str, ...] = (), **options: Any
+) -> str:
     target = plugin("targets", name, **options)
     assert isinstance(target, Target)
-    return keys.artifact_key(target, program(content), Path(), spec, {})
+    return keys.artifact_key(target, program(content), Path(), spec, Contract(labels=labels), {})
 
 
 def test_an_artifact_depends_on_target_options_program_and_spec() -> None:
     different = [
         artifact_key(), artifact_key("litert"), artifact_key(opset=22), artifact_key(content="other"),
-        artifact_key(spec="float16"),
+        artifact_key(spec="float16"), artifact_key(labels=("cat",)),
     ]  # fmt: skip
     assert len(set(different)) == len(different)
     assert artifact_key() == artifact_key()

@@ -100,6 +100,7 @@ class Builder:
             for need, data in origin.data.items():
                 warnings += data.record.warnings if need in needs or need == "evaluation" else ()
             warnings += programs.check(origin) if {"calibration"} & needs & set(origin.data) else ()
+            warnings += origin.contradictions()
             stage = "model"
             model = program = programs.of_model(origin)
             warnings += model.entry.record.warnings
@@ -128,8 +129,9 @@ class Builder:
 
     def _artifact(self, plan: Plan, program: StoredProgram) -> Entry[ArtifactRecord]:
         base, data = self.recipe.base, program.origin.contents(plan.target.needs)
-        key = keys.artifact_key(plan.target, program.entry, base, str(plan.spec), data)
-        stage = BuildArtifact(program, plan.target_name, plan.target, key, provenance(plan, program, base))
+        contract = program.origin.contract()
+        key = keys.artifact_key(plan.target, program.entry, base, str(plan.spec), contract, data)
+        stage = BuildArtifact(program, plan.target_name, plan.target, key, provenance(plan, program, base), contract)
         return self._entries.entry(key, ArtifactRecord, plan.name, stage)
 
     def _expected(self, plan: Plan, program: StoredProgram, samples: Entry[DataRecord]) -> Entry[OutputsRecord]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build import code
 from edgeship.toolchain.build.records import ProgramRecord
 from edgeship.toolchain.build.store import Entry, Store, key_of
@@ -74,9 +75,12 @@ def outputs_key(program: Entry[ProgramRecord], data: str, rows: int | None, row_
     return key_of(["outputs", *_content(program), data, rows, row_scales, version_of("torch"), _stage("outputs")])
 
 
-def artifact_key(target: Plugin, program: Entry[ProgramRecord], base: Path, spec: str, data: dict[Need, str]) -> str:
-    """The key of a target's files."""
-    return key_of(["artifact", plugin_key(target, base), *_content(program), spec, data, _stage("artifact")])
+def artifact_key(
+    target: Plugin, program: Entry[ProgramRecord], base: Path, spec: str, contract: Contract, data: dict[Need, str]
+) -> str:
+    """The key of a target's files and their artifact.json."""
+    about = contract.model_dump(mode="json")
+    return key_of(["artifact", plugin_key(target, base), *_content(program), spec, about, data, _stage("artifact")])
 
 
 def _content(program: Entry[ProgramRecord]) -> list[Any]:

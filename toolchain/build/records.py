@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build.store import Entry, Record
 from edgeship.toolchain.plugin import Signature
 
@@ -20,6 +21,7 @@ class DataRecord(Record):
 
     samples: int
     synthetic: bool
+    contract: Contract = Field(default_factory=Contract, description="how the samples were made and their labels named")
     warnings: tuple[str, ...]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeship.toolchain import artifact as artifacts
-from edgeship.toolchain.artifact import Provenance
+from edgeship.toolchain.artifact import Contract, Provenance
 from edgeship.toolchain.build.records import ArtifactRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import StoredProgram
@@ -27,6 +27,7 @@ class BuildArtifact(Stage):
     target: Target
     key: str
     provenance: Provenance
+    contract: Contract
 
     @property
     def family(self) -> str:
@@ -55,7 +56,8 @@ class BuildArtifact(Stage):
             out = folder / ARTIFACT
             out.mkdir()
             artifact = self.target.export(self.program.open(), out, context)
-            artifacts.write(artifact.model_copy(update={"provenance": self.provenance}), out)
+            told = {"provenance": self.provenance, "contract": self.contract}
+            artifacts.write(artifact.model_copy(update=told), out)
             return ArtifactRecord(warnings=tuple(warnings), seconds=time.monotonic() - started)
 
         store.once(self.key, ArtifactRecord, make)

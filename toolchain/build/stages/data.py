@@ -33,6 +33,11 @@ class ReadData(Stage):
             if len(samples) == 0:
                 raise DataError(f"{self.data.name}: the data set is empty", "check its path")
             samples.save(folder / SAMPLES)
-            return DataRecord(samples=len(samples), synthetic=samples.synthetic, warnings=samples.warnings)
+            return DataRecord(
+                samples=len(samples),
+                synthetic=samples.synthetic,
+                contract=self.data.dataset.contract(self.signature),
+                warnings=samples.warnings,
+            )
 
         return Store(self.store).once(self.key, DataRecord, make).key

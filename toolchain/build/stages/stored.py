@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build.records import DataRecord, ProgramRecord, samples_of
 from edgeship.toolchain.build.stages.stage import Report
 from edgeship.toolchain.build.store import Entry, Store
@@ -42,6 +43,20 @@ class Origin:
     def contents(self, needs: Collection[Need]) -> dict[Need, str]:
         """The digest of the data behind each need, for keys."""
         return {need: entry.content for need, entry in self.data.items() if need in needs}
+
+    def contract(self) -> Contract:
+        """How the model's inputs are made and its classes called, as its data says; evaluation data knows best."""
+        order: tuple[Need, ...] = ("evaluation", "calibration", "training")
+        records = [self.data[need].record.contract for need in order if need in self.data]
+        inputs = next((record.inputs for record in records if record.inputs), {})
+        return Contract(inputs=inputs, labels=next((record.labels for record in records if record.labels), ()))
+
+    def contradictions(self) -> list[str]:
+        """Warnings about data sets of one model whose inputs are made in different ways."""
+        made = {need: entry.record.contract.inputs for need, entry in self.data.items() if entry.record.contract.inputs}
+        if len({repr(inputs) for inputs in made.values()}) < 2:
+            return []
+        return [f"{' and '.join(made)} data are preprocessed in different ways: only one of them can be the app's"]
 
     def example(self) -> tuple[Any, ...]:
         """One set of the model's inputs: the first sample of its calibration or evaluation data, else synthetic."""
