@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeship.toolchain.artifact import (
     Artifact,
+    Backend,
     Contract,
     ImageInput,
     Placement,
@@ -66,6 +67,7 @@ __all__ = [
     "Analysis",
     "Array",
     "Artifact",
+    "Backend",
     "Context",
     "Contract",
     "CrashError",

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edgeship.toolchain.errors import EdgeshipError
 
@@ -35,24 +35,58 @@ class Tensor(_Record):
     quantization: Quantization | None = None
 
 
+class Backend(_Record):
+    """One that computes nodes of the file, with the options it was chosen with."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Runtime(_Record):
     """What executes the file: `name` as in bench-result/1 (executorch, onnxruntime, litert, coreml, coreai, torch)."""
 
     name: str
     minimum_version: str
-    backend: str = "cpu"
     options: dict[str, Any] = Field(
         default_factory=dict, description="what this file needs of it, as bench-job/1's runtime.options"
     )
+    backends: tuple[Backend, ...] = Field(
+        (Backend(name="cpu"),), min_length=1, description="in the order in which they were offered the nodes"
+    )
+
+    @property
+    def backend(self) -> str:
+        """Their names as one, as jobs and results have it: 'vulkan+xnnpack'."""
+        return "+".join(backend.name for backend in self.backends)
 
 
 class Placement(_Record):
-    """Nodes a delegate took and nodes left to the reference kernels."""
+    """Which backend takes how many nodes: of an artifact as it was lowered, of a result as the runtime tells."""
 
-    delegated: int
-    not_delegated: int
-    partitions: int = 0
-    not_delegated_ops: dict[str, int] = Field(default_factory=dict)
+    per_backend: dict[str, int] = Field(
+        default_factory=dict, description="nodes by the backend that takes them, in the order they were offered"
+    )
+    left: int | None = Field(None, description="nodes left to the runtime's own kernels; absent: unknown")
+    left_ops: dict[str, int] = Field(default_factory=dict, description="the operators among those")
+    partitions: int | None = None
+    source: Literal["runtime", "profile", "plan", "log"] | None = Field(None, description="who tells; absent: the file")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_agents(cls, value: Any) -> Any:
+        """What agents wrote before: `backends` as a list, and one count for all of them."""
+        if not isinstance(value, dict) or not value.keys() & {"backends", "nodes_total", "nodes_delegated", "fallback"}:
+            return value
+        kept = {key: value[key] for key in ("partitions", "source") if key in value}
+        total, taken = value.get("nodes_total"), value.get("nodes_delegated")
+        if taken is not None:
+            kept["per_backend"] = {"+".join(value.get("backends") or ["delegate"]): taken}
+        return {**kept, "left": total - taken} if total is not None and taken is not None else kept
+
+    @property
+    def taken(self) -> int:
+        """Nodes that some backend takes."""
+        return sum(self.per_backend.values())
 
 
 class PluginUse(_Record):
@@ -117,13 +151,14 @@ class Artifact(_Record):
     size_bytes: int
     sha256: str = Field(description="of `file`")
     extra_sha256: dict[str, str] = Field(default_factory=dict, description="of each of `extra_files`, by its name")
-    dtypes: dict[str, int] = Field(
-        description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}"
+    dtypes: dict[str, int] | None = Field(
+        description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}; "
+        "null: unknown"
     )
     rounds_activations: bool = Field(
         False, description="whether the runtime rounds activations that the program keeps in float"
     )
-    weight_bytes: dict[str, int] = Field(default_factory=dict, description="bytes of constants per dtype")
+    weight_bytes: dict[str, int] | None = Field(None, description="bytes of constants per dtype; null: unknown")
     placement: Placement | None = None
     reproducible: bool = Field(True, description="whether building twice gives the same bytes")
     notes: tuple[str, ...] = Field((), description="what a user must know about this file")

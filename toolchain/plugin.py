@@ -135,18 +135,20 @@ class Target(Plugin):
     format: ClassVar[str] = ""
     runtime: ClassVar[RuntimeInfo | None] = None
     """The runtime that executes its files; None where another target declares it."""
-    schemes: ClassVar[frozenset[str]] = frozenset()
-    """QuantSpec.scheme names it can carry; any other pair is 'unsupported', known before the run."""
     row_scales: ClassVar[bool] = False
     """Whether its runtime chooses the scales of dynamic activations per row, where the program has one per tensor."""
     dynamic_dims: ClassVar[bool] = True
     """Whether it honours dimensions declared dynamic."""
 
+    def schemes(self) -> frozenset[str]:
+        """QuantSpec.scheme names it can carry with these options; any other is 'unsupported', known before the run."""
+        return frozenset()
+
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Why this pair cannot be made, or None; asked before anything runs."""
         for part in spec.each:
-            if part.scheme not in self.schemes:
-                return f"{part} is not something {self.format} carries (it carries {', '.join(sorted(self.schemes))})"
+            if part.scheme not in (schemes := self.schemes()):
+                return f"{part} is not something {self.format} carries (it carries {', '.join(sorted(schemes))})"
         if dynamic and not self.dynamic_dims:
             return f"{self.format} cannot keep dynamic dimensions"
         return None

@@ -15,7 +15,9 @@ class TorchProgram(Target):
     """A .pt2 for servers and desktops."""
 
     format = "torch"
-    schemes = frozenset({"float32"})
+
+    def schemes(self) -> frozenset[str]:
+        return frozenset({"float32"})
 
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         import torch

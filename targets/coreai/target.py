@@ -42,7 +42,10 @@ class CoreAI(Target):
     format: ClassVar[str] = "coreai"
     extra: ClassVar[str] = "coreai"
     packages: ClassVar[tuple[str, ...]] = ("coreai-torch", "coreai-core")
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "w8a8-static", "w8-weights", "w4-weights"})
+
+    def schemes(self) -> frozenset[str]:
+        """What it carries."""
+        return frozenset({"float32", "w8a8-static", "w8-weights", "w4-weights"})
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Adds what only Core AI knows to the reasons of every target."""
@@ -78,7 +81,7 @@ class CoreAI(Target):
             format=self.format,
             file=asset.name,
             spec=str(context.spec),
-            runtime=Runtime(name="coreai", minimum_version="iOS27", backend="cpu"),
+            runtime=Runtime(name="coreai", minimum_version="iOS27"),
             inputs=tuple(_stored(tensor) for tensor in signature.inputs),
             outputs=tuple(_stored(tensor) for tensor in signature.outputs),
             size_bytes=size_bytes(asset),

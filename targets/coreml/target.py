@@ -14,6 +14,7 @@ from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
+    Backend,
     Context,
     QuantSpec,
     Runtime,
@@ -40,7 +41,6 @@ class CoreML(Target):
     format: ClassVar[str] = "coreml"
     extra: ClassVar[str] = "coreml"
     packages: ClassVar[tuple[str, ...]] = ("coremltools",)
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8-weights", "w4-weights"})
 
     precision: Literal["float16", "float32"] = Field(
         "float16", description="what float operators compute in; float32 never runs on the Neural Engine"
@@ -48,6 +48,10 @@ class CoreML(Target):
     minimum_deployment_target: Literal["iOS17", "iOS18", "iOS26"] = Field(
         "iOS17", description="the oldest iOS that must load the file; int4 weights need iOS18"
     )
+
+    def schemes(self) -> frozenset[str]:
+        """What it carries."""
+        return frozenset({"float32", "float16", "w8a8-static", "w8-weights", "w4-weights"})
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Adds what only Core ML knows to the reasons of every target."""
@@ -82,7 +86,9 @@ class CoreML(Target):
             format=self.format,
             file=package.name,
             spec=str(context.spec),
-            runtime=Runtime(name="coreml", minimum_version=self.minimum_deployment_target, backend="all"),
+            runtime=Runtime(
+                name="coreml", minimum_version=self.minimum_deployment_target, backends=(Backend(name="all"),)
+            ),
             inputs=tuple(_stored(tensor) for tensor in context.signature.inputs),
             outputs=tuple(_stored(tensor) for tensor in context.signature.outputs),
             size_bytes=size_bytes(package),

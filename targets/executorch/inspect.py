@@ -20,9 +20,9 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "inputs": [{"name": f"input_{i}", "dtype": d, "shape": s} for i, (d, s) in enumerate(pte.inputs)],
         "outputs": [{"name": f"output_{i}", "dtype": d, "shape": s} for i, (d, s) in enumerate(pte.outputs)],
         "operators": dict(operators.most_common()),
-        "dtypes": dict(pte.dtypes),
+        "dtypes": None if pte.unread else dict(pte.dtypes),
         "largest": [[c.name, c.bytes] for c in sorted(pte.constants, key=lambda c: -c.bytes)[:20]],
         "backends": {**pte.delegates, "portable": pte.kernels.total()},
         "planned_bytes": pte.planned_bytes,
-        "weight_bytes": pte.weight_bytes,
+        "weight_bytes": None if pte.unread else pte.weight_bytes,
     }

@@ -1,13 +1,14 @@
-"""The ExecuTorch target: one stored program → one .pte for XNNPACK (or, on request, the portable kernels)."""
+"""The ExecuTorch target: one stored program → one .pte for XNNPACK, or for a chain of backends."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from edgeship.targets.executorch.backends import AnyBackend, Portable, Xnnpack
 from edgeship.targets.executorch.biases import with_own_biases
 from edgeship.targets.executorch.half import in_half_arithmetic
 from edgeship.targets.executorch.pte import read
@@ -15,6 +16,7 @@ from edgeship.targets.executorch.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
+    Backend,
     Context,
     ExportError,
     Placement,
@@ -40,18 +42,24 @@ PORTABLE = "portable kernels are reference code, about 250 times slower than XNN
 
 
 class ExecuTorch(Target):
-    """PyTorch's runtime for phones and boards; CPU by XNNPACK."""
+    """PyTorch's runtime for phones and boards: CPU by XNNPACK, or a chain of backends."""
 
     packages: ClassVar[tuple[str, ...]] = ("executorch", "torch", "torchao")
     extra: ClassVar[str] = "executorch"
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "executorch"
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic"})
     row_scales: ClassVar[bool] = True
 
-    backend: Literal["xnnpack", "portable"] = Field(
-        "xnnpack", description="who executes it; portable is for tests only"
+    backends: tuple[AnyBackend, ...] = Field(
+        (Xnnpack(),),
+        min_length=1,
+        description="who executes it, in the order in which they are offered the nodes: names, or tables of a name and "
+        'options: ["vulkan", "xnnpack"], [{ name = "vulkan", force_fp16 = true }]; portable is for tests only',
     )
+
+    def schemes(self) -> frozenset[str]:
+        """What all of its backends carry: any of them may meet any node."""
+        return frozenset.intersection(*(backend.schemes for backend in self.backends))
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Weights-only specs have no kernel in XNNPACK, and half precision is for whole programs."""
@@ -82,13 +90,13 @@ class ExecuTorch(Target):
             if half is None:
                 context.warn(FLOAT_ARITHMETIC)
         manager = self._lower(program, context)
-        placement = _placement(manager.exported_program().graph_module)
+        placement = self._placement(manager.exported_program().graph_module)
         file = out / FILE
         try:
             file.write_bytes(manager.to_executorch().buffer)
         except Exception as error:
             raise ExportError(f"ExecuTorch cannot write the lowered program: {_first(error)}", SEE_LOG) from error
-        if self.backend == "portable":
+        if all(isinstance(backend, Portable) for backend in self.backends):
             context.warn(PORTABLE)
             notes.append(PORTABLE)
         pte = read(file)
@@ -96,13 +104,20 @@ class ExecuTorch(Target):
             format=self.format,
             file=FILE,
             spec=str(context.spec),
-            runtime=Runtime(name="executorch", minimum_version=executorch.version.__version__, backend=self.backend),
+            runtime=Runtime(
+                name="executorch",
+                minimum_version=executorch.version.__version__,
+                backends=tuple(
+                    Backend(name=backend.name, options=backend.model_dump(exclude={"name"}))
+                    for backend in self.backends
+                ),
+            ),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
             size_bytes=size_bytes(file),
             sha256=digest(file),
-            dtypes=dict(pte.dtypes),
-            weight_bytes=pte.weight_bytes,
+            dtypes=None if pte.unread else dict(pte.dtypes),
+            weight_bytes=None if pte.unread else pte.weight_bytes,
             placement=placement,
             notes=tuple(notes),
             details={
@@ -116,54 +131,41 @@ class ExecuTorch(Target):
         from edgeship.targets.executorch.upstream import lower
 
         def convert(program: ExportedProgram) -> Any:
-            return lower(program, self._partitioners(context.spec))
+            partitioners = [part for backend in self.backends for part in backend.partitioners(context.spec)]
+            return lower(program, partitioners)
 
         try:
             return convert(program)
         except Exception as error:
             raise conversion_error("ExecuTorch", error, program, context, convert) from error
 
-    def _partitioners(self, spec: QuantSpec) -> list[Any]:
-        if self.backend == "portable":
-            return []
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import (
-            XnnpackDynamicallyQuantizedPartitioner,
-            XnnpackPartitioner,
+    def _placement(self, module: GraphModule) -> Placement:
+        """Nodes inside and outside of delegates, the branches of control flow included."""
+        from torch.fx import GraphModule
+
+        inside, outside, partitions = Counter[str](), Counter[str](), 0
+        for part in module.modules():
+            lowered = getattr(part, "original_module", None)
+            if lowered is not None:
+                partitions += 1
+                inside[str(part.backend_id)] += sum(node.op == "call_function" for node in lowered.graph.nodes)
+            elif isinstance(part, GraphModule):
+                calls = (
+                    getattr(node.target, "__name__", str(node.target))
+                    for node in part.graph.nodes
+                    if node.op == "call_function"
+                )
+                outside.update(call for call in calls if "call_delegate" not in call and "getitem" not in call)
+        return Placement(
+            per_backend={backend.name: inside[backend.delegate] for backend in self.backends if backend.delegate},
+            left=outside.total(),
+            left_ops=dict(outside.most_common()),
+            partitions=partitions,
         )
 
-        if spec.has("dynamic"):
-            # one partition per linear layer first: XNNPACK cannot quantize at run time inside a larger graph
-            return [XnnpackDynamicallyQuantizedPartitioner(per_op_mode=True), XnnpackPartitioner()]
-        return [XnnpackPartitioner()]
 
-
-SEE_LOG = 'see the log for ExecuTorch\'s full report; `backend = "portable"` tells whether XNNPACK is at fault'
+SEE_LOG = 'see the log for ExecuTorch\'s full report; `backends = ["portable"]` tells whether a backend is at fault'
 
 
 def _first(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _placement(module: GraphModule) -> Placement:
-    """Nodes inside and outside of delegates, the branches of control flow included."""
-    from torch.fx import GraphModule
-
-    inside, outside, partitions = 0, Counter[str](), 0
-    for part in module.modules():
-        lowered = getattr(part, "original_module", None)
-        if lowered is not None:
-            partitions += 1
-            inside += sum(node.op == "call_function" for node in lowered.graph.nodes)
-        elif isinstance(part, GraphModule):
-            calls = (
-                getattr(node.target, "__name__", str(node.target))
-                for node in part.graph.nodes
-                if node.op == "call_function"
-            )
-            outside.update(call for call in calls if "call_delegate" not in call and "getitem" not in call)
-    return Placement(
-        delegated=inside,
-        not_delegated=outside.total(),
-        partitions=partitions,
-        not_delegated_ops=dict(outside.most_common()),
-    )

@@ -47,10 +47,10 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "weight_bytes": weight_bytes(model),
         "largest": [[name, size] for name, _, size in constants[:LARGEST]],
         "backends": {
-            "xnnpack": taken.delegated,
-            "reference": taken.not_delegated,
+            "xnnpack": taken.taken,
+            "reference": taken.left,
             "partitions": taken.partitions,
-            "reference_operators": taken.not_delegated_ops,
+            "reference_operators": taken.left_ops,
         },
         "minimum_version": minimum_version(model),
     }

@@ -44,7 +44,6 @@ class LiteRT(Target):
     format: ClassVar[str] = "litert"
     extra: ClassVar[str] = "litert"
     packages: ClassVar[tuple[str, ...]] = ("litert-torch", "ai-edge-litert")
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights"})
     row_scales: ClassVar[bool] = True
 
     io: Literal["float", "int8"] = Field(
@@ -52,6 +51,10 @@ class LiteRT(Target):
         description="what an int8 model takes and answers: float like every other target, or its own int8 "
         "(LiteRT.js refuses int8)",
     )
+
+    def schemes(self) -> frozenset[str]:
+        """What it carries."""
+        return frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights"})
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Beside what is quantized in one way, the other parts must be float32."""

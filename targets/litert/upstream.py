@@ -142,5 +142,5 @@ def placement(path: Path) -> Placement:
             waiting.extend(int(tensor) for tensor in originals[index]["inputs"])
     left = Counter(node["op_name"] for index, node in originals.items() if index not in taken)
     return Placement(
-        delegated=len(taken), not_delegated=left.total(), partitions=len(delegates), not_delegated_ops=dict(left)
+        per_backend={"xnnpack": len(taken)}, left=left.total(), partitions=len(delegates), left_ops=dict(left)
     )

@@ -141,7 +141,7 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
     try:
         executed = optimized(path)
     except (EdgeshipError, ImportError) as error:
-        return {**found, "dtypes": {}, "backends": {"onnxruntime": {"error": str(error)}}}
+        return {**found, "dtypes": None, "backends": {"onnxruntime": {"error": str(error)}}}
     return {
         **found,
         "dtypes": compute_dtypes(model, executed),

@@ -45,9 +45,6 @@ class Onnx(Target):
     format: ClassVar[str] = "onnx"
     extra: ClassVar[str] = "onnx"
     packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
-    schemes: ClassVar[frozenset[str]] = frozenset(
-        {"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights", "w4-weights"}
-    )
 
     opset: int = Field(
         23, description="ONNX operator set, 18 to 23; it decides the oldest ONNX Runtime that can load the file"
@@ -76,6 +73,10 @@ class Onnx(Target):
                 "kernels for all of them"
             )
         return opset
+
+    def schemes(self) -> frozenset[str]:
+        """What it carries."""
+        return frozenset({"float32", "float16", "w8a8-static", "w8a8-dynamic", "w8-weights", "w4-weights"})
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Also: int4 needs opset 21, which brought the type and blocked scales."""
@@ -177,4 +178,4 @@ class Onnx(Target):
 def _placement(executed: ir.Model) -> Placement:
     """ONNX Runtime's CPU provider takes every node, or the session does not start."""
     nodes: Any = list(executed.graph.all_nodes())
-    return Placement(delegated=len(nodes), not_delegated=0, partitions=1)
+    return Placement(per_backend={"cpu": len(nodes)}, left=0, partitions=1)

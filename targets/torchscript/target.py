@@ -15,6 +15,7 @@ from edgeship.targets.torchscript.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
+    Backend,
     Context,
     ExportError,
     QuantSpec,
@@ -42,7 +43,6 @@ class TorchScript(Target):
     packages: ClassVar[tuple[str, ...]] = ("torch", "torchao")
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "torchscript"
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32", "w8a8-static", "w8a8-dynamic"})
 
     lite: bool = Field(False, description="write a .ptl for the lite interpreter")
     method: Literal["trace", "script"] = Field("trace", description="how torch records the program")
@@ -52,6 +52,10 @@ class TorchScript(Target):
         "reference: float arithmetic, for comparison. x86 also keeps dynamic activations to 7 bits, which processors "
         "without VNNI need",
     )
+
+    def schemes(self) -> frozenset[str]:
+        """What it carries."""
+        return frozenset({"float32", "w8a8-static", "w8a8-dynamic"})
 
     def unsupported(self, spec: QuantSpec, dynamic: bool) -> str | None:
         """Smaller weights beside float arithmetic do not survive freezing."""
@@ -87,7 +91,7 @@ class TorchScript(Target):
             format="torchscript_lite" if self.lite else "torchscript",
             file=file.name,
             spec=str(context.spec),
-            runtime=Runtime(name="torch", minimum_version=version, backend=self._backend()),
+            runtime=Runtime(name="torch", minimum_version=version, backends=(Backend(name=self._backend()),)),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
             size_bytes=size_bytes(file),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,9 @@ def made(net: nn.Module, context: Context, out: Path, target: CoreML) -> Artifac
             for tensor, value in zip(context.signature.inputs, context.example, strict=True)
         }
         context = Context(context.signature, W8A8_STATIC, example=context.example, calibration=Samples(calibration))
-        program = QuantizeStatic().apply(program, context)
+        program = QuantizeStatic().apply(program, replace(context, spec=FLOAT32))
     elif context.spec.kind == "weights":
-        program = QuantizeWeights(bits=context.spec.weight_bits).apply(program, context)
+        program = QuantizeWeights(bits=context.spec.weight_bits).apply(program, replace(context, spec=FLOAT32))
     return target.export(program, out, context)
 
 

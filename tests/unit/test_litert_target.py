@@ -66,7 +66,7 @@ def test_a_float_file_answers_like_its_program_and_carries_the_names(float_digit
     assert sqnr_db(expected, run(file, samples)) > 100
     assert [tensor.name for tensor in (*artifact.inputs, *artifact.outputs)] == ["image", "output"]
     assert artifact.sha256 == digest(file)
-    assert artifact.placement.not_delegated == 0
+    assert artifact.placement.left == 0
 
 
 def test_a_static_int8_file_computes_in_int8_and_takes_float(
@@ -82,7 +82,7 @@ def test_a_static_int8_file_computes_in_int8_and_takes_float(
     assert "float32" not in artifact.dtypes
     assert artifact.weight_bytes["int8"] > 20_000
     assert [tensor.dtype for tensor in (*artifact.inputs, *artifact.outputs)] == ["float32", "float32"]
-    assert artifact.placement.not_delegated == 0
+    assert artifact.placement.left == 0
 
 
 def test_int8_inputs_and_outputs_are_an_option_and_described(
@@ -112,7 +112,7 @@ def test_a_float16_file_holds_half_the_bytes_and_the_same_values(
     assert sqnr_db(answers(half, samples), run(file, samples)) > 60
     assert artifact.weight_bytes["float16"] > 10 * artifact.weight_bytes["float32"]
     assert artifact.size_bytes < 0.65 * float_artifact.size_bytes
-    assert artifact.placement.not_delegated == 0
+    assert artifact.placement.left == 0
     # the program given is left as it was
     assert half.graph_module.code == before
     assert {name: value.dtype for name, value in half.state_dict.items()} == state
@@ -192,7 +192,7 @@ def test_an_int8_hard_swish_becomes_a_float_island_that_is_delegated(folder: Pat
     artifact, file = make(quantized, context, W8A8_STATIC, folder / "hard-swish")
     assert inspect.operators(inspect.read_model(file))["HARD_SWISH"] == 1
     assert artifact.dtypes["float32"] == 1
-    assert artifact.placement.not_delegated == 0
+    assert artifact.placement.left == 0
     assert sqnr_db(answers(quantized, context.calibration), run(file, context.calibration)) > 30
 
 

@@ -17,7 +17,7 @@ from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain import registry
-from edgeship.toolchain.artifact import Artifact, Runtime
+from edgeship.toolchain.artifact import Artifact, Backend, Runtime
 from edgeship.toolchain.devices.agents import build as native_runner
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.devices.local import LocalLink
@@ -33,7 +33,7 @@ def artifact(runtime: str, backend: str = "cpu") -> Artifact:
         format="onnx",
         file="m",
         spec="float32",
-        runtime=Runtime(name=runtime, minimum_version="0", backend=backend),
+        runtime=Runtime(name=runtime, minimum_version="0", backends=(Backend(name=backend),)),
         inputs=(),
         outputs=(),
         size_bytes=1,

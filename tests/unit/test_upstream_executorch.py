@@ -10,7 +10,7 @@ import models
 import pytest
 import torch
 
-from edgeship.targets.executorch.pte import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
+from edgeship.targets.executorch.schemas import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
 from edgeship.targets.executorch.upstream import lower
 
 ROOT = Path(executorch.__path__[0])

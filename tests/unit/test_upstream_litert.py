@@ -16,8 +16,8 @@ def test_every_operator_of_a_small_net_goes_to_one_partition(tmp_path: Path) -> 
     _, file = make(program, context, FLOAT32, tmp_path)
     operators = litert.read_flatbuffer(file.read_bytes()).subgraphs[0].operators
     placement = litert.placement(file)
-    assert placement.delegated == len(operators) > 6
-    assert (placement.not_delegated, placement.partitions) == (0, 1)
+    assert placement.taken == len(operators) > 6
+    assert (placement.left, placement.partitions) == (0, 1)
 
 
 def test_the_schema_names_operators_and_dtypes() -> None:

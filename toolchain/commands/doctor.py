@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from edgeship.toolchain import registry
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.errors import install_command
-from edgeship.toolchain.plugin import Target
+from edgeship.toolchain.plugin import Plugin, Target
 
 PROGRAMS = {
     "g++": ("the native ExecuTorch runner (without it: a flagged Python fallback)", "apt install g++"),
@@ -35,12 +35,19 @@ def plugins() -> list[dict[str, Any]]:
                     "about": (plugin.__doc__ or "").strip().splitlines()[0],
                     "installed": not missing,
                     "install": install_command(plugin.extra, " ".join(missing)) if missing else "",
-                    "specs": sorted(plugin.schemes) if issubclass(plugin, Target) else [],
+                    "specs": _specs(plugin),
                     "needs": sorted(plugin.needs),
                     "options": {key: _option(field) for key, field in plugin.model_fields.items()},
                 }
             )
     return rows
+
+
+def _specs(plugin: type[Plugin]) -> list[str]:
+    """What a target carries with its default options."""
+    required = any(field.is_required() for field in plugin.model_fields.values())
+    target = plugin.model_construct() if required else plugin()
+    return sorted(target.schemes()) if isinstance(target, Target) else []
 
 
 def _option(field: FieldInfo) -> dict[str, Any]:

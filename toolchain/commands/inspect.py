@@ -87,8 +87,8 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
             outputs=tuple(outputs),
             size_bytes=about["size_bytes"],
             sha256=artifacts.digest(path),
-            dtypes=about.get("dtypes", {}),
-            weight_bytes=about.get("weight_bytes", {}),
+            dtypes=about.get("dtypes"),
+            weight_bytes=about.get("weight_bytes"),
         )
     except ValidationError as error:
         what = ".".join(map(str, error.errors()[0]["loc"]))
@@ -98,9 +98,9 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
 def spec_of(about: dict[str, Any]) -> QuantSpec:
     """The spec that fits what was found in a file; a guess, which the user may overrule."""
     operators = " ".join(about.get("operators", {})).lower()
-    if {"int8", "uint8"} & set(about.get("dtypes", {})):
+    if {"int8", "uint8"} & set(about.get("dtypes") or {}):
         return W8A8_DYNAMIC if "dynamic" in operators else W8A8_STATIC
-    weights = about.get("weight_bytes", {})
+    weights = about.get("weight_bytes") or {}
     if {"int8", "uint8"} & set(weights) and weights.get("int8", 0) > weights.get("float32", 0):
         return W8_WEIGHTS
     return FLOAT16 if weights.get("float16", 0) > weights.get("float32", 0) else FLOAT32

@@ -98,11 +98,12 @@ class Shell(Link):
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
         """Asks what the target declares of the runtime."""
-        runtime, backend = runtime_info(artifact.runtime.name), artifact.runtime.backend
+        runtime = runtime_info(artifact.runtime.name)
         if runtime is None:
             return f"no agent here knows the runtime {artifact.runtime.name}"
-        if runtime.backends and backend not in runtime.backends:
-            return f"the {runtime.title} backend {backend} is not here"
+        for backend in artifact.runtime.backends if runtime.backends else ():
+            if backend.name not in runtime.backends:
+                return f"the {runtime.title} backend {backend.name} is not here"
         if mode != "verify" and runtime.is_interpreted(self._system):
             return f"{runtime.title} has no native runtime here: an interpreter shows its numbers, not its {mode}"
         if not any(mode in agent.modes for agent in self.agents(runtime)):
@@ -112,7 +113,7 @@ class Shell(Link):
     def is_slow(self, artifact: Artifact) -> bool:
         """An interpreter, and half precision emulated."""
         runtime = known(artifact.runtime.name)
-        if runtime.emulates_half and artifact.dtypes.get("float16"):
+        if runtime.emulates_half and (artifact.dtypes or {}).get("float16"):
             return not HALF_ARITHMETIC & set(self.facts()["cpu"].get("features", []))
         return runtime.slow_interpreter and runtime.is_interpreted(self._system)
 

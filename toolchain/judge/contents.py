@@ -7,33 +7,29 @@ from edgeship.toolchain.quant import FLOAT16, FLOAT32, QuantSpec
 
 
 def content_reasons(artifact: Artifact, spec: QuantSpec) -> list[str]:
-    """Why the file is not what was asked for, the float operators of its parts included; empty when it is."""
-    integer = sum(count for dtype, count in artifact.dtypes.items() if dtype in ("int8", "uint8"))
-    if spec.is_integer and not integer:
-        return [f"asked for {spec}, but no operator in the file computes in int8 ({_counts(artifact.dtypes)})"]
-    small = {"int8", "uint8", "int4", "uint4"} & set(artifact.weight_bytes)
-    if spec.has("weights") and not small:
-        return [f"asked for {spec}, but the file holds no integer weights ({_counts(artifact.weight_bytes)})"]
-    if FLOAT16 in spec.each and not artifact.weight_bytes.get("float16"):
-        return [f"asked for float16, but the file holds no half weights ({_counts(artifact.weight_bytes)})"]
+    """Why the file is not what was asked for, the float layers of its parts included; what is unknown is no reason."""
+    operators, weights = artifact.dtypes, artifact.weight_bytes
+    if spec.is_integer and operators is not None and not {"int8", "uint8"} & set(operators):
+        return [f"asked for {spec}, but no operator in the file computes in int8 ({_counts(operators)})"]
+    if spec.has("weights") and weights is not None and not {"int8", "uint8", "int4", "uint4"} & set(weights):
+        return [f"asked for {spec}, but the file holds no integer weights ({_counts(weights)})"]
+    if FLOAT16 in spec.each and weights is not None and not weights.get("float16"):
+        return [f"asked for {spec}, but the file holds no half weights ({_counts(weights)})"]
     floats = {"float32", "float16"}  # Core ML computes the float32 of a program in float16
-    if (
-        spec.parts
-        and FLOAT32 in spec.each
-        and not (floats & set(artifact.dtypes) and floats & set(artifact.weight_bytes))
-    ):
-        found = f"operators {_counts(artifact.dtypes)}; weights {_counts(artifact.weight_bytes)}"
-        return [f"asked for {spec}, but no operator in the file computes in float with weights of its own ({found})"]
+    for what, counts in (("operator", operators), ("weight", weights)):
+        if spec.parts and FLOAT32 in spec.each and counts is not None and not floats & set(counts):
+            return [f"asked for {spec}, but no {what} in the file is float ({_counts(counts)})"]
     return []
 
 
 def content_warnings(artifact: Artifact) -> list[str]:
-    """What runs elsewhere than its runtime's fast path."""
+    """What is unknown, and what runs elsewhere than its runtime's fast path."""
+    unknown = ["what the file computes in is unknown: its backends' own data are not read"]
+    warnings = unknown if artifact.dtypes is None else []
     placed = artifact.placement
-    if placed is None or placed.not_delegated <= placed.delegated:
-        return []
-    total = placed.not_delegated + placed.delegated
-    return [f"{placed.not_delegated} of {total} nodes run outside the delegate"]
+    if placed is None or placed.left is None or placed.left <= placed.taken:
+        return warnings
+    return [*warnings, f"{placed.left} of {placed.left + placed.taken} nodes run outside the delegate"]
 
 
 def _counts(table: dict[str, int]) -> str:

@@ -44,7 +44,7 @@ def threshold(spec: QuantSpec, artifact: Artifact, own: dict[str, float]) -> Thr
     limits = Threshold(**{name: min(getattr(kind, name) for kind in kinds) for name in Threshold.model_fields})
     if artifact.rounds_activations:
         limits = limits.model_copy(update={"program_db": min(limits.program_db, ROUNDED_ACTIVATIONS_DB)})
-    if artifact.dtypes.get("float16"):
+    if (artifact.dtypes or {}).get("float16"):
         half = {name: min(getattr(limits, name), HALF_ARITHMETIC_DB) for name in ("program_db", "float_db")}
         limits = limits.model_copy(update=half)
     for name in (str(spec.whole), str(spec)):

@@ -79,17 +79,6 @@ class DeviceFacts(Part):
     rooted: bool | None = None
 
 
-class Placement(Part):
-    """What really ran where, when the runtime can tell."""
-
-    backends: list[str] | None = None
-    nodes_total: int | None = None
-    nodes_delegated: int | None = None
-    partitions: int | None = None
-    fallback: bool | None = None
-    source: Literal["runtime", "profile", "plan", "log"] | None = None
-
-
 class Environment(Part):
     """The machine's state `t` nanoseconds after the run began; temperatures in degrees Celsius."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from edgeship.toolchain.artifact import Placement
 from edgeship.toolchain.protocol.machine import (
     Bytes,
     Check,
@@ -21,7 +22,6 @@ from edgeship.toolchain.protocol.machine import (
     Ns,
     Operator,
     Part,
-    Placement,
 )
 from edgeship.toolchain.protocol.schema import schema_text
 

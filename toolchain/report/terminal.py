@@ -222,7 +222,8 @@ def print_inspection(about: dict[str, Any]) -> None:
             shape = tensor.get("shape")
             sizes = "of unknown shape" if shape is None else list(shape)
             say(f"  {side[:-1]} {tensor.get('name') or ''}: {tensor.get('dtype') or 'tensor'} {sizes}")
-    say("computes in: " + ", ".join(f"{d} ({count(n, 'operator')})" for d, n in about["dtypes"].items()))
+    dtypes = [f"{dtype} ({count(number, 'operator')})" for dtype, number in (about["dtypes"] or {}).items()]
+    say("computes in: " + (", ".join(dtypes) or "unknown"))
     if about.get("backends"):
         say("backends: " + _nested(about["backends"]))
     operators = sorted(about["operators"].items(), key=lambda item: (-item[1], item[0]))

@@ -14,7 +14,9 @@ class Hostile(Target):
     """Base: float only, and nothing good comes of it."""
 
     format = "torch"
-    schemes = frozenset({"float32"})
+
+    def schemes(self) -> frozenset[str]:
+        return frozenset({"float32"})
 
 
 class Aborts(Hostile):
