@@ -90,6 +90,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return made
 
 
+def newest(place: Workplace) -> Path:
+    return max(place.runs(), key=lambda run: run.stat().st_mtime)
+
+
 def lines(report: Any) -> dict[tuple[str, str], Any]:
     return {(line["variant"], line["target"]): line for line in report["lines"]}
 
@@ -114,7 +118,7 @@ def test_outputs_that_hardly_vary_are_unverifiable_in_table_banner_and_json(plac
     assert "0 pass: no file here is proven" in said.stdout
     assert said.stdout.count("\nunverifiable: ") == 4
     assert "untrained? outputs vary by" in said.stdout
-    page = next((place.folder / "runs").glob("*/report.html")).read_text()
+    page = (newest(place) / "report.html").read_text()
     assert "untrained?" in page
     assert "0 pass: no file here is proven" in page
     assert place.edgeship("run", "level.toml", "--no-measure", "--strict").returncode == 3
@@ -160,8 +164,7 @@ def multiplied(factor: float) -> Any:
 @pytest.mark.parametrize(("model", "factor"), [("level", 0.0), ("level", 1.1), ("fading", 0.0), ("fading", 1.1)])
 def test_a_broken_file_of_an_untrained_network_fails(place: Workplace, model: str, factor: float) -> None:
     place.json("run", f"{model}.toml", "--no-measure")
-    newest = max(place.runs(), key=lambda run: run.stat().st_mtime)
-    file = next((newest / "artifacts").glob("*float-onnx/*.onnx"))
+    file = next((newest(place) / "artifacts").glob("*float-onnx/*.onnx"))
     sound = place.json("verify", file, "--against", f"{model}.toml")
     assert sound["verdict"] == ("pass" if model == "fading" else "unverifiable")
     broken = place.json("verify", answering(file, multiplied(factor)), "--against", f"{model}.toml", code=1)
@@ -170,8 +173,7 @@ def test_a_broken_file_of_an_untrained_network_fails(place: Workplace, model: st
 
 def test_verify_tells_that_a_file_cannot_be_verified(place: Workplace) -> None:
     place.json("run", "level.toml", "--no-measure")
-    newest = max(place.runs(), key=lambda run: run.stat().st_mtime)
-    file = next((newest / "artifacts").glob("*float-onnx/*.onnx"))
+    file = next((newest(place) / "artifacts").glob("*float-onnx/*.onnx"))
     said = place.edgeship("verify", file, "--against", "level.toml")
     assert said.returncode == 0
     assert "unverifiable" in said.stdout
