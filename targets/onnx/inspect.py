@@ -117,7 +117,8 @@ def _tensor(value: ir.Value) -> dict[str, Any]:
 
 
 def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
-    """What an ONNX file holds: I/O, operators, dtypes, its largest constants in bytes, and the runtime's kernels.
+    """What an ONNX file holds: I/O, operators, dtypes, its largest constants in bytes, the runtime's kernels, and the
+    files beside it that hold its weights.
 
     EdgeshipError when the file is not ONNX.
     """
@@ -137,6 +138,7 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
         "operators": operators(model),
         "weight_bytes": weight_bytes(model),
         "largest": [list(item) for item in sizes[:largest]],
+        "extra_files": sorted({str(t.location) for _, t in _constants(model) if isinstance(t, ir.ExternalTensor)}),
     }
     try:
         executed = optimized(path)

@@ -19,7 +19,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     register(
         site,
         passes={"round-weights": "round_weights:RoundWeights"},
-        targets={"torch-program": "torch_program:TorchProgram"},
+        targets={"torch-program": "torch_program:TorchProgram", "eager": "own_runtime:Eager"},
         devices={"replay": "replay:Replay"},
     )
     return Workplace(tmp / "project", tmp / "cache", {"PYTHONPATH": str(site)})
@@ -55,3 +55,12 @@ def test_a_pass_a_target_and_a_device_from_outside_do_a_whole_run(place: Workpla
         # a device that executed nothing does not mark the line; what it measured stands beside the other's
         assert (pixel["verdict"], line["verdict"]) == ("not-executed", "pass")
         assert pixel["measurements"][0]["latency_ns"] == local["measurements"][0]["latency_ns"]
+
+
+def test_a_runtime_from_outside_is_one_folder_with_its_target_and_agent(place: Workplace) -> None:
+    report = place.json("run", place.recipe("own.toml", recipe_text("eager", variants="float = []")), "--quick")
+    (line,) = report["lines"]
+    assert (line["status"], line["verdict"]) == ("ok", "pass")
+    (execution,) = line["executions"]
+    assert execution["executed_by"].startswith("eager ")
+    assert execution["not_measured"] == "no agent here does latency with Eager"

@@ -18,6 +18,7 @@ from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, Backend, Runtime
+from edgeship.toolchain.commands.inspect import describe
 from edgeship.toolchain.devices.agents import build as native_runner
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.devices.local import LocalLink
@@ -236,3 +237,27 @@ def test_conditions_change_with_the_interpreter_that_stands_in_for_a_runtime() -
     assert {"evaluate.py", "interpreter.py", "upstream.py"} <= sources("coreml")
     assert sources("onnxruntime") == {"agent.py"}
     assert {"main.cpp", "build.py"} <= sources("executorch")
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_weights_beside_a_graph_made_elsewhere_travel_with_it(shipped: bool, launch: Launch, tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.full((4, 2), 0.5, np.float32), "w")
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name, size in (("x", 4), ("y", 2))]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    file = tmp_path / "m.onnx"
+    onnx.save(model, file, save_as_external_data=True, location="m.bin", size_threshold=0)
+    if not shipped:
+        (tmp_path / "m.bin").unlink()
+    described = describe(file)
+    assert described.extra_files == (("m.bin",) if shipped else ())
+    rows = [{"x": np.ones((1, 4), np.float32)}]
+    result, job = launch(TinyFile(described, tmp_path, rows, [], {}))
+    if shipped:
+        assert read_outputs(result, job, launch.folder, described)[0]["y"].tolist() == [[2.0, 2.0]]
+    else:
+        assert result.runs[0].error is not None
+        assert result.runs[0].error.phase == "load"

@@ -38,7 +38,8 @@ def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
     with contextlib.nullcontext(reader) if reader else Reader() as reading:
         found = reading.inspect_file(runtime.inspect, path)
     kind = {"format": found.get("format", runtime.suffixes[path.suffix])}
-    return {"file": str(path), "size_bytes": artifacts.size_bytes(path), **found, **kind}
+    size = sum(artifacts.size_bytes(file) for file in (path, *_beside(path, found)))
+    return {"file": str(path), "size_bytes": size, **found, **kind}
 
 
 def check(path: Path) -> RuntimeInfo:
@@ -74,6 +75,8 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     about = inspect(path, reader)
     runtime = check(path)
     version = about.get("minimum_version", registry.version_of(runtime.inspect_distribution or runtime.distribution))
+    # what does not lie beside it, or is not there, is for its runtime to refuse
+    extra = {file.relative_to(path.parent).as_posix(): artifacts.digest(file) for file in _beside(path, about)}
     try:
         inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
         if any(told["dtype"] is None for told in about["inputs"]):
@@ -81,6 +84,8 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
         return Artifact(
             format=about["format"],
             file=path.name,
+            extra_files=tuple(extra),
+            extra_sha256=extra,
             spec=str(spec_of(about)),
             runtime=Runtime(name=runtime.name, minimum_version=version),
             inputs=tuple(inputs),
@@ -93,6 +98,13 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     except ValidationError as error:
         what = ".".join(map(str, error.errors()[0]["loc"]))
         raise EdgeshipError(f"{path}: {damaged(path)} (its {what} cannot be)", REMEDY) from error
+
+
+def _beside(path: Path, about: dict[str, Any]) -> list[Path]:
+    """The files that a file names as parts of itself and that lie beside it."""
+    names = [Path(name) for name in about.get("extra_files", ())]
+    inside = [path.parent / name for name in names if not name.is_absolute() and ".." not in name.parts]
+    return [file for file in inside if file.is_file()]
 
 
 def spec_of(about: dict[str, Any]) -> QuantSpec:

@@ -87,6 +87,7 @@ class Shell(Link):
             code = self._ended("the agent", command, log, QUESTION_S)
             if code or not self.get(answer.name, answer):
                 raise DeviceError(f"the device does not tell what it is (code {code}){_last_words(log)}", "see its log")
+            self.remove([answer.name])
             return DeviceFacts.model_validate_json(answer.read_bytes()).model_dump(exclude_none=True)
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def rounds(subjects: Sequence[Subject], count: int, seed: int) -> Iterator[list[
 def _launch(subject: Subject, link: Link, protocol: Protocol, with_memory: bool) -> Result:
     """One process launch with timing; in the first round one more, for peak memory, in a pass of its own."""
     timed = _execute(subject, link, protocol.config("latency", subject.batch))
-    if with_memory:
+    if with_memory and link.can_execute(subject.artifact, "memory") is None:
         with contextlib.suppress(DeviceError):
             memory = _execute(subject, link, protocol.config("memory", subject.batch))
             timed.runs[0].memory = memory.runs[0].memory
