@@ -108,11 +108,11 @@ def executorch_static(model: Model, base: Path, float_file: Path, out: Path) -> 
     from executorch.exir import to_edge_transform_and_lower
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    from edgeship.toolchain.model import source as sources
+    from edgeship.toolchain.model.load import load
 
     samples = calibration(model)
     rows = [tuple(torch.from_numpy(array) for array in samples.row(i)) for i in range(len(samples))]
-    module = sources.load(model.source, base)
+    module = load(model.source, base)
     quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
     prepared = prepare_pt2e(torch.export.export(module, rows[0]).module(), quantizer)
     with torch.no_grad():

@@ -14,8 +14,11 @@ import torch
 from pydantic import ValidationError
 
 from edgeship.toolchain.errors import EdgeshipError, ExportError, SourceError
+from edgeship.toolchain.model.identity import code_files, identity, provenance
+from edgeship.toolchain.model.load import load
 from edgeship.toolchain.model.program import export, save
-from edgeship.toolchain.model.source import ModelSource, code_files, example, identity, load, provenance, signature
+from edgeship.toolchain.model.signature import example, signature
+from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.samples import Samples
 
 IMAGE = {"name": "image", "shape": [1, 3, 16, 16]}
@@ -189,7 +192,8 @@ def test_a_source_and_its_identity_need_no_torch(tmp_path: Path) -> None:
     script = f"""
         import sys
         from pathlib import Path
-        from edgeship.toolchain.model.source import ModelSource, identity
+        from edgeship.toolchain.model.identity import identity
+        from edgeship.toolchain.model.source import ModelSource
         source = ModelSource(factory="./model.py:build", inputs=[{IMAGE}])
         assert identity(source, Path({str(tmp_path)!r}))["files"].keys() == {{"model.py"}}
         assert "torch" not in sys.modules

@@ -11,7 +11,7 @@ from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build import code
 from edgeship.toolchain.build.records import ProgramRecord
 from edgeship.toolchain.build.store import Entry, Store, key_of
-from edgeship.toolchain.model import source as sources
+from edgeship.toolchain.model.identity import identity
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Need, Plugin, Signature
 from edgeship.toolchain.recipe.plan import Data, Step, options_of
@@ -55,9 +55,9 @@ def code_fact(source: ModelSource, base: Path) -> str:
 
 def model_key(source: ModelSource, base: Path, files: list[str], store: Store, data: dict[Need, str]) -> str:
     """The key of the float program: the model's options, weights and code files, and the data its example came from."""
-    identity = sources.identity(source, base, [Path(file) for file in files], store.file_digest)
+    made_from = identity(source, base, [Path(file) for file in files], store.file_digest)
     versions = {package: version_of(package) for package in BASE_PACKAGES}
-    return key_of(["model", identity, versions, _stage("program"), data])
+    return key_of(["model", made_from, versions, _stage("program"), data])
 
 
 def step_key(step: Step, program: Entry[ProgramRecord], base: Path, data: dict[Need, str]) -> str:

@@ -67,7 +67,7 @@ def facts_of(source: ModelSource, base: Path) -> ModelFacts:
     import inspect
 
     from edgeship.calibration.own_preprocess import declared_by
-    from edgeship.toolchain.model.source import from_factory
+    from edgeship.toolchain.model.load import from_factory
 
     if source.program is not None:
         return _of_program(base / source.program)

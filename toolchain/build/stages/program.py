@@ -14,7 +14,9 @@ from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, MODULE, PROGRAM, Origin, StoredProgram
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.model import program as programs
-from edgeship.toolchain.model import source as sources
+from edgeship.toolchain.model.identity import code_files, provenance
+from edgeship.toolchain.model.load import load
+from edgeship.toolchain.model.signature import signature as signature_of
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, ProgramPass
 from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.recipe.plan import Step
@@ -34,14 +36,14 @@ class BuildModel(Stage):
         started = time.monotonic()
         origin, store = self.origin, Store(self.origin.store)
         report("progress", "loading the model")
-        module = sources.load(origin.source, origin.base)
-        code = [str(file) for file in sources.code_files(origin.source, origin.base)]
+        module = load(origin.source, origin.base)
+        code = [str(file) for file in code_files(origin.source, origin.base)]
         store.note(keys.code_fact(origin.source, origin.base), code)
 
         def make(folder: Path) -> ProgramRecord:
             example = origin.example()
             warnings, warn = collecting(report)
-            signature = sources.signature(origin.source, module, example, warn)
+            signature = signature_of(origin.source, module, example, warn)
             report("progress", "exporting the program")
             programs.save(programs.export(module, example, signature), folder / PROGRAM)
             return ProgramRecord(
@@ -49,7 +51,7 @@ class BuildModel(Stage):
                 spec=str(FLOAT32),
                 warnings=tuple(warnings),
                 seconds=time.monotonic() - started,
-                model=sources.provenance(origin.source, origin.base),
+                model=provenance(origin.source, origin.base),
             )
 
         key = keys.model_key(origin.source, origin.base, code, store, origin.contents(EXAMPLE_DATA))

@@ -13,7 +13,8 @@ from edgeship.toolchain.build.stages.stage import Report
 from edgeship.toolchain.build.store import Entry, Store
 from edgeship.toolchain.errors import EdgeshipError
 from edgeship.toolchain.model import program as programs
-from edgeship.toolchain.model import source as sources
+from edgeship.toolchain.model.load import load
+from edgeship.toolchain.model.signature import example
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Context, ModulePass, Need, Signature
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
@@ -61,7 +62,7 @@ class Origin:
     def example(self) -> tuple[Any, ...]:
         """One set of the model's inputs: the first sample of its calibration or evaluation data, else synthetic."""
         entry = next((self.data[need] for need in EXAMPLE_DATA if need in self.data), None)
-        return sources.example(self.source, load_samples(samples_of(entry)) if entry else None, 0)
+        return example(self.source, load_samples(samples_of(entry)) if entry else None, 0)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class StoredProgram:
 
     def module(self, context: Context) -> nn.Module:
         """The module after the module passes on the way, each restored from its entry."""
-        module = sources.load(self.origin.source, self.origin.base)
+        module = load(self.origin.source, self.origin.base)
         for program in self.way:
             if program.step is not None and isinstance(program.step.plugin, ModulePass):
                 module = program.step.plugin.restore(module, program.entry.folder / MODULE, context).eval()
@@ -117,7 +118,7 @@ class StoredProgram:
             calibration=samples.get("calibration"),
             training=samples.get("training"),
             evaluation=samples.get("evaluation"),
-            teacher=lambda: sources.load(origin.source, origin.base),
+            teacher=lambda: load(origin.source, origin.base),
             warn=warn,
             progress=lambda message: report("progress", message),
         )
