@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeship.toolchain.protocol.messages import Result, Run, Validity
+from edgeship.toolchain.protocol.messages import Result, Validity
+from edgeship.toolchain.protocol.run import Run
 
 # binomial floors: below them a percentile's upper confidence bound is the maximum (measurement.md; equal to LoadGen's)
 PERCENTILE_FLOORS = {"p90": 64, "p95": 130, "p99": 662}

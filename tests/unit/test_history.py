@@ -17,7 +17,8 @@ from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.measure.history import Session, thinned
 from edgeship.toolchain.protocol.files import JobFiles
-from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run
+from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime
+from edgeship.toolchain.protocol.run import Run
 from edgeship.toolchain.report.folder import RunFolder
 from edgeship.toolchain.samples import Samples
 

@@ -21,7 +21,8 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.protocol.files import JobFiles
-from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime, Run, RunError
+from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime
+from edgeship.toolchain.protocol.run import Run, RunError
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.recipe.read import from_tables
 from edgeship.toolchain.samples import Samples

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from edgeship.toolchain.artifact import Artifact, Quantization, Runtime, Tensor, digest
 from edgeship.toolchain.errors import DataError, LineError
-from edgeship.toolchain.protocol import messages as protocol
+from edgeship.toolchain.protocol import schema as protocol
 from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, dump
 
@@ -38,7 +38,7 @@ def test_a_golden_message_is_valid_and_comes_back_as_it_was(path: Path) -> None:
 def test_the_published_schemas_are_what_the_code_generates() -> None:
     for name, text in protocol.schemas().items():
         published = (ROOT / "apps" / "protocol" / name).read_text()
-        assert published == text, "run edgeship.toolchain.protocol.messages.write_schemas(Path('apps/protocol'))"
+        assert published == text, "run edgeship.toolchain.protocol.schema.write_schemas(Path('apps/protocol'))"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.jobs import Load
-from edgeship.toolchain.protocol.messages import Config, Mode, Result, Run, Stop
+from edgeship.toolchain.protocol.messages import Config, Mode, Result, Stop
+from edgeship.toolchain.protocol.run import Run
 from edgeship.toolchain.samples import Array, Samples
 
 VERSION = 1

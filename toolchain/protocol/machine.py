@@ -9,6 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 Ns = Annotated[int, Field(ge=0, lt=2**53)]
 Bytes = Annotated[int, Field(ge=0, lt=2**53)]
 Count = Annotated[int, Field(ge=0)]
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT", json_schema_extra={"format": "date-time"})]
+DType = Literal[
+    "float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool"
+]
 COUNTERS = (
     *("vm_rss", "vm_hwm", "rss_anon", "rss_file", "vm_swap", "pss", "pss_swap", "private_dirty"),
     *("native_heap", "java_heap", "graphics", "phys_footprint", "phys_footprint_peak", "cgroup_current"),

@@ -10,28 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from edgeship.toolchain.artifact import Placement
-from edgeship.toolchain.protocol.machine import (
-    Bytes,
-    Check,
-    Count,
-    DeviceFacts,
-    Energy,
-    Environment,
-    Flag,
-    Memory,
-    Ns,
-    Operator,
-    Part,
-)
-from edgeship.toolchain.protocol.schema import schema_text
+from edgeship.toolchain.protocol.machine import Bytes, Count, DeviceFacts, DType, Flag, Ns, Part, Timestamp
+from edgeship.toolchain.protocol.run import Run
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Uuid = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
-Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT", json_schema_extra={"format": "date-time"})]
 Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "energy", "profile"]
-DType = Literal[
-    "float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool"
-]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")]
 """A format's or a runtime's, as its target declares it: the protocol knows no list of them."""
 
@@ -139,70 +123,12 @@ class Job(Part):
         path.write_text(dump(self))
 
 
-class OutputTensor(Part):
-    """One captured output at `offset` of the job's capture file."""
-
-    name: str
-    dtype: DType
-    shape: list[Count]
-    offset: Bytes
-
-
 class TensorInfo(Part):
     """What an agent saw of an input or output."""
 
     name: str | None = None
     dtype: DType | Literal["string"]
     shape: list[Count]
-
-
-class Clock(Part):
-    source: str
-    resolution: Ns
-
-
-class Cold(Part):
-    """Cold start in its parts; process_start is from exec to the agent's first line."""
-
-    process_start: Ns | None = None
-    runtime_init: Ns | None = None
-    load: Ns | None = None
-    prepare: Ns | None = None
-    first_inference: Ns | None = None
-    page_cache: Literal["dropped", "warm", "unknown"] | None = None
-    compile_cache: Literal["absent", "present", "unknown"] | None = None
-
-
-class RunError(Part):
-    phase: Literal["deploy", "start", "load", "warmup", "measure", "collect"]
-    message: str
-    code: str | None = None
-
-
-class Run(Part):
-    """One process launch: raw samples in order, unfiltered, in nanoseconds."""
-
-    index: Count = 0
-    arm: str | None = None
-    order: int | None = None
-    started_at: Timestamp | None = None
-    clock: Clock | None = None
-    cold: Cold | None = None
-    warmup: list[Ns] | None = None
-    warmup_stop: Literal["steady", "min", "max_time"] | None = None
-    samples: list[Ns] | None = None
-    iterations_per_sample: int | None = Field(
-        None, ge=1, description="calls in each sample: divide by it for the time of one; absent: 1"
-    )
-    window: Ns | None = None
-    completed: int | None = Field(None, description="calls finished in window (throughput mode)")
-    memory: Memory | None = None
-    env: list[Environment] | None = None
-    energy: Energy | None = None
-    check: Check | None = None
-    ops: list[Operator] | None = None
-    outputs: list[list[OutputTensor]] | None = Field(None, description="captured outputs, one list per case")
-    error: RunError | None = None
 
 
 class Agent(Part):
@@ -265,15 +191,3 @@ class Result(Part):
 def dump(message: Job | Result) -> str:
     """JSON of a message, unknown keys absent."""
     return message.model_dump_json(by_alias=True, exclude_none=True, indent=1)
-
-
-def schemas() -> dict[str, str]:
-    """File name → JSON Schema text, as kept in apps/protocol (`write_schemas` renews them)."""
-    models: dict[str, type[Part]] = {"bench-job-1.schema.json": Job, "bench-result-1.schema.json": Result}
-    return {name: schema_text(model, name) for name, model in models.items()}
-
-
-def write_schemas(folder: Path) -> None:
-    """Write the schemas: `write_schemas(Path("apps/protocol"))` after any change of the models."""
-    for name, text in schemas().items():
-        (folder / name).write_text(text)

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from edgeship.toolchain.protocol.machine import Part
+from edgeship.toolchain.protocol.messages import Job, Result
 
-def schema_text(model: type[BaseModel], name: str) -> str:
+
+def schemas() -> dict[str, str]:
+    """File name → JSON Schema text, as kept in apps/protocol (`write_schemas` renews them)."""
+    models: dict[str, type[Part]] = {"bench-job-1.schema.json": Job, "bench-result-1.schema.json": Result}
+    return {name: _text(model, name) for name, model in models.items()}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the schemas: `write_schemas(Path("apps/protocol"))` after any change of the models."""
+    for name, text in schemas().items():
+        (folder / name).write_text(text)
+
+
+def _text(model: type[BaseModel], name: str) -> str:
     """The schema of a model under the identifier `name`, as JSON text."""
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name}
     return json.dumps(about | _absent_not_null(model.model_json_schema(by_alias=True)), indent=1) + "\n"

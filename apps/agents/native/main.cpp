@@ -6,7 +6,6 @@
 // The same steps as apps/agents/python/agent.py, without an interpreter around them. Built from the headers and
 // libraries of the executorch wheel by toolchain/devices/agents/build.py.
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,20 +14,15 @@
 #include <iostream>
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "engine.hpp"
 #include "measure.hpp"
 #include "process.hpp"
+#include "refusal.hpp"
 #include "tensors.hpp"
 
 namespace {
-
-constexpr const char* kVersion = "2";
-const json kModes = {"verify", "latency", "throughput", "cold", "memory"};
-// the fields that a job may list in `requires`
-const json kFields = {"outputs", "capture", "feedback", "runtime.threads", "config.warmup", "config.measure"};
 
 std::string first_line_of(const std::string& path) {
   std::ifstream file(path);
@@ -48,28 +42,6 @@ json read_job(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path.string() + ": " + std::strerror(errno));
   return json::parse(file);
-}
-
-// Which field of a job this agent cannot do, and what it can (apps/protocol); empty where it can do the job.
-std::string refusal(const json& job) {
-  const json& config = job.at("config");
-  // field, what is asked, what can be done
-  std::vector<std::tuple<std::string, json, json>> asked = {
-      {"schema", job.value("schema", json()), json::array({"bench-job/1"})},
-      {"runtime.name", job.at("runtime").at("name"), json::array({"executorch"})},
-      {"config.mode", config.at("mode"), kModes},
-      {"config.timed_region", config.value("timed_region", json("invoke")), json::array({"invoke"})},
-      {"config.inputs", config.value("inputs", json("file")), json::array({"file"})},
-      {"config.concurrency", config.value("concurrency", json(1)), json::array({1})}};
-  for (const json& field : job.value("requires", json::array())) asked.emplace_back("requires", field, kFields);
-  const auto plain = [](const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
-  for (const auto& [field, value, known] : asked) {
-    if (std::find(known.begin(), known.end(), value) != known.end()) continue;
-    std::string can;
-    for (const json& one : known) can += (can.empty() ? "" : ", ") + plain(one);
-    return field + ": this agent cannot do " + plain(value) + " (cpp " + kVersion + " can: " + can + ")";
-  }
-  return "";
 }
 
 // Write under another name, then rename: a result that is there is complete.
@@ -137,7 +109,6 @@ class Session {
       run["error"] = {{"phase", phase}, {"message", error.what()}};
     }
   }
-
   int64_t planned_bytes() const { return engine_.planned_bytes(); }
 
  private:

@@ -1,0 +1,79 @@
+"""What an agent tells of one process launch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from edgeship.toolchain.protocol.machine import (
+    Bytes,
+    Check,
+    Count,
+    DType,
+    Energy,
+    Environment,
+    Memory,
+    Ns,
+    Operator,
+    Part,
+    Timestamp,
+)
+
+
+class OutputTensor(Part):
+    """One captured output at `offset` of the job's capture file."""
+
+    name: str
+    dtype: DType
+    shape: list[Count]
+    offset: Bytes
+
+
+class Clock(Part):
+    source: str
+    resolution: Ns
+
+
+class Cold(Part):
+    """Cold start in its parts; process_start is from exec to the agent's first line."""
+
+    process_start: Ns | None = None
+    runtime_init: Ns | None = None
+    load: Ns | None = None
+    prepare: Ns | None = None
+    first_inference: Ns | None = None
+    page_cache: Literal["dropped", "warm", "unknown"] | None = None
+    compile_cache: Literal["absent", "present", "unknown"] | None = None
+
+
+class RunError(Part):
+    phase: Literal["deploy", "start", "load", "warmup", "measure", "collect"]
+    message: str
+    code: str | None = None
+
+
+class Run(Part):
+    """One process launch: raw samples in order, unfiltered, in nanoseconds."""
+
+    index: Count = 0
+    arm: str | None = None
+    order: int | None = None
+    started_at: Timestamp | None = None
+    clock: Clock | None = None
+    cold: Cold | None = None
+    warmup: list[Ns] | None = None
+    warmup_stop: Literal["steady", "min", "max_time"] | None = None
+    samples: list[Ns] | None = None
+    iterations_per_sample: int | None = Field(
+        None, ge=1, description="calls in each sample: divide by it for the time of one; absent: 1"
+    )
+    window: Ns | None = None
+    completed: int | None = Field(None, description="calls finished in window (throughput mode)")
+    memory: Memory | None = None
+    env: list[Environment] | None = None
+    energy: Energy | None = None
+    check: Check | None = None
+    ops: list[Operator] | None = None
+    outputs: list[list[OutputTensor]] | None = Field(None, description="captured outputs, one list per case")
+    error: RunError | None = None
