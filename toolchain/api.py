@@ -55,6 +55,7 @@ from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
 from edgeship.toolchain.samples import Array, Samples, load_samples
+from edgeship.toolchain.shell import Shell
 
 __all__ = [
     "FLOAT16",
@@ -100,6 +101,7 @@ __all__ = [
     "Runtime",
     "RuntimeInfo",
     "Samples",
+    "Shell",
     "Signature",
     "Target",
     "Tensor",

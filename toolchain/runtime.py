@@ -100,10 +100,11 @@ class RuntimeInfo:
     def agents_on(self, system: str) -> tuple[Agent, ...]:
         """Who drives it on a system, the preferred first."""
         interpreted = self.is_interpreted(system) and self.interpreter
-        return tuple(_imported(name) for name in ((self.interpreter,) if interpreted else self.agents))
+        return tuple(agent_named(name) for name in ((self.interpreter,) if interpreted else self.agents))
 
 
-def _imported(name: str) -> Agent:
+def agent_named(name: str) -> Agent:
+    """The Agent at 'module:NAME', imported now; MissingError where there is none."""
     module, _, attribute = name.partition(":")
     try:
         agent: Any = getattr(import_module(module), attribute)

@@ -18,12 +18,30 @@ from workplace import Workplace, recipe_text
 ROOT = Path(__file__).parents[2]
 VERSION = metadata.version("edgeship")
 SITE = Path(sysconfig.get_path("purelib"))
+PARTS = (
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "edgeship",
+    "toolchain",
+    "targets",
+    "calibration",
+    "apps",
+)
+"""What a wheel is built from."""
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    """Built from a copy: setuptools leaves build/ and egg-info where it builds."""
+    out, source = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("source")
+    for part in (ROOT / name for name in PARTS):
+        if part.is_dir():
+            shutil.copytree(part, source / part.name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(part, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return next(out.glob("*.whl"))

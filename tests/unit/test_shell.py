@@ -13,11 +13,11 @@ import pytest
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.artifact import Artifact
-from edgeship.toolchain.devices.shell import Shell
 from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, python_agent
+from edgeship.toolchain.shell import Shell
 
 
 class Elsewhere(Shell):

@@ -27,12 +27,12 @@ from edgeship.toolchain.api import (
     Mode,
     Result,
     RuntimeInfo,
+    Shell,
     Transport,
     missing_extra,
     runtime_info,
 )
 from edgeship.toolchain.devices.agents.python import facts
-from edgeship.toolchain.devices.shell import Shell
 
 
 class Local(Device):

@@ -22,13 +22,15 @@ from edgeship.toolchain.protocol.jobs import parcel
 from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
 from edgeship.toolchain.registry import runtime_info
-from edgeship.toolchain.runtime import Agent, RuntimeInfo
+from edgeship.toolchain.runtime import Agent, RuntimeInfo, agent_named
 
 LOG = "agent.log"
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 """Signals that a process brings on itself."""
 HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
 """CPU features (names of /proc/cpuinfo) that compute in half precision."""
+FACTS_AGENT = "edgeship.toolchain.devices.agents.python:PYTHON"
+"""The one that tells what a machine is (`--facts`)."""
 NOTHING: Mapping[str, str] = {}
 QUESTION_S = 60.0
 """How long a question about the machine may take."""
@@ -79,11 +81,10 @@ class Shell(Link):
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        from edgeship.toolchain.devices.agents.python import PYTHON
-
+        agent = agent_named(FACTS_AGENT)
         with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
             log, answer = Path(work) / LOG, Path(work) / "facts.json"
-            command = [*self._command(PYTHON, PYTHON.files_for("")), "--facts", self.at(answer.name)]
+            command = [*self._command(agent, agent.files_for("")), "--facts", self.at(answer.name)]
             code = self._ended("the agent", command, log, QUESTION_S)
             if code or not self.get(answer.name, answer):
                 raise DeviceError(f"the device does not tell what it is (code {code}){_last_words(log)}", "see its log")
