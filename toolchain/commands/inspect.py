@@ -28,8 +28,8 @@ NAME_IT = "say what it takes: --input NAME:SHAPE:DTYPE"
 def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
     """What is in a file: format, size_bytes, inputs, outputs, operators, dtypes, largest, backends.
 
-    A child process reads it: `reader`'s, or one of its own. RecipeError for what is no file of a known kind;
-    EdgeshipError for one that is damaged.
+    Weights that it keeps in files beside it count. A child process reads it: `reader`'s, or one of its own. RecipeError
+    for what is no file of a known kind, or without the files that are parts of it; EdgeshipError for a damaged one.
     """
     runtime = check(path)
     needed = runtime.inspect_distribution or runtime.distribution
@@ -75,7 +75,6 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     about = inspect(path, reader)
     runtime = check(path)
     version = about.get("minimum_version", registry.version_of(runtime.inspect_distribution or runtime.distribution))
-    # what does not lie beside it, or is not there, is for its runtime to refuse
     extra = {file.relative_to(path.parent).as_posix(): artifacts.digest(file) for file in _beside(path, about)}
     try:
         inputs, outputs = ([_tensor(t, i) for i, t in enumerate(about[side])] for side in ("inputs", "outputs"))
@@ -101,10 +100,15 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
 
 
 def _beside(path: Path, about: dict[str, Any]) -> list[Path]:
-    """The files that a file names as parts of itself and that lie beside it."""
-    names = [Path(name) for name in about.get("extra_files", ())]
-    inside = [path.parent / name for name in names if not name.is_absolute() and ".." not in name.parts]
-    return [file for file in inside if file.is_file()]
+    """The files that a file names as parts of itself; RecipeError for one that does not lie beside it."""
+    files = []
+    for name in map(Path, about.get("extra_files", ())):
+        if name.is_absolute() or ".." in name.parts:
+            raise RecipeError(f"{path}: keeps weights outside of its folder, in {name}", "save them beside it")
+        if not os.path.isfile(path.parent / name):  # noqa: PTH113 - unlike Path's, it takes any text
+            raise RecipeError(f"{path}: {name}, which holds its weights, is not beside it", "copy it there, too")
+        files.append(path.parent / name)
+    return files
 
 
 def spec_of(about: dict[str, Any]) -> QuantSpec:
