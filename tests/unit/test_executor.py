@@ -86,7 +86,7 @@ def test_what_many_lines_wait_for_survives_the_death_of_a_worker(
         thread.join()
     assert len(found) == 3
     assert len(set(found)) == 1  # made once, for all
-    assert [event.kind for event in events] == ["warning", "progress"]
+    assert [event.kind for event in events] == ["warning", "progress", "ended"]
     assert "SIGKILL" in events[0].text
 
 

@@ -123,7 +123,7 @@ class Builder:
             if not self._stopped:  # what is cut off by Ctrl-C did not fail
                 self._on_event(Event(plan.name, line.status, line.reason))
             return line
-        self._on_event(Event(plan.name, "done", ""))
+        self._on_event(Event(plan.name, "progress", "built"))
         comparison = _comparison(samples, reference, expected)
         return Built(plan, entry.folder / ARTIFACT, artifact, model.signature, comparison, tuple(warnings))
 

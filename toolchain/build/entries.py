@@ -55,7 +55,10 @@ class Entries:
                 self._on_event(Event(name, "progress", text))
 
         # a model's key is only known once it was loaded: the stage answers it
-        entry = self._store.get(self._executor.submit(stage, report).result(), kind)
+        try:
+            entry = self._store.get(self._executor.submit(stage, report).result(), kind)
+        finally:
+            self._on_event(Event(name, "ended", ""))
         if entry is None:
             raise LineError(f"{name}: what was built cannot be read back from the cache", "is the disk full?")
         self.repeat_warnings(name, entry)

@@ -14,10 +14,14 @@ from edgeship.toolchain.recipe.plan import Plan
 
 @dataclass(frozen=True)
 class Event:
-    """Something a user may want to see: the line (or model) it belongs to, the stage, and what happens."""
+    """Something a user may want to see: the line (or model, or pass) it belongs to, and what happens.
+
+    `progress` names a stage and `ended` its end, `measuring` a launch; `done`, `failed` and `unsupported` are the last
+    that is said of a line before it is measured.
+    """
 
     line: str
-    kind: Literal["progress", "warning", "done", "failed", "unsupported"]
+    kind: Literal["progress", "ended", "measuring", "warning", "done", "failed", "unsupported"]
     text: str
 
 

@@ -36,6 +36,7 @@ def init(
     inputs: Inputs = [],  # noqa: B006
     weights: Weights = None,
     argument: Arguments = [],  # noqa: B006
+    as_json: Json = False,
 ) -> None:
     """Write a recipe to start from, and its JSON Schema for editors.
 
@@ -44,6 +45,7 @@ def init(
     from edgeship.toolchain.commands import init as starter
     from edgeship.toolchain.errors import RecipeError
     from edgeship.toolchain.recipe.arguments import ModelArguments
+    from edgeship.toolchain.report.terminal import console
 
     if model is None:
         if inputs or weights or argument:
@@ -53,7 +55,11 @@ def init(
         raise RecipeError(f"{model} is not a model", f"to write it say: edgeship init --output {model}")
     else:
         written = starter.write_for(output, ModelArguments(model, inputs, argument, weights))
-    typer.echo(f"wrote {', '.join(map(str, written))}\nnext: edgeship check {output}")
+    following = f"edgeship check {output}"
+    if as_json:
+        console.print_json({"written": [str(path) for path in written], "next": following})
+    else:
+        console.say(f"wrote {', '.join(map(str, written))}\nnext: {following}")
 
 
 @app.command(cls=Command)
@@ -61,16 +67,14 @@ def check(recipe: RecipePath, as_json: Json = False) -> None:
     """Check a recipe: all its errors at once, or its lines."""
     from edgeship.toolchain.recipe import preflight
     from edgeship.toolchain.recipe import read as recipes
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, lists
 
     plan = recipes.read(recipe)
     preflight.check(plan)
     if as_json:
         console.print_json([{"line": p.name, "spec": str(p.spec), "unsupported": p.unsupported} for p in plan.plans])
-        return
-    rows = [[p.model.name, p.variant, p.target_name, str(p.spec), p.unsupported or ""] for p in plan.plans]
-    console.print_table(["model", "variant", "target", "spec", "unsupported"], rows)
-    console.say(f"\n{recipe}: {console.count(len(plan.plans), 'line')}, no problems", "green")
+    else:
+        console.show(lists.plans_view(recipe, plan.plans))
 
 
 @app.command(cls=Command)
@@ -81,9 +85,9 @@ def tune(recipe: RecipePath, as_json: Json = False) -> None:
     """
     from edgeship.toolchain.commands.tune import tune as decide
     from edgeship.toolchain.recipe.lock import file_of
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, progress
 
-    with console.tracking() as tracker:
+    with progress.tracking({}) as tracker:
         lock = decide(recipe, tracker)
     if as_json:
         console.print_json(lock.text)
@@ -152,7 +156,7 @@ def convert(
     from edgeship.toolchain.commands import convert as converting
     from edgeship.toolchain.commands.run import Options
     from edgeship.toolchain.recipe.arguments import ModelArguments
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console
 
     given = ModelArguments(model, inputs, argument, weights)
     data = {"calibration": calibration, "evaluation": evaluation}
@@ -169,16 +173,18 @@ def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool, st
     """Run a checked recipe and show what came of it."""
     from edgeship.toolchain.commands import run as runs
     from edgeship.toolchain.report import html as reports
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, progress
+    from edgeship.toolchain.report.terminal.run import report_view
 
+    lines = {plan.name: f"{plan.model.name} {plan.variant} → {plan.target_name}" for plan in recipe.plans}
     started = time.monotonic()
-    with console.tracking() as tracker:
+    with progress.tracking(lines) as tracker:
         outcome = runs.run_into(runs_folder, recipe, options, tracker)
     path = reports.write_html(outcome.report, outcome.folder.page)
     if as_json:
         console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
-        console.print_report(outcome.report)
+        console.show(report_view(outcome.report))
         console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder.artifacts}")
         console.say(f"report: {path}")
     raise typer.Exit(runs.exit_code(outcome.report, strict))

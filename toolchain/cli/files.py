@@ -43,7 +43,7 @@ def verify(
     """
     from edgeship.toolchain.commands import files as elsewhere
     from edgeship.toolchain.recipe import arguments
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, files
 
     given = arguments.ModelArguments(against, inputs, argument, weights)
     verdict = elsewhere.verify(
@@ -52,7 +52,7 @@ def verify(
     if as_json:
         console.print_json(verdict.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
-        console.print_verdict(file, verdict)
+        console.show(files.verdict_view(file, verdict))
     if verdict.verdict == "fail":
         raise typer.Exit(EXIT_LINE_FAILED)
     if strict and verdict.verdict == "unverifiable":
@@ -71,20 +71,27 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Measuring time per launch.")] = 10.0,
     device: OnDevice = "local",
     quick: Quick = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every raw sample there, as JSON.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure files beside each other, no recipe needed."""
+    """Measure files beside each other, no recipe needed.
+
+    Their launches are interleaved, so that what disturbs one disturbs all. Exit code 5 when one cannot be measured.
+    """
     from edgeship.toolchain.commands import files as elsewhere
     from edgeship.toolchain.recipe import arguments
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.files import bench_view
 
     options = arguments.bench_options(threads, launches, seconds)
-    results = elsewhere.bench(files, inputs, size, options, quick, arguments.device_of(device))
+    measured, results = elsewhere.bench(files, inputs, size, options, quick, arguments.device_of(device))
+    if out is not None:
+        elsewhere.write_results(measured, results, out)
     if as_json:
-        console.print_json([result if isinstance(result, str) else elsewhere.as_dict(result) for result in results])
+        console.print_json(measured.summary())
     else:
-        console.print_bench(files, results)
-    if any(isinstance(result, str) for result in results):
+        console.show(bench_view(measured))
+    if any(benched.error for benched in measured.files):
         raise typer.Exit(EXIT_DEVICE)
 
 
@@ -95,10 +102,10 @@ def inspect(
 ) -> None:
     """Look into a file: inputs, operators, dtypes, size by layer."""
     from edgeship.toolchain.commands import inspect as foreign
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, files
 
     about = foreign.inspect(file)
     if as_json:
         console.print_json(about)
     else:
-        console.print_inspection(about)
+        console.show(files.inspection_view(about))

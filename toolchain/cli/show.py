@@ -20,8 +20,8 @@ def report(
     A run without report.json was stopped before its end: it is passed over.
     """
     from edgeship.toolchain.report import html as reports
-    from edgeship.toolchain.report import terminal as console
     from edgeship.toolchain.report.folder import newest
+    from edgeship.toolchain.report.terminal import console, run
 
     run_folder = newest(folder)
     document = run_folder.report()
@@ -29,7 +29,7 @@ def report(
     if as_json:
         console.print_json(document.model_dump_json(by_alias=True, exclude_none=True, indent=1))
         return
-    console.print_report(document)
+    console.show(run.report_view(document))
     console.say(f"\nreport: {path}")
 
 
@@ -37,27 +37,26 @@ def report(
 def targets(as_json: Json = False) -> None:
     """List every pass, target, data source, metric and device."""
     from edgeship.toolchain.commands import doctor as catalogue
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, lists
 
     rows = catalogue.plugins()
     if as_json:
         console.print_json(rows)
     else:
-        console.print_catalogue(rows)
+        console.show(lists.plugins_view(rows))
 
 
 @app.command(cls=Command)
 def doctor(as_json: Json = False) -> None:
     """Say what this machine lacks, and how to install it."""
     from edgeship.toolchain.commands import doctor as catalogue
-    from edgeship.toolchain.report import terminal as console
+    from edgeship.toolchain.report.terminal import console, lists
 
     checks = catalogue.machine()
     if as_json:
         console.print_json(checks)
-        return
-    rows = [[c["what"], c["found"] or "missing", c["for"], c["remedy"]] for c in checks]
-    console.print_table(["what", "found", "for", "remedy"], rows, wraps=["for"])
+    else:
+        console.show(lists.machine_view(checks))
 
 
 @app.command(cls=Command)
@@ -71,8 +70,7 @@ def cache(
     longest time until it holds no more than $EDGESHIP_CACHE_LIMIT_GB (20).
     """
     from edgeship.toolchain.build.store import Store
-    from edgeship.toolchain.report import terminal as console
-    from edgeship.toolchain.report.format import size
+    from edgeship.toolchain.report.terminal import console, lists
 
     store = Store()
     entries = store.entries()
@@ -87,7 +85,5 @@ def cache(
         console.print_json(
             {"root": str(store.root), "limit_bytes": store.limit_bytes, "cleared": clear, "kinds": about}
         )
-        return
-    rows = [[kind, str(len(sizes)), size(sum(sizes))] for kind, sizes in sorted(kinds.items())]
-    console.print_table(["kind", "entries", "size"], rows, ("entries", "size"))
-    console.say(f"\n{store.root}" + (": cleared" if clear else f" (limit {store.limit_bytes / 1e9:g} GB)"))
+    else:
+        console.show(lists.cache_view(store.root, store.limit_bytes, clear, kinds))

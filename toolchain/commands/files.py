@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeship.toolchain import quant
 from edgeship.toolchain.artifact import Artifact, Tensor
@@ -27,6 +27,8 @@ from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe import read as recipe
 from edgeship.toolchain.recipe.plan import BenchOptions
+from edgeship.toolchain.report.bench import Bench, Benched
+from edgeship.toolchain.report.rows import measurement
 from edgeship.toolchain.samples import Array, load_samples
 
 LARGEST_DIM = 1024
@@ -113,9 +115,10 @@ def _inputs_of(artifact: Artifact) -> list[str]:
 
 def bench(
     files: list[Path], inputs: list[str], sizes: list[str], options: BenchOptions, quick: bool, device: Device
-) -> list[Result | str]:
-    """Measure files beside each other, interleaved; a file that cannot be measured answers why.
+) -> tuple[Bench, list[Result]]:
+    """Measure files beside each other, interleaved; a file that cannot be measured says why.
 
+    Answers what was found, and the results with their raw samples of those files that were measured.
     `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said.
     """
     given_sizes = tables.sizes_table(sizes)
@@ -139,9 +142,21 @@ def bench(
     protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
     with device.open() as link:
         answers = benches.measure(subjects, link, protocol)
-    return [answers[subject.name] for subject in subjects]
+        facts = link.facts()
+    benched: list[Benched] = []
+    results: list[Result] = []
+    for file, subject in zip(files, subjects, strict=True):
+        answer = answers[subject.name]
+        if isinstance(answer, str):
+            benched.append(Benched(file=str(file), error=answer))
+        else:
+            results.append(answer)
+            benched.append(Benched(file=str(file), measurement=measurement(answer, subject, "")))
+    return Bench(quick=quick, protocol=dataclasses.asdict(protocol), device=facts, files=benched), results
 
 
-def as_dict(result: Result) -> Any:
-    """A result as plain JSON values."""
-    return json.loads(dump(result))
+def write_results(bench: Bench, results: list[Result], out: Path) -> None:
+    """Write the results, each a bench-result/1 with its raw samples, as one JSON document beside their files' names."""
+    files = [benched.file for benched in bench.files if benched.measurement]
+    documents = [{"file": file, "result": json.loads(dump(r))} for file, r in zip(files, results, strict=True)]
+    out.write_text(json.dumps(documents, indent=1) + "\n")

@@ -56,8 +56,13 @@ class Session:
                 continue
             samples = load_samples(line.comparison.samples).take(range(bench.CASES))
             subjects.append(Subject(line.plan.name, line.artifact, line.folder, samples, threads, batch))
-        past = history.Session(self.store, self.links[name], protocol(self.recipe, self.quick), self.again)
-        answers = past.results(subjects, lambda line, n: self.tell(Event(line, "progress", f"launch {n + 1}")))
+        limits = protocol(self.recipe, self.quick)
+        conditions = f"{name}, threads {threads}, batch {batch}"
+
+        def on_launch(line: str, index: int) -> None:
+            self.tell(Event(line, "measuring", f"launch {index + 1} of {limits.launches} ({conditions})"))
+
+        answers = history.Session(self.store, self.links[name], limits, self.again).results(subjects, on_launch)
         for subject in subjects:
             answer, execution = answers[subject.name], executions[subject.name]
             if isinstance(answer, str):

@@ -76,8 +76,7 @@ def run_into(
     folder = RunFolder.claim(runs, recipe.name)
     folder.begin(recipe, [_plan(plan, recipe) for plan in recipe.plans])
     report = run(recipe, options, on_event, folder, store, here)
-    folder.finish(report)
-    return Outcome(folder, report)
+    return Outcome(folder, folder.finish(report))
 
 
 def run(

@@ -152,6 +152,9 @@ class Report(_Record):
 
     schema_: Literal["edgeship-report/2"] = Field("edgeship-report/2", alias="schema")
     name: str
+    folder: str | None = Field(
+        None, description="the run directory, in what a command prints; absent in that folder's own report.json"
+    )
     created_at: str
     edgeship: str
     quick: bool

@@ -130,18 +130,22 @@ class RunFolder:
         file.write_text(dump(result))
         return file.relative_to(self.path).as_posix()
 
-    def finish(self, report: Report) -> None:
-        """Last and at once: a run without report.json is one that was stopped."""
+    def finish(self, report: Report) -> Report:
+        """Last and at once: a run without report.json is one that was stopped. Answers the report with its place."""
         partial = self.path / f"{REPORT}.partial"
         partial.write_text(report.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n")
         partial.replace(self.path / REPORT)
+        return self._placed(report)
 
     def report(self) -> Report:
         """What `finish` wrote, now or with an earlier edgeship; RecipeError when it cannot be read."""
         try:
-            return Report.model_validate(current(json.loads((self.path / REPORT).read_text())))
+            return self._placed(Report.model_validate(current(json.loads((self.path / REPORT).read_text()))))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RecipeError(f"{self.path}: its {REPORT} cannot be read ({error})", "run the recipe again") from error
+
+    def _placed(self, report: Report) -> Report:
+        return report.model_copy(update={"folder": str(self.path)})
 
 
 def newest(folder: Path) -> RunFolder:

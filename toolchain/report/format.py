@@ -8,12 +8,12 @@ PREFIXES = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 
 
 def size(count: float) -> str:
-    """Bytes: `850 B`, `27 kB`, `4.08 MB`."""
+    """Bytes: `850 B`, `27 kB`, `4.08 MB`, `20.0 GB`."""
     if count < 1000:
         return f"{count:.0f} B"
     if count < 999_500:  # which rounds to 1000 kB
         return f"{count / 1e3:.1f} kB" if count < 9_950 else f"{count / 1e3:.0f} kB"
-    return f"{_three(count / 1e6)} MB"
+    return f"{_three(count / 1e6)} MB" if count < 999_500_000 else f"{_three(count / 1e9)} GB"
 
 
 def milliseconds(value_ns: float) -> str:

@@ -1,0 +1,1 @@
+"""What a terminal shows: messages, tables that fit its width, progress, and the results of each command."""
