@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from workplace import Workplace, recipe_text, register
 
@@ -20,7 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
         site,
         passes={"round-weights": "round_weights:RoundWeights"},
         targets={"torch-program": "torch_program:TorchProgram", "eager": "own_runtime:Eager"},
-        devices={"replay": "replay:Replay"},
+        devices={"replay": "replay:Replay", "record": "record:Record"},
     )
     return Workplace(tmp / "project", tmp / "cache", {"PYTHONPATH": str(site)})
 
@@ -55,6 +56,32 @@ def test_a_pass_a_target_and_a_device_from_outside_do_a_whole_run(place: Workpla
         # a device that executed nothing does not mark the line; what it measured stands beside the other's
         assert (pixel["verdict"], line["verdict"]) == ("not-executed", "pass")
         assert pixel["measurements"][0]["latency_ns"] == local["measurements"][0]["latency_ns"]
+
+
+def test_a_wrong_output_on_one_of_two_devices_fails_its_line_and_names_the_device(place: Workplace) -> None:
+    variants = 'float = []\nrounded = [{ pass = "round-weights", step = 0.25 }]'
+    text = recipe_text("torchscript", variants=variants)
+    recording = '\n[devices.desk]\ndevice = "record"\nfolder = "./answers"\n'
+    report = place.json("run", place.recipe("recording.toml", text + recording), "--no-measure")
+    assert {line["verdict"] for line in report["lines"]} == {"pass"}
+    # on the phone one output of the rounded file is another number
+    sha256 = next(line["artifact"]["sha256"] for line in report["lines"] if line["variant"] == "rounded")
+    answers = place.folder / "answers" / f"{sha256}-verify.bin"
+    numbers = np.fromfile(answers, dtype=np.float32)
+    numbers[3] += 10
+    numbers.tofile(answers)
+    devices = '\n[devices.local]\n[devices.phone]\ndevice = "replay"\nfolder = "./answers"\n'
+    done = place.edgeship("run", place.recipe("both.toml", text + devices), "--no-measure")
+    assert done.returncode == 1, done.stdout
+    told = next(line for line in done.stdout.splitlines() if line.startswith("fail: "))
+    assert "rounded → torchscript: phone: " in told
+    lines = {line["variant"]: line for line in place.json("report")["lines"]}
+    assert [(e["device"], e["verdict"]) for e in lines["rounded"]["executions"]] == [
+        ("local", "pass"),
+        ("phone", "fail"),
+    ]
+    assert [(e["device"], e["verdict"]) for e in lines["float"]["executions"]] == [("local", "pass"), ("phone", "pass")]
+    assert (lines["float"]["verdict"], lines["rounded"]["verdict"]) == ("pass", "fail")
 
 
 def test_a_runtime_from_outside_is_one_folder_with_its_target_and_agent(place: Workplace) -> None:

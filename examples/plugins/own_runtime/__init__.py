@@ -35,7 +35,9 @@ class Eager(Target):
 
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "eager"
-    schemes: ClassVar[frozenset[str]] = frozenset({"float32"})
+
+    def schemes(self) -> frozenset[str]:
+        return frozenset({"float32"})
 
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         import torch
