@@ -136,6 +136,10 @@ class Contract(_Record):
         default_factory=dict, description="by input name; an input that is missing takes the model's own numbers"
     )
     labels: tuple[str, ...] = Field((), description="the classes, in the order of the output's values")
+    ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="by input name, its smallest and largest valid value where the recipe says so",
+    )
 
 
 class Artifact(_Record):

@@ -11,14 +11,14 @@ from edgeship.targets.executorch.pte import read
 def inspect_file(path: Path) -> dict[str, Any]:
     """What is in a .pte: keys format, inputs, outputs, operators, dtypes, largest (name, bytes), backends.
 
-    The file carries no names: inputs and outputs are numbered. Raises EdgeshipError when it is damaged.
+    The format carries no names: they are None, for the position to count. Raises EdgeshipError when it is damaged.
     """
     pte = read(path)
     operators = pte.kernels + type(pte.kernels)({f"xnnpack::{name}": count for name, count in pte.xnnpack.items()})
     return {
         "format": "executorch",
-        "inputs": [{"name": f"input_{i}", "dtype": d, "shape": s} for i, (d, s) in enumerate(pte.inputs)],
-        "outputs": [{"name": f"output_{i}", "dtype": d, "shape": s} for i, (d, s) in enumerate(pte.outputs)],
+        "inputs": [{"name": None, "dtype": d, "shape": s} for d, s in pte.inputs],
+        "outputs": [{"name": None, "dtype": d, "shape": s} for d, s in pte.outputs],
         "operators": dict(operators.most_common()),
         "dtypes": None if pte.unread else dict(pte.dtypes),
         "largest": [[c.name, c.bytes] for c in sorted(pte.constants, key=lambda c: -c.bytes)[:20]],

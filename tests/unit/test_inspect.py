@@ -9,7 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeship.toolchain.commands.inspect import inspect
+from edgeship.toolchain.artifact import Artifact, Contract, Runtime, Tensor
+from edgeship.toolchain.commands.inspect import inspect, random_samples
 from edgeship.toolchain.errors import EXIT_USAGE, RecipeError
 
 WEIGHT_BYTES = 64 * 32 * 4
@@ -59,3 +60,46 @@ def test_an_onnx_file_without_its_weights_is_one_clear_error(location: str, told
         inspect(file)
     assert told in str(error.value)
     assert error.value.exit_code == EXIT_USAGE
+
+
+def token_file(**ranges: tuple[float, float]) -> Artifact:
+    return Artifact(
+        format="onnx",
+        file="tokens.onnx",
+        spec="float32",
+        runtime=Runtime(name="onnxruntime", minimum_version="1"),
+        inputs=(
+            Tensor(name="ids", dtype="int64", shape=(1, 64)),
+            Tensor(name="gain", dtype="float32", shape=(1, 64)),
+            Tensor(name="mask", dtype="bool", shape=(1, 64)),
+        ),
+        outputs=(),
+        size_bytes=1,
+        sha256="",
+        dtypes=None,
+        contract=Contract(ranges=ranges),
+    )
+
+
+def test_made_up_inputs_keep_to_the_ranges_of_the_artifact() -> None:
+    notes: list[str] = []
+    inputs = random_samples(token_file(ids=(5, 300), gain=(2, 3)), {}, 4, on_note=notes.append).inputs
+    assert inputs["ids"].dtype == np.int64
+    assert inputs["ids"].min() >= 5
+    assert 200 < inputs["ids"].max() <= 300
+    assert inputs["gain"].min() >= 2
+    assert inputs["gain"].max() <= 3
+    assert not notes
+
+
+def test_integers_of_unknown_range_are_told() -> None:
+    notes: list[str] = []
+    inputs = random_samples(token_file(), {}, 4, on_note=notes.append).inputs
+    assert set(np.unique(inputs["ids"])) == {0, 1}
+    assert len(notes) == 1
+    assert "input ids is given 0 and 1" in notes[0]
+
+
+def test_a_range_that_the_type_cannot_hold_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no int64 values can be made up"):
+        random_samples(token_file(ids=(0, 1e30)), {}, 4)

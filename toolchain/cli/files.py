@@ -84,7 +84,9 @@ def bench(
     from edgeship.toolchain.report.terminal.files import bench_view
 
     options = arguments.bench_options(threads, launches, seconds)
-    measured, results = elsewhere.bench(files, inputs, size, options, quick, arguments.device_of(device))
+    measured, results = elsewhere.bench(
+        files, inputs, size, options, quick, arguments.device_of(device), console.print_note
+    )
     if out is not None:
         elsewhere.write_results(measured, results, out)
     if as_json:

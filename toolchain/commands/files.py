@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edgeship.toolchain import quant
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.build.builder import builder
@@ -105,37 +107,45 @@ def _tensors(arrays: dict[str, Array]) -> tuple[Tensor, ...]:
 
 
 def _inputs_of(artifact: Artifact) -> list[str]:
-    """--input texts from what the file says of itself."""
-    return [
-        f"{t.name}:{'x'.join(str(s) if isinstance(s, int) else f'{s}[1-{LARGEST_DIM}]' for s in t.shape)}"
-        f":{'float32' if t.quantization else t.dtype}"
-        for t in artifact.inputs
-    ]
+    """--input texts from what the file and its artifact.json say."""
+
+    def text(tensor: Tensor) -> str:
+        dtype = "float32" if tensor.quantization else tensor.dtype
+        sizes = (str(s) if isinstance(s, int) else f"{s}[1-{LARGEST_DIM}]" for s in tensor.shape)
+        low, high = artifact.contract.ranges.get(tensor.name, (0, 0))
+        valid = f"[{low:.0f}-{high:.0f}]" if high > low >= 0 and np.dtype(dtype).kind in "iu" else ""
+        return f"{tensor.name}:{'x'.join(sizes)}:{dtype}{valid}"
+
+    return [text(tensor) for tensor in artifact.inputs]
 
 
 def bench(
-    files: list[Path], inputs: list[str], sizes: list[str], options: BenchOptions, quick: bool, device: Device
+    files: list[Path],
+    inputs: list[str],
+    sizes: list[str],
+    options: BenchOptions,
+    quick: bool,
+    device: Device,
+    on_note: Callable[[str], None],
 ) -> tuple[Bench, list[Result]]:
     """Measure files beside each other, interleaved; a file that cannot be measured says why.
 
     Answers what was found, and the results with their raw samples of those files that were measured.
-    `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said.
+    `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said. `on_note` is told which
+    integers a file is given that says nothing of its valid ones.
     """
     given_sizes = tables.sizes_table(sizes)
     with Reader() as reader:
         artifacts = [foreign.describe(file, reader) for file in files]
-    given = [
-        {key: table[key] for key in Tensor.model_fields if key in table} for table in tables.input_tables(inputs)[0]
-    ]
+    if inputs:
+        artifacts = [_with_inputs(artifact, inputs) for artifact in artifacts]
     known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
     if unknown := [name for name in given_sizes if name not in known]:
         has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
         raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
     subjects = []
     for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
-        if given:
-            artifact = artifact.model_copy(update={"inputs": tuple(Tensor.model_validate(table) for table in given)})
-        samples = foreign.random_samples(artifact, given_sizes, benches.CASES)
+        samples = foreign.random_samples(artifact, given_sizes, benches.CASES, on_note=on_note)
         subjects.append(
             benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, options.threads[0])
         )
@@ -160,3 +170,14 @@ def write_results(bench: Bench, results: list[Result], out: Path) -> None:
     files = [benched.file for benched in bench.files if benched.measurement]
     documents = [{"file": file, "result": json.loads(dump(r))} for file, r in zip(files, results, strict=True)]
     out.write_text(json.dumps(documents, indent=1) + "\n")
+
+
+def _with_inputs(artifact: Artifact, inputs: list[str]) -> Artifact:
+    """The artifact with the inputs of the command line, and their valid values."""
+    given = tables.input_tables(inputs)[0]
+    tensors = tuple(
+        Tensor.model_validate({key: table[key] for key in Tensor.model_fields if key in table}) for table in given
+    )
+    ranges = {table["name"]: (table["low"], table["high"]) for table in given if "high" in table}
+    contract = artifact.contract.model_copy(update={"ranges": {**artifact.contract.ranges, **ranges}})
+    return artifact.model_copy(update={"inputs": tensors, "contract": contract})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ NAME_IT = "say what it takes: --input NAME:SHAPE:DTYPE"
 def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
     """What is in a file: format, size_bytes, inputs, outputs, operators, dtypes, largest, backends.
 
-    Weights that it keeps in files beside it count. A child process reads it: `reader`'s, or one of its own. RecipeError
-    for what is no file of a known kind, or without the files that are parts of it; EdgeshipError for a damaged one.
+    Weights that it keeps in files beside it count. Where a format has no names for inputs and outputs, they come from
+    the artifact.json beside it, else from their positions: `names` says which. A child process reads it: `reader`'s, or
+    one of its own. RecipeError for what is no file of a known kind, or without the files that are parts of it;
+    EdgeshipError for a damaged one.
     """
     runtime = check(path)
     needed = runtime.inspect_distribution or runtime.distribution
@@ -39,7 +42,7 @@ def inspect(path: Path, reader: Reader | None = None) -> dict[str, Any]:
         found = reading.inspect_file(runtime.inspect, path)
     kind = {"format": found.get("format", runtime.suffixes[path.suffix])}
     size = sum(artifacts.size_bytes(file) for file in (path, *_beside(path, found)))
-    return {"file": str(path), "size_bytes": size, **found, **kind}
+    return {"file": str(path), "size_bytes": size, **_named(path, found), **kind}
 
 
 def check(path: Path) -> RuntimeInfo:
@@ -67,11 +70,8 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     Dynamic dimensions come as names. A file that does not tell its inputs (TorchScript) has none here, and outputs of
     the dtype "unknown". Raises as `inspect` does.
     """
-    manifest = path.parent / MANIFEST
-    if path.exists() and manifest.is_file():
-        found = artifacts.read(path.parent)
-        if found.file == path.name:
-            return found
+    if (manifest := _manifest(path)) is not None:
+        return manifest
     about = inspect(path, reader)
     runtime = check(path)
     version = about.get("minimum_version", registry.version_of(runtime.inspect_distribution or runtime.distribution))
@@ -97,6 +97,30 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
     except ValidationError as error:
         what = ".".join(map(str, error.errors()[0]["loc"]))
         raise EdgeshipError(f"{path}: {damaged(path)} (its {what} cannot be)", REMEDY) from error
+
+
+def _manifest(path: Path) -> Artifact | None:
+    """The artifact.json beside a file where it is about this file; EdgeshipError where its content is another."""
+    if not path.exists() or not (path.parent / MANIFEST).is_file():
+        return None
+    artifact = artifacts.read(path.parent)
+    return artifact if artifact.file == path.name else None
+
+
+def _named(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """What was found in a file, with names for the inputs and outputs of a format that has none."""
+    sides = ("inputs", "outputs")
+    if all(tensor.get("name") is not None for side in sides for tensor in about[side]):
+        return about
+    manifest = None
+    with contextlib.suppress(EdgeshipError):  # another content's tells nothing
+        manifest = _manifest(path)
+    known = {"inputs": manifest.inputs, "outputs": manifest.outputs} if manifest else {}
+    named: dict[str, Any] = {"names": MANIFEST if manifest else "position"}
+    for side in sides:
+        names = [tensor.name for tensor in known.get(side, ())] or [f"{side[:-1]}_{i}" for i in range(len(about[side]))]
+        named[side] = [{**tensor, "name": name} for tensor, name in zip(about[side], names, strict=False)]
+    return {**about, **named}
 
 
 def _beside(path: Path, about: dict[str, Any]) -> list[Path]:
@@ -133,8 +157,15 @@ def _tensor(about: dict[str, Any], index: int) -> Tensor:
     )
 
 
-def random_samples(artifact: Artifact, sizes: dict[str, int], count: int, seed: int = 0) -> Samples:
-    """Flagged synthetic inputs: normal(0, 1) floats, integers 0 and 1; dynamic dimensions take `sizes`, else 1.
+def random_samples(
+    artifact: Artifact,
+    sizes: dict[str, int],
+    count: int,
+    seed: int = 0,
+    on_note: Callable[[str], None] = lambda message: None,
+) -> Samples:
+    """Flagged synthetic inputs: uniform within the artifact's ranges, else normal(0, 1) floats and integers 0 and 1;
+    dynamic dimensions take `sizes`, else 1. `on_note` is told of integers whose range is not known.
 
     Formats without shapes (TorchScript) cannot be given inputs, nor can inputs of a size or type that cannot be:
     RecipeError says how to name them.
@@ -150,10 +181,25 @@ def random_samples(artifact: Artifact, sizes: dict[str, int], count: int, seed: 
             raise RecipeError(f"{named}: no inputs can be made of type {tensor.dtype}", NAME_IT) from None
         if min(shape) < 1 or len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > MAX_SAMPLES_BYTES:
             raise RecipeError(f"{named}: no {count} inputs can be made of shape {list(shape[1:])}", NAME_IT)
-        if dtype.kind == "f":
-            inputs[tensor.name] = random.standard_normal(shape).astype(dtype)
-        else:
-            inputs[tensor.name] = random.integers(0, 2, shape).astype(dtype)
+        span = artifact.contract.ranges.get(tensor.name)
+        if dtype.kind in "iu" and span is None:
+            on_note(f"{named} is given 0 and 1: its range is not known ({NAME_IT}[LOW-HIGH])")
+        try:
+            inputs[tensor.name] = _random(random, shape, dtype, span)
+        except (TypeError, ValueError, OverflowError):
+            raise RecipeError(
+                f"{named}: no {dtype} values can be made up from {span or (0, 1)}", f"{NAME_IT}[LOW-HIGH]"
+            ) from None
     if not inputs:
         raise RecipeError(f"{artifact.file}: does not say what inputs it takes", NAME_IT)
     return Samples(inputs, synthetic=True)
+
+
+def _random(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], span: tuple[float, float] | None
+) -> Array:
+    if dtype.kind != "f":
+        low, high = span or (0, 1)
+        return random.integers(int(low), int(high), shape, dtype, endpoint=True)
+    values = random.standard_normal(shape) if span is None else random.uniform(*span, shape)
+    return values.astype(dtype)

@@ -72,6 +72,11 @@ class ModelSource(_Table):
     dims: dict[str, tuple[int, int]] = Field(default_factory=dict, description="dynamic dimensions: {seq = [1, 128]}")
     state: dict[str, str] = Field(default_factory=dict, description="streaming: {output = input at the next step}")
 
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Input name → its smallest and largest value, where declared."""
+        return {value.name: value.range for value in self.inputs if value.range is not None}
+
     @model_validator(mode="after")
     def _consistent(self) -> ModelSource:
         problems = [*self._problems_of_source(), *self._problems_of_inputs()]
@@ -128,5 +133,4 @@ def integer_limits(dtype: str) -> tuple[int, int] | None:
 def declared(source: ModelSource, outputs: tuple[artifact.Tensor, ...] = ()) -> Signature:
     """What the recipe says about a model; its outputs are known once it was loaded."""
     inputs = tuple(artifact.Tensor(name=v.name, dtype=v.dtype, shape=v.shape) for v in source.inputs)
-    ranges = {value.name: value.range for value in source.inputs if value.range is not None}
-    return Signature(inputs, outputs, dict(source.dims), dict(source.state), ranges)
+    return Signature(inputs, outputs, dict(source.dims), dict(source.state), source.ranges)

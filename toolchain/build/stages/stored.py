@@ -46,11 +46,13 @@ class Origin:
         return {need: entry.content for need, entry in self.data.items() if need in needs}
 
     def contract(self) -> Contract:
-        """How the model's inputs are made and its classes called, as its data says; evaluation data knows best."""
+        """How the model's inputs are made and its classes called, as its data says; evaluation data knows best. What
+        values they take, as the recipe says."""
         order: tuple[Need, ...] = ("evaluation", "calibration", "training")
         records = [self.data[need].record.contract for need in order if need in self.data]
         inputs = next((record.inputs for record in records if record.inputs), {})
-        return Contract(inputs=inputs, labels=next((record.labels for record in records if record.labels), ()))
+        labels = next((record.labels for record in records if record.labels), ())
+        return Contract(inputs=inputs, labels=labels, ranges=self.source.ranges)
 
     def contradictions(self) -> list[str]:
         """Warnings about data sets of one model whose inputs are made in different ways."""

@@ -88,6 +88,9 @@ def inspection_view(about: dict[str, Any]) -> Iterator[Text | FittedTable]:
             shape = tensor.get("shape")
             sizes = "of unknown shape" if shape is None else f"[{', '.join(map(str, shape))}]"
             yield Text(f"  {side[:-1]} {tensor.get('name') or ''}: {tensor.get('dtype') or 'tensor'} {sizes}")
+    if "names" in about:
+        known = "numbered by position" if about["names"] == "position" else f"from the {about['names']} beside it"
+        yield Text(f"  names: the format has none, these are {known}", "dim")
     dtypes = [f"{dtype} ({count(number, 'operator')})" for dtype, number in (about["dtypes"] or {}).items()]
     yield Text("computes in: " + (", ".join(dtypes) or "unknown"))
     if about.get("backends"):
