@@ -3,16 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: weights demo test test-all lint types contracts check lock system-deps clean bench bench-quick tables
+.PHONY: weights demo test test-fast test-all lint types contracts check lock system-deps clean bench bench-quick tables docs
 
 demo: $(STAMP)
 	$(BIN)/edgeship run examples/digits/recipe.toml --quick
 
+# what CI runs, under 15 minutes on two cores
 test: $(STAMP) weights
 	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests
 
+# what needs no exporter and no example's weights, under 90 s on two cores
+test-fast: $(STAMP)
+	$(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
+
+# everything, the long ones too
 test-all: $(STAMP) weights
-	$(BIN)/pytest -q tests
+	$(BIN)/pytest -q --timeout 3600 tests
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -58,9 +64,13 @@ bench-quick: $(STAMP)
 	$(BIN)/python -m benchmarks.artifact_latency --quick
 	$(BIN)/python -m benchmarks.what_optimizations_bring --quick
 
-# README.md's tables and code from benchmarks/results and examples/plugins
+# the pages' tables and plugins, from benchmarks/results and examples/plugins
 tables: $(STAMP)
 	$(BIN)/python -m benchmarks.tables
+
+# what the code itself says: docs/recipe.md, the report's and the protocol's JSON Schemas
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
 
 # parts that want them are skipped, with the reason, where these are missing
 system-deps:

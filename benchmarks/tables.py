@@ -1,16 +1,16 @@
-"""Writes results/*.json and the example plugins into README.md, between their markers: `python -m benchmarks.tables`.
+"""Writes results/*.json and the example plugins into the pages, between their markers: `python -m benchmarks.tables`.
 
-`<!-- table:NAME -->` … `<!-- /table:NAME -->` takes the table of NAME; `<!-- code:KIND FILE -->` …
-`<!-- /code:KIND -->` takes the class of FILE. A table without results stays as it is. `--check` writes nothing and
+`<!-- table:NAME -->` … `<!-- /table:NAME -->` takes the table of NAME; `<!-- code:FILE -->` … `<!-- /code -->` takes
+FILE and, of a plugin, the line that registers it. A table without results stays as it is. `--check` writes nothing and
 fails when something differs.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "results.md")
 RUNTIMES = {"executorch": "ExecuTorch", "onnx": "ONNX Runtime", "litert": "LiteRT", "coreml": "Core ML",
             "coreai": "Core AI", "torchscript": "TorchScript"}  # fmt: skip
 SLOWER = 1.05
@@ -41,30 +41,24 @@ def render(text: str, root: Path = ROOT, results: Path = RESULTS) -> str:
         return f"<!-- table:{name} -->\n{body}\n<!-- /table:{name} -->"
 
     def code(match: re.Match[str]) -> str:
-        body = plugin(root / match["file"], match["kind"])
-        return f"<!-- code:{match['kind']} {match['file']} -->\n{body}\n<!-- /code:{match['kind']} -->"
+        return f"<!-- code:{match['file']} -->\n{plugin(root / match['file'])}\n<!-- /code -->"
 
     text = re.sub(r"<!-- table:(?P<name>\w+) -->.*?<!-- /table:(?P=name) -->", table, text, flags=re.DOTALL)
-    pattern = r"<!-- code:(?P<kind>\w+) (?P<file>\S+) -->.*?<!-- /code:(?P=kind) -->"
-    return re.sub(pattern, code, text, flags=re.DOTALL)
+    return re.sub(r"<!-- code:(?P<file>\S+) -->.*?<!-- /code -->", code, text, flags=re.DOTALL)
 
 
-def plugin(file: Path, kind: str) -> str:
-    """A plugin's class with the names it takes from edgeship, and the line that registers it."""
-    source = file.read_text()
-    found = next(node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
-    body = "\n".join(source.splitlines()[found.lineno - 1 : found.end_lineno])
-    taken = next(
-        [alias.name for alias in node.names]
-        for node in ast.parse(source).body
-        if isinstance(node, ast.ImportFrom) and node.module == "edgeship.toolchain.api"
-    )
-    group = {"pass": "passes"}.get(kind, f"{kind}s")
-    name = re.sub(r"(?<!^)(?=[A-Z])", "-", found.name).lower()
-    return (
-        f"```python\nfrom edgeship.toolchain.api import {', '.join(taken)}\n\n\n{body}\n```\n\n"
-        f'```toml\n[project.entry-points."edgeship.{group}"]\n{name} = "{file.stem}:{found.name}"\n```'
-    )
+def plugin(file: Path) -> str:
+    """A plugin's file as it stands, and its entry points in the pyproject.toml of its package."""
+    package = file.parent.parent if file.name == "__init__.py" else file.parent
+    module = file.parent.name if file.name == "__init__.py" else file.stem
+    groups = tomllib.loads((package / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [
+        f'[project.entry-points."{group}"]\n{name} = "{place}"'
+        for group, names in groups.items()
+        for name, place in names.items()
+        if place.partition(":")[0] == module
+    ]
+    return f"```python\n{file.read_text()}```\n\n```toml\n" + "\n".join(lines) + "\n```"
 
 
 def grid(head: list[str], rows: list[list[str]]) -> str:
@@ -255,13 +249,15 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
 
 
 def main() -> None:
-    """Renew README.md, or with --check say whether it is up to date."""
-    before = README.read_text()
-    after = render(before)
+    """Renew the pages, or with --check say which are not up to date."""
+    texts = {page: (page.read_text(), render(page.read_text())) for page in PAGES}
+    stale = [page for page, (before, after) in texts.items() if before != after]
+    names = ", ".join(page.relative_to(ROOT).as_posix() for page in stale)
     if "--check" in sys.argv[1:]:
-        sys.exit("README.md is not what the results say: run `make tables`" if after != before else 0)
-    README.write_text(after)
-    print("README.md is up to date" if after == before else "README.md renewed")
+        sys.exit(f"{names}: not what the results say: run `make tables`" if stale else 0)
+    for page in stale:
+        page.write_text(texts[page][1])
+    print(f"renewed: {names}" if stale else "the pages are up to date")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from edgeship.toolchain.api import DataError, Dataset, EdgeshipError, Samples, S
 class Python(Dataset):
     """Calls a function that gives samples: arrays, (inputs, labels), a dict, or an iterable or Dataset of them.
 
-    What it may return is said in calibration.datasets.returned and in the README.
+    What it may return is said in the README.
     """
 
     function: str = Field(description="./file.py:function or package.module:function")

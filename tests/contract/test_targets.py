@@ -17,6 +17,8 @@ from edgeship.toolchain.report.document import ReportLine
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
 from workplace import PROJECT, recipe_text
 
+pytestmark = pytest.mark.heavy
+
 # one variant per scheme of edgeship.toolchain.quant
 VARIANTS = {
     "float32": "[]",

@@ -1,8 +1,10 @@
-"""The ten-line plugins that the README shows, installed as a distribution and used in a recipe."""
+"""The plugins that CONTRIBUTING shows, installed as a distribution and used in recipes."""
 
 from __future__ import annotations
 
 import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     tmp = tmp_path_factory.mktemp("plugins")
     site = tmp / "site"
     shutil.copytree(EXAMPLES, site, ignore=shutil.ignore_patterns("__pycache__"))
-    register(
-        site,
-        passes={"round-weights": "round_weights:RoundWeights"},
-        targets={"torch-program": "torch_program:TorchProgram", "eager": "own_runtime:Eager"},
-        devices={"replay": "replay:Replay", "record": "record:Record"},
-    )
+    points = tomllib.loads((site / "pyproject.toml").read_text())["project"]["entry-points"]
+    register(site, **{group.removeprefix("edgeship."): names for group, names in points.items()})
     return Workplace(tmp / "project", tmp / "cache", {"PYTHONPATH": str(site)})
 
 
@@ -91,3 +89,17 @@ def test_a_runtime_from_outside_is_one_folder_with_its_target_and_agent(place: W
     (execution,) = line["executions"]
     assert execution["executed_by"].startswith("eager ")
     assert execution["not_measured"] == "no agent here does latency with Eager"
+
+
+def test_a_metric_and_a_device_that_runs_commands_from_outside(place: Workplace) -> None:
+    board = place.folder / "a board"
+    data = '[evaluation]\nsource = "python"\nfunction = "./data.py:images"\nmetric = { name = "top-k", k = 2 }\n'
+    device = f'[devices.board]\ndevice = "remote-shell"\ncommand = ["sh", "-c"]\nfolder = "{board}"\n'
+    text = f'{recipe_text("torch-program", variants="float = []")}\n{data}{device}python = "{sys.executable}"\n'
+    (line,) = place.json("run", place.recipe("board.toml", text), "--quick")["lines"]
+    (execution,) = line["executions"]
+    assert (execution["device"], execution["verdict"]) == ("board", "pass")
+    assert execution["metric"]["name"] == "top-k"
+    assert execution["metric"]["artifact"] == execution["metric"]["float"] > 0.5
+    assert execution["measurements"][0]["latency_ns"]["p50"] > 0
+    assert {file.name for file in board.rglob("*") if file.is_file()} == {"agent.py", "inputs.bin", "model.pt2"}

@@ -24,6 +24,8 @@ from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop, dump
 
+pytestmark = pytest.mark.heavy
+
 # one worker makes the files; the other has the other tests
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "apps" / "protocol" / "bench-result-1.schema.json").read_text())

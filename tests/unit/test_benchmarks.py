@@ -27,9 +27,18 @@ from edgeship.toolchain.recipe import read as recipes
 RECIPES = results.ROOT / "benchmarks" / "recipes"
 
 
-def test_the_readme_says_what_the_results_and_the_plugins_say() -> None:
-    readme = tables.README.read_text()
-    assert tables.render(readme) == readme, "run `make tables`"
+@pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
+def test_a_page_says_what_the_results_and_the_plugins_say(page: Path) -> None:
+    text = page.read_text()
+    assert "<!-- /" in text
+    assert tables.render(text) == text, "run `make tables`"
+
+
+def test_a_plugin_is_shown_as_it_stands_with_the_line_that_registers_it() -> None:
+    folder = tables.ROOT / "examples" / "plugins"
+    shown = tables.plugin(folder / "own_runtime" / "__init__.py")
+    assert (folder / "own_runtime" / "__init__.py").read_text() in shown
+    assert shown.endswith('[project.entry-points."edgeship.targets"]\neager = "own_runtime:Eager"\n```')
 
 
 def test_a_goal_says_its_value_its_limit_and_whether_it_was_met() -> None:

@@ -34,6 +34,8 @@ from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.quant import parse
 
+pytestmark = pytest.mark.heavy
+
 AGENT = Path(__file__).parents[2] / "apps/agents/python/agent.py"
 
 

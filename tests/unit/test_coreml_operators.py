@@ -18,6 +18,8 @@ from edgeship.targets.coreml.interpreter import Interpreter
 from edgeship.targets.coreml.operators import OPERATORS
 from edgeship.targets.coreml.upstream import read_program
 
+pytestmark = pytest.mark.heavy
+
 X = torch.randn(2, 8, 9, 11, generator=torch.Generator().manual_seed(0))
 TOLERANCE = 2e-5
 

@@ -38,6 +38,8 @@ from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Result, dump
 from edgeship.toolchain.quant import parse
 
+pytestmark = pytest.mark.heavy
+
 Rows = list[dict[str, np.ndarray[Any, Any]]]
 
 

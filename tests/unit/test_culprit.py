@@ -19,6 +19,8 @@ from edgeship.toolchain.passes.quantize import QuantizeStatic
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+pytestmark = pytest.mark.heavy
+
 
 class Ceiling(nn.Module):
     """A pool that rounds up (Core AI's converter stops at it and names nothing), with a branch around it."""

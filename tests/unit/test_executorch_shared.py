@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from executorch.runtime import Runtime
 from quantize_context import answers_of, program_of, sqnr_db
@@ -15,6 +16,8 @@ from torch import nn
 from edgeship.targets.executorch.target import ExecuTorch
 from edgeship.toolchain.api import W8A8_STATIC, Samples
 from edgeship.toolchain.passes.quantize import QuantizeStatic
+
+pytestmark = pytest.mark.heavy
 
 
 class Shared(nn.Module):

@@ -33,6 +33,8 @@ from edgeship.toolchain.passes.cast import CastFp16
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
 from edgeship.toolchain.plugin import Signature
 
+pytestmark = pytest.mark.heavy
+
 
 def context(spec: QuantSpec = FLOAT32, batch: int | str = 1) -> Context:
     _, (image,) = models.conv_net()

@@ -60,6 +60,7 @@ def test_each_kind_of_loss_repairs(options: dict[str, Any]) -> None:
     assert after > max(0.9, before)
 
 
+@pytest.mark.heavy
 def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path: Path, one_thread: None) -> None:
     script = """
         import os, signal

@@ -15,6 +15,8 @@ from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.recipe.arguments import ModelArguments
 
+pytestmark = pytest.mark.heavy
+
 NET = """
 import torch
 from torch import nn

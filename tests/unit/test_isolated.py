@@ -19,6 +19,8 @@ from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.commands.isolated import Reader, memory_limit
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 
+pytestmark = pytest.mark.heavy
+
 PTE = "edgeship.targets.executorch.inspect"
 
 

@@ -17,6 +17,8 @@ from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, Context, Samples, Signa
 from edgeship.toolchain.model.program import flatten
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
+pytestmark = pytest.mark.heavy
+
 
 class Ordinary(nn.Module):
     """What stops the converter's own dynamic sizes: convolution, broadcasting, a pool of several cells, view."""

@@ -39,6 +39,8 @@ from edgeship.toolchain.model.program import flatten
 from edgeship.toolchain.passes.cast import CastFp16
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

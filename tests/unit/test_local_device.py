@@ -28,6 +28,8 @@ from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, python_agent
 
+pytestmark = pytest.mark.heavy
+
 
 def artifact(runtime: str, backend: str = "cpu") -> Artifact:
     return Artifact(

@@ -21,6 +21,8 @@ from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge.verdict import Case, Verdict, judge
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
+pytestmark = pytest.mark.heavy
+
 LAYER = 32 * 64 * 3 * 3
 """Weights of the network's last convolution, '12'."""
 OTHERS = 9 * 16 + 16 * 48 + 9 * 48 + 48 * 32 + 64 * 10

@@ -16,6 +16,8 @@ from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge import verdict
 from edgeship.toolchain.quant import FLOAT32
 
+pytestmark = pytest.mark.heavy
+
 # what ONNX Runtime calls, without its header: registers nothing, and leaves a mark beside itself
 LIBRARY = """
 #include <cstdio>

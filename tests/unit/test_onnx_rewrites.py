@@ -14,6 +14,8 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 from edgeship.targets.onnx import static_int8
 from edgeship.targets.onnx.inspect import operators
 
+pytestmark = pytest.mark.heavy
+
 STEP = 0.05
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.normal(size=(2, 4, 8, 8)).astype(np.float32)

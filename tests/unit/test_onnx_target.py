@@ -39,6 +39,8 @@ from edgeship.toolchain.passes.cast import CastFp16
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 from tests.models import conv_net, token_net
 
+pytestmark = pytest.mark.heavy
+
 Program = torch.export.ExportedProgram
 IMAGE = Tensor(name="image", dtype="float32", shape=(1, 3, 16, 16))
 LOGITS = Tensor(name="logits", dtype="float32", shape=(1, 10))

@@ -38,7 +38,7 @@ def test_a_golden_message_is_valid_and_comes_back_as_it_was(path: Path) -> None:
 def test_the_published_schemas_are_what_the_code_generates() -> None:
     for name, text in protocol.schemas().items():
         published = (ROOT / "apps" / "protocol" / name).read_text()
-        assert published == text, "run edgeship.toolchain.protocol.schema.write_schemas(Path('apps/protocol'))"
+        assert published == text, "run `make docs`"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from edgeship.toolchain.passes.quantize import QuantizeStatic
 from tests.models import digit_data
 from tests.unit.training_context import Said, accuracy, answers, context, module, sqnr_db
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def trained() -> torch.export.ExportedProgram:

@@ -14,10 +14,7 @@ EARLIER = ROOT / "tests" / "golden" / "report"
 
 
 def test_the_published_schema_is_the_code_s() -> None:
-    assert json.loads(FILE.read_text()) == Report.model_json_schema(by_alias=True), (
-        "write it again: python -c 'import json; from edgeship.toolchain.report.document import Report; "
-        "print(json.dumps(Report.model_json_schema(by_alias=True), indent=1))'"
-    )
+    assert json.loads(FILE.read_text()) == Report.model_json_schema(by_alias=True), "run `make docs`"
 
 
 def test_a_report_of_the_first_version_is_read_as_one_of_today() -> None:

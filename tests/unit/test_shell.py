@@ -19,6 +19,8 @@ from edgeship.toolchain.protocol.messages import Config, Job, Result
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, python_agent
 from edgeship.toolchain.shell import Shell
 
+pytestmark = pytest.mark.heavy
+
 
 class Elsewhere(Shell):
     """Knows nothing of this machine's folders but its own; remembers what was sent."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
 from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
+
+pytestmark = pytest.mark.heavy
 
 
 def test_an_asset_is_written_and_read_back_with_its_operators(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+
+pytestmark = pytest.mark.heavy
 
 
 def test_a_package_reads_back_with_its_constants_and_operators(tmp_path: Path) -> None:

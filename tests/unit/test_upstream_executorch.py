@@ -13,6 +13,8 @@ import torch
 from edgeship.targets.executorch.schemas import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
 from edgeship.targets.executorch.upstream import lower
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(executorch.__path__[0])
 PROGRAM = ROOT / "exir/_serialize/program.fbs"
 XNNPACK = ROOT / "backends/xnnpack/serialization/runtime_schema.fbs"

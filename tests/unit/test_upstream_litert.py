@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from litert_files import make
 from quantize_context import digits
 
 from edgeship.targets.litert import upstream as litert
 from edgeship.toolchain.api import FLOAT32
+
+pytestmark = pytest.mark.heavy
 
 
 def test_every_operator_of_a_small_net_goes_to_one_partition(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ class _Table(BaseModel):
 class ModelInput(_Table):
     """One input of the model, in the order of its forward()."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="what data, files and apps call it")
     shape: tuple[int | str, ...] = Field(description="sizes, batch included; a name stands for a dynamic dimension")
-    dtype: DType = "float32"
+    dtype: DType = Field("float32", description="of its values")
     keyword: bool = Field(False, description="whether forward() takes it by its name")
     low: float | None = Field(None, description="smallest value of inputs that are made up; 0 beside a `high`")
     high: float | None = Field(
@@ -67,7 +67,7 @@ class ModelSource(_Table):
     )
     allow_missing: tuple[str, ...] = Field((), description="names the weights may lack; patterns work: 'head.*'")
     allow_unexpected: tuple[str, ...] = Field((), description="names the weights may have besides")
-    inputs: tuple[ModelInput, ...] = Field(min_length=1)
+    inputs: tuple[ModelInput, ...] = Field(min_length=1, description="what forward() takes, in its order")
     outputs: tuple[str, ...] = Field((), description="names of the outputs; left out, the model's own are kept")
     dims: dict[str, tuple[int, int]] = Field(default_factory=dict, description="dynamic dimensions: {seq = [1, 128]}")
     state: dict[str, str] = Field(default_factory=dict, description="streaming: {output = input at the next step}")

@@ -40,7 +40,7 @@ class Selection(_Table):
 
     samples: int | None = Field(None, ge=1, description="how many samples; absent: all")
     select: Literal["first", "random", "stratified"] = Field("first", description="how they are chosen")
-    seed: int = 0
+    seed: int = Field(0, description="of the random choice")
 
 
 class VerifyOptions(_Table):
@@ -51,7 +51,7 @@ class VerifyOptions(_Table):
     max_metric_drop: float = Field(0.02, ge=0, description="how far the task metric may lie below the float model's")
     min_sqnr_db: dict[str, float] = Field(
         default_factory=dict,
-        description="own limits by spec, e.g. {'w8a8-static' = 20}; see edgeship.toolchain.judge.verdict",
+        description="own limits by spec, e.g. {'w8a8-static' = 20}; see docs/verification.md",
     )
 
 

@@ -1,0 +1,57 @@
+"""Pages that are written from the code are what the code says today, and no page names a file that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from edgeship.toolchain import registry
+from edgeship.toolchain.recipe import read as recipes
+
+ROOT = generate.ROOT
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "examples").rglob("README.md"),
+    *(ROOT / "apps").rglob("*.md"),
+]
+FILE = re.compile(r"`((?:edgeship|toolchain|targets|calibration|apps|tests|benchmarks|docs|examples)/[\w./-]+)`")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def test_the_recipe_page_is_what_the_options_say() -> None:
+    assert generate.RECIPE.read_text() == generate.recipe_page(), "run `make docs`"
+
+
+def test_the_recipe_page_tells_every_plugin_and_its_options() -> None:
+    page = generate.RECIPE.read_text()
+    for group, names in registry.BUILT_IN.items():
+        for name in names:
+            assert re.search(rf"^### .*\b{re.escape(name)}\b", page, re.MULTILINE), name
+            assert all(f"| `{option}` |" in page for option in registry.load(group, name).model_fields), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    missing = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
+    missing += [name for name in LINK.findall(text) if not (page.parent / name).exists()]
+    assert missing == []
+
+
+def test_the_readme_s_recipe_is_sound() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (text,) = [block for block in blocks if "[model]" in block]
+    recipe = recipes.parse(text, ROOT, "README.md")
+    assert [plan.unsupported for plan in recipe.plans] == [None] * 8
+
+
+def test_the_readme_names_commands_that_are_there() -> None:
+    from edgeship.toolchain.cli import app
+
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    text = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"(?:^|`)edgeship ([a-z]+)", text, re.MULTILINE)) <= commands
