@@ -30,6 +30,13 @@ class Samples:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if self.inputs else 0
 
+    @property
+    def classes(self) -> int | None:
+        """How many different labels there are, where labels are whole numbers, one for each sample."""
+        if self.labels is None or self.labels.ndim != 1 or self.labels.dtype.kind not in "iub":
+            return None
+        return len(np.unique(self.labels))
+
     def row(self, index: int) -> tuple[Array, ...]:
         """One sample: the model's positional inputs."""
         return tuple(array[index] for array in self.inputs.values())

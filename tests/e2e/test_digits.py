@@ -79,10 +79,22 @@ def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(dig
     assert len(json.loads((folder / "plan.json").read_text())) == 6
     assert (folder / "events.jsonl").read_text().count("\n") == len(digits.events)
     html = reports.write_html(digits.outcome.folder.report(), folder / "report.html").read_text()
-    assert "SQNR against float, dB (top1 is" in html  # a plot of equal accuracies would show nothing
-    assert html.count("<svg") >= 3
+    assert "within its sampling error of each other. So SQNR is drawn" in html  # equal accuracies would show nothing
+    links = re.findall(r'href="([^"]+)"', html)
+    assert len([link for link in links if link.startswith("artifacts/")]) >= 6
+    assert all((folder / link).exists() for link in links)
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "https://" not in html
+
+
+def test_the_report_says_what_the_model_and_its_data_are(digits: DigitsRun) -> None:
+    [facts] = digits.report.models
+    assert facts.parameters == 61_002
+    assert facts.macs == 1_758_976
+    assert [tensor.name for tensor in (*facts.inputs, *facts.outputs)] == ["image", "logits"]
+    calibration, evaluation = facts.data["calibration"], facts.data["evaluation"]
+    assert (calibration.source, calibration.samples, calibration.classes) == ("python ./data.py:calibration", 128, 10)
+    assert (evaluation.classes, evaluation.synthetic) == (10, False)
 
 
 def test_again_with_nothing_changed_no_worker_starts(digits: DigitsRun, tmp_path: Path) -> None:

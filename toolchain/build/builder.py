@@ -44,6 +44,8 @@ class Builder:
         self._executor = executor
         self._entries = Entries(store, executor, on_event)
         self._programs = Programs(recipe, store, self._entries)
+        self.models: dict[str, StoredProgram] = {}
+        """The float programs that lines have started from, by the model's name."""
 
     def build(self) -> Iterator[Built | Stopped]:
         """Build every plan; lines come as they finish, a failed one never stops another."""
@@ -102,7 +104,7 @@ class Builder:
             warnings += programs.check(origin) if {"calibration"} & needs & set(origin.data) else ()
             warnings += origin.contradictions()
             stage = "model"
-            model = program = programs.of_model(origin)
+            model = program = self.models[plan.model.name] = programs.of_model(origin)
             warnings += model.entry.record.warnings
             for step in plan.steps:
                 stage = step.name

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build.store import Entry, Record
+from edgeship.toolchain.model.cost import Cost
 from edgeship.toolchain.plugin import Signature
 
 SAMPLES = "samples.safetensors"
@@ -21,6 +22,7 @@ class DataRecord(Record):
 
     samples: int
     synthetic: bool
+    classes: int | None = Field(None, description="different labels, where the labels are classes")
     contract: Contract = Field(default_factory=Contract, description="how the samples were made and their labels named")
     warnings: tuple[str, ...]
 
@@ -48,6 +50,7 @@ class ProgramRecord(Record):
     warnings: tuple[str, ...]
     seconds: float
     model: dict[str, Any] = Field(default_factory=dict, description="what the float program was made from")
+    cost: Cost | None = Field(None, description="of the float program")
 
 
 class FindingsRecord(Record):

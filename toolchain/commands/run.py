@@ -27,9 +27,9 @@ from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report.compare import compare
-from edgeship.toolchain.report.document import ModelFacts, Report, shared_warnings
+from edgeship.toolchain.report.document import Report, shared_warnings
 from edgeship.toolchain.report.folder import Keeper, RunFolder
-from edgeship.toolchain.report.rows import row
+from edgeship.toolchain.report.rows import model_facts, row
 
 OnEvent = Callable[[Event], None]
 VERIFYING = 2
@@ -107,6 +107,7 @@ def run(
         with pipeline.builder(recipe, store, keeper.log, tell, here) as builder:
             lines = _build_and_verify(builder, recipe, links, keeper, tell)
             peaks = builder.peak_bytes()
+            models = [model_facts(model, builder.models.get(model.name)) for model in recipe.models]
         seconds["build and verify"] = time.monotonic() - started
         rows = {line.plan.name: row(line, path) for line, path in lines}
         if options.measure:
@@ -121,7 +122,7 @@ def run(
         edgeship=toolchain.__version__,
         quick=options.quick,
         measured=options.measure,
-        models=[ModelFacts(name=model.name) for model in recipe.models],
+        models=models,
         variants=list(dict.fromkeys(plan.variant for plan in recipe.plans)),
         targets=list(dict.fromkeys(plan.target_name for plan in recipe.plans)),
         devices=machines,

@@ -27,7 +27,7 @@ def compare(lines: Sequence[ReportLine]) -> None:
             better = next((other for other in passed if other.dominates(one)), None)
             one.line.dominated_by = better.line.variant if better else None
         if passed:
-            best(passed).line.recommended = True
+            best([one for one in passed if not one.line.dominated_by] or passed).line.recommended = True
 
 
 def _by_file_kind(lines: Sequence[ReportLine]) -> Iterable[list[ReportLine]]:
@@ -68,8 +68,8 @@ class Candidate:
 
     line: ReportLine
     size_bytes: int
-    latency_ns: float | None
-    """The median on the first device that timed it."""
+    latency_ns: dict[str, float]
+    """Its median on each device that timed it, in the recipe's order."""
     metric: float | None
     sqnr_db: float
 
@@ -77,25 +77,24 @@ class Candidate:
     def of(cls, line: ReportLine) -> Candidate:
         """Figures of a line that passed."""
         assert line.artifact is not None
-        timed = next((e.timed for e in line.executions if e.timed), None)
         judged = next((e for e in line.executions if e.verdict == "pass"), None)
         return cls(
             line,
             line.artifact.size_bytes,
-            timed.latency_ns["p50"] if timed else None,
+            {e.device: e.timed.latency_ns["p50"] for e in line.executions if e.timed},
             judged.metric.artifact if judged and judged.metric else None,
             judged.parity_float.sqnr_db if judged and judged.parity_float else 0.0,
         )
 
     def dominates(self, other: Candidate) -> bool:
         """Whether this file is no larger, no slower and no less accurate than another, and clearly better in one."""
-        if self is other or (self.latency_ns is None) != (other.latency_ns is None):
+        if self is other or self.latency_ns.keys() != other.latency_ns.keys():
             return False
-        faster = (other.latency_ns or 1.0) / (self.latency_ns or 1.0)
+        faster = [other.latency_ns[device] / self.latency_ns[device] for device in self.latency_ns]
         gain, same = self._gain(other)
-        if self.size_bytes > other.size_bytes or faster * SAME_LATENCY < 1 or gain < -same:
+        if self.size_bytes > other.size_bytes or gain < -same or any(f * SAME_LATENCY < 1 for f in faster):
             return False
-        return self.size_bytes < other.size_bytes or faster > SAME_LATENCY or gain > same
+        return self.size_bytes < other.size_bytes or gain > same or any(f > SAME_LATENCY for f in faster)
 
     def _gain(self, other: Candidate) -> tuple[float, float]:
         """How much more accurate this file is, and how much of that is nothing: by the task metric, else by SQNR."""
@@ -105,7 +104,12 @@ class Candidate:
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The file to ship: of the fastest ones, which differ by less than SAME_LATENCY, the smallest."""
-    fastest = min(one.latency_ns or 0.0 for one in candidates)
-    near = [one for one in candidates if (one.latency_ns or 0.0) <= fastest * SAME_LATENCY]
-    return min(near, key=lambda one: one.size_bytes)
+    """The file to ship: of the fastest ones, which differ by less than SAME_LATENCY, the smallest.
+
+    The first device that timed any of them decides; where none did, size alone.
+    """
+    device = next((device for one in candidates for device in one.latency_ns), "")
+    timed = [one for one in candidates if device in one.latency_ns]
+    fastest = min((one.latency_ns[device] for one in timed), default=0.0)
+    near = [one for one in timed if one.latency_ns[device] <= fastest * SAME_LATENCY]
+    return min(near or candidates, key=lambda one: one.size_bytes)

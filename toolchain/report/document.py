@@ -75,6 +75,9 @@ class ReportLine(_Record):
     passes: list[str]
     target: str
     spec: str
+    changes_model: bool = Field(
+        False, description="pruned or trained: its SQNR to the float model has no limit, its task metric has"
+    )
     status: Literal["ok", "failed", "unsupported"]
     stage: str | None = Field(None, description="where a failed line stopped")
     reason: str | None = Field(None, description="why there is no judged artifact")
@@ -130,7 +133,7 @@ class ReportLine(_Record):
 class DataFacts(_Record):
     """Data that a model was calibrated or judged on."""
 
-    source: str = Field(description="the data set's name in the recipe")
+    source: str = Field(description="the data set's name in the recipe, and the function or file it reads")
     samples: int
     synthetic: bool = False
     classes: int | None = Field(None, description="different labels, where there are labels")

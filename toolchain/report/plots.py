@@ -1,159 +1,183 @@
-"""The report's drawings: plain SVG that follows the page's colours and needs no script."""
+"""Scatter plots with their Pareto front: plain SVG that follows the page's colours and needs no script."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 44
-SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring", "star", "bar")
+from edgeship.toolchain.report.axes import Axis, axis
+from edgeship.toolchain.report.marks import shape
+
+WIDTH, HEIGHT = 440, 320
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 46
+CHARACTER = 6.9
+"""Width of one in the labels' font."""
+LINE = 13
+"""Height of a label."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One line of the report in a scatter plot; `series` picks the colour, `mark` the shape."""
+    """One execution; `colour` and `mark` as in edgeship.toolchain.report.marks, `title` is shown under the pointer."""
 
     x: float
     y: float
-    series: int
+    colour: int
     mark: int
-    label: str
-    faded: bool = False
-
-
-def scatter(points: Sequence[Point], x_label: str, y_label: str, log_x: bool = True) -> Markup:
-    """A scatter plot; x on a logarithmic scale where the values span more than a factor of three."""
-    if not points:
-        return Markup("")
-    xs, ys = [p.x for p in points], [p.y for p in points]
-    log_x = log_x and min(xs) > 0 and max(xs) / min(xs) > 3
-    x_ticks = log_ticks(min(xs), max(xs)) if log_x else linear_ticks(min(xs), max(xs))
-    y_ticks = linear_ticks(min(ys), max(ys))
-    x_of = Scale(x_ticks[0], x_ticks[-1], LEFT, WIDTH - RIGHT, log_x)
-    y_of = Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP, False)
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(y_label)} against {escape(x_label)}">'
-    ]
-    for tick in y_ticks:
-        y = y_of(tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
-    for tick in x_ticks:
-        x = x_of(tick)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_number(tick)}</text>'
-        )
-    parts.append(
-        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
-        f"{escape(x_label)}</text>"
-    )
-    parts.append(
-        f'<text class="axis" transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
-        f'text-anchor="middle">{escape(y_label)}</text>'
-    )
-    for point in points:
-        faded = " faded" if point.faded else ""
-        parts.append(
-            f'<g class="s{point.series}{faded}" transform="translate({x_of(point.x):.1f} {y_of(point.y):.1f})">'
-            f"<title>{escape(point.label)}</title>{shape(point.mark)}</g>"
-        )
-    parts.append("</svg>")
-    return Markup("".join(parts))
-
-
-def shape(index: int) -> str:
-    """The mark of a variant, centred on the origin."""
-    return {
-        "circle": '<circle r="5"/>',
-        "square": '<rect x="-4.5" y="-4.5" width="9" height="9"/>',
-        "triangle": '<path d="M0-6 5.5 4.5H-5.5Z"/>',
-        "diamond": '<path d="M0-6.5 6 0 0 6.5-6 0Z"/>',
-        "cross": '<path d="M-5-2h3v-3h4v3h3v4h-3v3h-4v-3h-3Z"/>',
-        "ring": '<circle r="4.5" fill="none" stroke="currentColor" stroke-width="2.5"/>',
-        "star": '<path d="M0-7 2-2 7-2 3 1 4.5 6 0 3-4.5 6-3 1-7-2-2-2Z"/>',
-        "bar": '<rect x="-2.5" y="-6" width="5" height="12"/>',
-    }[SHAPES[index % len(SHAPES)]]
+    name: str
+    title: str
+    passed: bool = True
 
 
 @dataclass(frozen=True)
-class Strip:
-    """The latency samples of one line, in milliseconds."""
+class Limit:
+    """A line below which a file fails."""
 
-    label: str
-    samples: Sequence[float]
-    median: float
-    series: int
+    y: float
+    text: str
 
 
-def strips(rows: Sequence[Strip]) -> Markup:
-    """Every call as a thin mark, the median as a thick one; one shared logarithmic axis."""
-    rows = [row for row in rows if row.samples]
-    if not rows:
+@dataclass(frozen=True)
+class Plot:
+    """What is drawn; y above `ceiling` says nothing more and is drawn there."""
+
+    points: Sequence[Point]
+    x_label: str
+    y_label: str
+    limits: Sequence[Limit] = ()
+    ceiling: float = math.inf
+    at_ceiling: str = ""
+    """How the tick there is called."""
+    same: float = 0.0
+    """A point that is better by no more than this is not better."""
+
+
+def front(points: Sequence[Point], same: float = 0.0) -> list[Point]:
+    """Those that passed and are better than all that are cheaper, by more than `same`; the cheapest first."""
+    best, chosen = -math.inf, []
+    for point in sorted((p for p in points if p.passed), key=lambda p: (p.x, -p.y)):
+        if point.y > best + same:
+            chosen.append(point)
+            best = point.y
+    return chosen
+
+
+def scatter(plot: Plot) -> Markup:
+    """The plot as SVG; its height is that of the points that passed, worse ones that failed lie at its lower edge."""
+    points = [replace(point, y=min(point.y, plot.ceiling)) for point in plot.points]
+    shown = [p for p in points if p.passed] or points
+    if not shown:
         return Markup("")
-    height, left, width = 22, 190, 760
-    low = min(min(row.samples) for row in rows)
-    # a few stalls of a shared machine must not squeeze everything else: the axis ends at the worst row's p99
-    high = max(sorted(row.samples)[min(len(row.samples) - 1, int(0.99 * len(row.samples)))] for row in rows)
-    ticks = log_ticks(low, high)
-    x_of = Scale(ticks[0], ticks[-1], left, width - 12, True)
-    total = len(rows) * height + 34
-    parts = [f'<svg class="wide" viewBox="0 0 {width} {total}" role="img" aria-label="latency distributions">']
-    for tick in ticks:
-        x = x_of(tick)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{total - 30}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{total - 16}" text-anchor="middle">{_number(tick)}</text>')
-    parts.append(f'<text class="axis" x="{(left + width) / 2}" y="{total - 2}" text-anchor="middle">ms per call</text>')
-    for index, row in enumerate(rows):
-        y = index * height + 3
-        marks = "".join(f"M{x_of(min(s, ticks[-1])):.1f} {y}v{height - 8}" for s in row.samples)
-        parts.append(f'<text class="label" x="{left - 8}" y="{y + 12}" text-anchor="end">{escape(row.label)}</text>')
-        parts.append(f'<g class="s{row.series}"><path class="calls" d="{marks}"/>')
-        parts.append(f'<path class="median" d="M{x_of(row.median):.1f} {y - 2}v{height - 4}"/>')
+    x_of = axis([p.x for p in points], LEFT, WIDTH - RIGHT)
+    heights = [*(p.y for p in shown), *(limit.y for limit in plot.limits)]
+    y_of = axis(heights, HEIGHT - BOTTOM, TOP, plot.ceiling, log=False)
+    best = front(points, plot.same)
+    places = [(x_of(p.x), y_of(p.y)) for p in points]
+    corners = _stairs([(x_of(p.x), y_of(p.y)) for p in best])
+    labels = Labels([Box(x - 6, y - 6, x + 6, y + 6) for x, y in places])
+    labels.taken += [_around(*pair) for pair in pairwise(corners)]
+    parts = [*_frame(plot, x_of, y_of), *(part for limit in plot.limits for part in _limit(limit, y_of, labels))]
+    if corners:
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)
+        parts.append(f'<path class="front" d="M{path}"/>')
+    for point, (x, y) in zip(points, places, strict=True):
+        failed = "" if point.passed else " failed"
         parts.append(
-            f"<title>{escape(row.label)}: median {row.median:.4g} ms, {len(row.samples)} calls drawn</title></g>"
+            f'<g class="mark c{point.colour}{failed}" transform="translate({x:.1f} {y:.1f})">'
+            f"<title>{escape(point.title)}</title>{shape(point.mark)}</g>"
         )
-    parts.append("</svg>")
-    return Markup("".join(parts))
+    parts += [labels.beside(x_of(p.x), y_of(p.y), p.name) for p in best]
+    told = f"{plot.y_label} against {plot.x_label}; best: {', '.join(p.title for p in best)}"
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">'
+    return Markup(head + "".join(parts) + "</svg>")
 
 
-def linear_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers that enclose [low, high]."""
-    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):
-        pad = abs(low) * 0.05 or 1.0
-        low, high = low - pad, high + pad
-    step = 10 ** math.floor(math.log10((high - low) / count))
-    step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= count)
-    first = math.floor(low / step)
-    return [round(step * i, 12) for i in range(first, math.ceil(high / step - 1e-9) + 1)]
+@dataclass(frozen=True)
+class Box:
+    """A taken place."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten that enclose [low, high]; powers alone over wide ranges."""
-    factors = (1, 2, 5) if high / low < 200 else (1,)
-    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    ticks = [factor * 10.0**decade for decade in decades for factor in factors]
-    first = max(i for i, tick in enumerate(ticks) if tick <= low)
-    last = min(i for i, tick in enumerate(ticks) if tick >= high)
-    return ticks[first : max(last, first + 1) + 1]
+@dataclass
+class Labels:
+    """Finds room for text among what is drawn already; text that finds none is left to the pointer."""
+
+    taken: list[Box] = field(default_factory=list)
+
+    def beside(self, x: float, y: float, text: str) -> str:
+        """A label near a point, where it covers nothing."""
+        width = len(text) * CHARACTER
+        for anchor, at, top in (
+            ("start", x + 9, y - 7), ("end", x - 9, y - 7), ("middle", x, y - 22), ("middle", x, y + 9),
+            ("start", x + 7, y - 20), ("end", x - 7, y - 20), ("start", x + 7, y + 7), ("end", x - 7, y + 7),
+        ):  # fmt: skip
+            left = at - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = Box(left, top, left + width, top + LINE)
+            inside = box.left >= LEFT and box.right <= WIDTH and box.top >= 0 and box.bottom <= HEIGHT - BOTTOM
+            if inside and not any(box.meets(other) for other in self.taken):
+                self.taken.append(box)
+                place = f'x="{at:.1f}" y="{top + 11:.1f}" text-anchor="{anchor}"'
+                return f'<text class="label" {place}>{escape(text)}</text>'
+        return ""
 
 
-class Scale:
-    """Maps values to places between two ends."""
+def _frame(plot: Plot, x_of: Axis, y_of: Axis) -> list[str]:
+    """Grid, ticks and the names of both axes."""
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for tick in y_of.ticks:
+        y, text = y_of(tick), plot.at_ceiling if plot.at_ceiling and tick >= plot.ceiling else f"{tick:.5g}"
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+    for tick in x_of.ticks:
+        x = x_of(tick)
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{tick:.4g}</text>')
+    middle, height = (LEFT + right) / 2, (TOP + bottom) / 2
+    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(plot.x_label)}</text>')
+    turned = f'transform="translate(13 {height}) rotate(-90)" text-anchor="middle"'
+    parts.append(f'<text class="axis" {turned}>{escape(plot.y_label)}</text>')
+    return parts
 
-    def __init__(self, low: float, high: float, start: float, end: float, log: bool) -> None:
-        self._log = log
-        self._low, self._high = (math.log(low), math.log(high)) if log else (low, high)
-        self._start, self._end = start, end
 
-    def __call__(self, value: float) -> float:
-        value = math.log(value) if self._log else value
-        return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
+def _limit(limit: Limit, y_of: Axis, labels: Labels) -> list[str]:
+    """The line and, at its right or left end above or below it, its text."""
+    y, right = y_of(limit.y), WIDTH - RIGHT
+    line = f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    width = len(limit.text) * CHARACTER
+    for anchor, at, left in (("end", right - 2, right - 2 - width), ("start", LEFT + 4, LEFT + 4)):
+        for top in (y - LINE - 2, y + 2):
+            box = Box(left, top, left + width, top + LINE)
+            if box.bottom <= HEIGHT - BOTTOM + 2 and not any(box.meets(other) for other in labels.taken):
+                labels.taken.append(box)
+                place = f'x="{at}" y="{top + 11:.1f}" text-anchor="{anchor}"'
+                return [line, f'<text class="limit" {place}>{escape(limit.text)}</text>']
+    return [line]
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _stairs(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The border of what can be had: up from the cheapest, then right and up from each point to the next."""
+    corners, height = [], float(HEIGHT - BOTTOM)
+    for x, y in places:
+        corners += [(x, height), (x, y)]
+        height = y
+    return [*corners, (float(WIDTH - RIGHT), height)] if corners else []
+
+
+def _around(start: tuple[float, float], end: tuple[float, float]) -> Box:
+    """The place a straight piece of line takes."""
+    (left, right), (top, bottom) = sorted((start[0], end[0])), sorted((start[1], end[1]))
+    return Box(left - 1, top - 1, right + 1, bottom + 1)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgeship.toolchain import stats
 from edgeship.toolchain.build.lines import Built, Stopped
+from edgeship.toolchain.build.records import DataRecord
+from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.judge.line import Line
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import history
 from edgeship.toolchain.measure.bench import Subject
 from edgeship.toolchain.protocol.messages import Result
-from edgeship.toolchain.report.document import Execution, Measurement, ReportLine, worst
+from edgeship.toolchain.recipe.plan import Data, Model
+from edgeship.toolchain.report.document import DataFacts, Execution, Measurement, ModelFacts, ReportLine, worst
 
 
 def row(line: Line, path: str | None) -> ReportLine:
@@ -22,6 +27,7 @@ def row(line: Line, path: str | None) -> ReportLine:
         passes=[step.name for step in plan.steps],
         target=plan.target_name,
         spec=str(plan.spec),
+        changes_model=plan.changes_model,
         status=line.status if isinstance(line, Stopped) else "ok",
         path=path if artifact else None,
         artifact=artifact,
@@ -76,6 +82,31 @@ def measurement(result: Result, subject: Subject, file: str) -> Measurement:
         notes=history.notes(result),
         file=file,
     )
+
+
+def model_facts(model: Model, program: StoredProgram | None) -> ModelFacts:
+    """What a run came to know of a model; without a program, which failed, its name only."""
+    if program is None:
+        return ModelFacts(name=model.name)
+    cost, signature = program.entry.record.cost, program.signature
+    return ModelFacts(
+        name=model.name,
+        inputs=list(signature.inputs),
+        outputs=list(signature.outputs),
+        parameters=cost.parameters if cost else None,
+        macs=cost.macs if cost else None,
+        data={
+            need: _data_facts(model.data[need], entry.record, program.origin.base)
+            for need, entry in program.origin.data.items()
+        },
+    )
+
+
+def _data_facts(data: Data, record: DataRecord, base: Path) -> DataFacts:
+    """What was read; files are named relative to the recipe."""
+    files = [str(value) for _, value in data.dataset if isinstance(value, Path)]
+    source = " ".join((data.name, *data.dataset.references(), *files)).replace(f"{base}/", "./")
+    return DataFacts(source=source, samples=record.samples, synthetic=record.synthetic, classes=record.classes)
 
 
 def takes_batch(line: Built) -> bool:

@@ -36,6 +36,7 @@ class ReadData(Stage):
             return DataRecord(
                 samples=len(samples),
                 synthetic=samples.synthetic,
+                classes=samples.classes,
                 contract=self.data.dataset.contract(self.signature),
                 warnings=samples.warnings,
             )

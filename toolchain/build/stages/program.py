@@ -14,6 +14,7 @@ from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, MODULE, PROGRAM, Origin, StoredProgram
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.model import program as programs
+from edgeship.toolchain.model.cost import cost
 from edgeship.toolchain.model.identity import code_files, provenance
 from edgeship.toolchain.model.load import load
 from edgeship.toolchain.model.signature import signature as signature_of
@@ -45,13 +46,15 @@ class BuildModel(Stage):
             warnings, warn = collecting(report)
             signature = signature_of(origin.source, module, example, warn)
             report("progress", "exporting the program")
-            programs.save(programs.export(module, example, signature), folder / PROGRAM)
+            program = programs.export(module, example, signature)
+            programs.save(program, folder / PROGRAM)
             return ProgramRecord(
                 signature=signature,
                 spec=str(FLOAT32),
                 warnings=tuple(warnings),
                 seconds=time.monotonic() - started,
                 model=provenance(origin.source, origin.base),
+                cost=cost(program, example),
             )
 
         key = keys.model_key(origin.source, origin.base, code, store, origin.contents(EXAMPLE_DATA))
