@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from edgeship.toolchain.api import Artifact, Device, Job, JobFiles, Link, Mode, Result
 from edgeship.toolchain.devices.local import Local
 
@@ -15,7 +17,7 @@ from edgeship.toolchain.devices.local import Local
 class Record(Device):
     """This machine, whose results are written into a folder, one file for each artifact and mode."""
 
-    folder: Path
+    folder: Path = Field(description="takes the results; made where it is missing")
 
     @contextmanager
     def open(self) -> Iterator[Link]:

@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from edgeship.toolchain.api import Artifact, Device, Job, JobFiles, Link, Mode, Result
 
 
 class Replay(Device, Link):
     """Looks a job's result up in a folder by the artifact's digest and the job's mode."""
 
-    folder: Path
+    folder: Path = Field(description="where `record` kept the results")
 
     def open(self) -> AbstractContextManager[Link]:
         return nullcontext(self)  # nothing to connect to: it is its own link

@@ -108,7 +108,8 @@ def test_a_runtime_says_who_drives_it_and_what_brings_it(runtime: RuntimeInfo) -
             assert runtime.name in agent.runtimes
             assert "verify" in agent.modes
             assert all(file.is_file() for file in agent.sources())
-    assert callable(import_module(runtime.inspect).inspect_file)
+    if runtime.inspect:
+        assert callable(import_module(runtime.inspect).inspect_file)
     needed = {runtime.distribution, runtime.inspect_distribution or runtime.distribution}
     for brought in (distribution(text) for text in EXTRAS.get(runtime.extra, PROJECT["dependencies"])):
         needed.discard(brought)

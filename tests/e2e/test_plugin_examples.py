@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_they_are_listed_with_their_options(place: Workplace) -> None:
     assert rows["torch-program"]["about"]
     done = place.edgeship("check", place.recipe("no.toml", recipe_text("onnx", variants='r = ["round-weight"]')))
     assert "did you mean 'round-weights'?" in done.stderr
+
+
+def test_they_are_what_a_plugin_must_be(place: Workplace) -> None:
+    contract = Path(__file__).parents[1] / "contract" / "test_plugins.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(contract)]
+    done = subprocess.run(command, env=place.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_pass_a_target_and_a_device_from_outside_do_a_whole_run(place: Workplace) -> None:

@@ -241,4 +241,4 @@ def test_a_run_folder_that_cannot_be_made_is_one_error(primed: Workplace) -> Non
     done = primed.edgeship("run", "first.toml", "--runs", "file/runs")
     assert done.returncode == 4
     assert "file/runs" in done.stderr
-    assert json.loads((primed.runs()[0] / "report.json").read_text())["schema"] == "edgeship-report/1"
+    assert json.loads((primed.runs()[0] / "report.json").read_text())["schema"] == "edgeship-report/2"
