@@ -1,4 +1,4 @@
-"""The examples' recipes run for the README's tables: digits (as the demo does), minilm and pitch; `make weights` first.
+"""The examples' recipes run for the pages' tables: digits (as the demo does), minilm and pitch; `make weights` first.
 
 Alone on two cores, with --quick measuring: digits 3 minutes, pitch 4, minilm 8. In the full form each file is measured
 5 × 10 s and more: about 30 minutes in all. An example is given up after --minutes (45).
@@ -42,7 +42,7 @@ def main() -> None:
     """Run the examples that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(EXAMPLES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="the demo only, results not kept for the README")
+    parser.add_argument("--quick", action="store_true", help="the demo only, results not kept for the pages")
     parser.add_argument("--short", action="store_true", help="measure as `edgeship run --quick` does")
     parser.add_argument("--minutes", type=float, default=45, help="longest time for one example")
     options = parser.parse_args()

@@ -11,7 +11,7 @@ import numpy as np
 from edgeship.toolchain.protocol.messages import Result, Validity
 from edgeship.toolchain.protocol.run import Run
 
-# binomial floors: below them a percentile's upper confidence bound is the maximum (measurement.md; equal to LoadGen's)
+# binomial floors: below them a percentile's upper confidence bound is the maximum (as LoadGen has them)
 PERCENTILE_FLOORS = {"p90": 64, "p95": 130, "p99": 662}
 MIN_SAMPLES = 20
 MIN_PROCESSES = 5
@@ -106,7 +106,7 @@ def share_interval(scores: np.ndarray, level: float = 0.95) -> tuple[float, floa
 
 
 def validity(result: Result, shared_host: bool) -> Validity:
-    """The flags of measurement.md; a blocking one makes the result invalid for verdicts."""
+    """The flags of docs/measuring.md; a blocking one makes the result invalid for verdicts."""
     flags: list[str] = list(result.validity.flags) if result.validity else []
     runs = [run for run in result.runs if run.samples]
     if any(run.error for run in result.runs):

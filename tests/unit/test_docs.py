@@ -19,6 +19,7 @@ PAGES = [
     *(ROOT / "apps").rglob("*.md"),
 ]
 FILE = re.compile(r"`((?:edgeship|toolchain|targets|calibration|apps|tests|benchmarks|docs|examples)/[\w./-]+)`")
+MODULE = re.compile(r"\bedgeship\.((?:toolchain|targets|calibration)(?:\.\w+)+)")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
@@ -55,3 +56,18 @@ def test_the_readme_names_commands_that_are_there() -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     text = (ROOT / "README.md").read_text()
     assert set(re.findall(r"(?:^|`)edgeship ([a-z]+)", text, re.MULTILINE)) <= commands
+
+
+@pytest.mark.parametrize("folder", ["toolchain", "targets", "calibration", "benchmarks", "examples"])
+def test_modules_that_docstrings_and_tables_name_are_there(folder: str) -> None:
+    named = {name for file in (ROOT / folder).rglob("*.py") for name in MODULE.findall(file.read_text())}
+    assert [name for name in sorted(named) if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module, a folder or something that a module has."""
+    place = ROOT.joinpath(*name.split("."))
+    if place.is_dir() or place.with_suffix(".py").is_file():
+        return True
+    homes = (place.parent.with_suffix(".py"), place.parent / "__init__.py")
+    return any(re.search(rf"\b{place.name}\b", home.read_text()) for home in homes if home.is_file())

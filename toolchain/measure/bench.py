@@ -39,7 +39,7 @@ class Protocol:
     quick: bool = False
 
     def config(self, mode: Mode, batch: int) -> Config:
-        """The limits of one launch: measurement.md's, or a tenth of them."""
+        """The limits of one launch: docs/measuring.md's, or a tenth of them."""
         if mode == "memory":
             return Config(mode=mode, batch=batch)
         warmup_min = 0.05 if self.quick else 0.5
@@ -89,7 +89,7 @@ def measure(
 ) -> dict[str, Result | str]:
     """Measure all subjects beside each other: every round launches each once, the order reversed from round to round.
 
-    Answers by subject name the result, or the reason why there is none. One launch is one replicate (measurement.md).
+    Answers by subject name the result, or the reason why there is none. One launch is one replicate (docs/measuring.md).
     """
     session = str(uuid.uuid4())
     answers: dict[str, Result | str] = {}
