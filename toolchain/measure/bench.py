@@ -89,7 +89,7 @@ def measure(
 ) -> dict[str, Result | str]:
     """Measure all subjects beside each other: every round launches each once, the order reversed from round to round.
 
-    Answers by subject name the result, or the reason why there is none. One launch is one replicate (docs/measuring.md).
+    Answers by subject name the result, or why there is none. One launch is one replicate (docs/measuring.md).
     """
     session = str(uuid.uuid4())
     answers: dict[str, Result | str] = {}
