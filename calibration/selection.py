@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeship.calibration.datasets import IndexedDataset
+from edgeship.calibration.datasets.indexed import IndexedDataset
 from edgeship.toolchain.api import Array, DataError, Dataset, Samples, Signature
 
 How = Literal["first", "random", "stratified"]

@@ -153,3 +153,11 @@ def test_the_command_starts_without_torch_numpy_and_onnx() -> None:
         f"print(json.dumps(sorted({{*{HEAVY!r}, 'numpy', 'scipy', 'jinja2'}} & set(sys.modules))))"
     )
     assert found == []
+
+
+@pytest.mark.parametrize("group", ["metrics", "datasets", "devices", "targets", "analyses"])
+def test_a_built_in_plugin_is_one_file_and_one_line(group: registry.Group) -> None:
+    modules = [reference.partition(":")[0] for reference in registry.BUILT_IN[group].values()]
+    assert len(set(modules)) == len(modules)
+    files = [import_module(module).__file__ for module in modules]
+    assert not [file for file in files if file is None or file.endswith("__init__.py")]

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeship.calibration.datasets import Arrays, HuggingFace, ImageFolder, Python, Synthetic, Text, conform
+from edgeship.calibration.datasets.arrays import Arrays
+from edgeship.calibration.datasets.conform import conform
+from edgeship.calibration.datasets.function import Python
+from edgeship.calibration.datasets.huggingface import HuggingFace
+from edgeship.calibration.datasets.images import ImageFolder
+from edgeship.calibration.datasets.synthetic import Synthetic
+from edgeship.calibration.datasets.text import Text
 from edgeship.toolchain import registry
 from edgeship.toolchain.api import DataError, Dataset, Samples, Signature, Tensor
 

@@ -13,7 +13,8 @@ from edgeship.calibration.checks import check_calibration
 from edgeship.calibration.selection import read_selected
 from edgeship.toolchain import registry
 from edgeship.toolchain.api import Samples, Signature, Tensor, load_callable
-from edgeship.toolchain.metrics import Python, Top1
+from edgeship.toolchain.metrics.python import Python
+from edgeship.toolchain.metrics.top1 import Top1
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGITS = Signature((Tensor(name="image", dtype="float32", shape=("batch", 1, 32, 32)),), (), {"batch": (1, 16)})

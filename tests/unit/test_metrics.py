@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from edgeship.toolchain.api import DataError
-from edgeship.toolchain.metrics import Cosine, Python, Top1
+from edgeship.toolchain.metrics.cosine import Cosine
+from edgeship.toolchain.metrics.python import Python
+from edgeship.toolchain.metrics.top1 import Top1
 
 LOGITS = np.array([[[1.0, 3.0]], [[2.0, 1.0]], [[0.0, 5.0]]], np.float32)  # [3, batch 1, 2 classes]
 LABELS = np.array([1, 0, 0])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from edgeship.calibration.datasets import Python
+from edgeship.calibration.datasets.function import Python
 from edgeship.calibration.datasets.returned import MOST, collect
 from edgeship.toolchain.api import Array, DataError, Samples, Signature, Tensor
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from edgeship.calibration.datasets import IndexedDataset
+from edgeship.calibration.datasets.indexed import IndexedDataset
 from edgeship.calibration.selection import read_selected, select
 from edgeship.toolchain.api import Array, DataError, Samples, Signature
 

@@ -12,7 +12,8 @@ from edgeship.toolchain.artifact import Artifact, Runtime
 from edgeship.toolchain.judge.answers import Answers
 from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.judge.verdict import Case, Verdict, judged
-from edgeship.toolchain.metrics import Cosine, Top1
+from edgeship.toolchain.metrics.cosine import Cosine
+from edgeship.toolchain.metrics.top1 import Top1
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.samples import Array, Samples
