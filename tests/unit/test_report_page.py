@@ -145,7 +145,7 @@ def test_the_limits_are_those_that_judged_with_parts_and_the_recipe_s_own() -> N
     pruned = line("fp16")
     pruned.changes_model = True
     text = read(report([mixed, own, pruned]))
-    assert "w8a8-static{head=float32} ≥ 25.0 dB ≥ 15.0 dB ≤ 2.0 dB 1" in text
+    assert "w8a8-static{head=float32} ≥ 25.0 dB ≥ 15.0 dB ≤ 2.0 dB 1 onnx" in text
     assert "w8a8-dynamic ≥ 25.0 dB ≥ 22.5 dB the recipe's" in text
     assert "float16 pruned or trained ≥ 60.0 dB –" in text
     assert "weights" not in text[text.index("How this was measured") : text.index("Environment")]
@@ -205,24 +205,60 @@ def test_one_line_and_many_long_ones_are_drawn() -> None:
     assert page.count('<tr class="') >= 40
 
 
+def long_report() -> Report:
+    """24 lines with long names."""
+    return report(
+        [
+            line(f"{variant}-{'long-' * 8}{i}", target, model=f"model_{'x' * 30}{i}", size_bytes=90_000 - 999 * i)
+            for variant in VARIANTS
+            for target in ("onnx", "executorch")
+            for i in range(3)
+        ]
+    )
+
+
+def chromium(folder: Path, *arguments: str) -> str:
+    """What headless Chromium says to a page of `folder`."""
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-pdf-header-footer",
+               f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_is_no_wider_than_its_window(tmp_path: Path, width: int) -> None:
-    lines = [
-        line(f"{variant}-{'long-' * 8}{i}", target, model=f"model_{'x' * 30}{i}")
-        for variant in VARIANTS
-        for target in ("onnx", "executorch")
-        for i in range(3)
-    ]
-    page = write_html(report(lines), tmp_path / "report.html")
-    too_wide = "<script>document.title = document.documentElement.scrollWidth - innerWidth</script></body>"
-    page.write_text(page.read_text().replace("</body>", too_wide))
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-               "--hide-scrollbars", f"--window-size={width},900", "--dump-dom", page.as_uri()]  # fmt: skip
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert re.search(r"<title>(-?\d+)", dom)[1] == "0"  # type: ignore[index]
-    assert dom.count("<button") > 10  # the script made the heads sort
+def test_the_page_is_no_wider_than_its_window_and_a_head_sorts(tmp_path: Path, width: int) -> None:
+    page = write_html(long_report(), tmp_path / "report.html")
+    acts = """<script>
+      document.title = document.documentElement.scrollWidth - innerWidth;
+      const head = [...document.querySelectorAll('.results th')].find(cell => cell.textContent === 'size');
+      head.firstChild.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }));
+    </script></body>"""
+    page.write_text(page.read_text().replace("</body>", acts))
+    dom = chromium(tmp_path, f"--window-size={width},900", "--dump-dom", page.as_uri())
+    assert "<title>0</title>" in dom
+    sizes = [int(value) for value in re.findall(r'data-label="size" data-value="(\d+)"', dom)]
+    assert len(sizes) == 24
+    assert sizes == sorted(sizes)
+    assert dom.count('aria-sort="ascending"') == 1
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils is not installed")
+def test_every_printed_page_of_the_table_has_its_head_and_no_column_is_cut(tmp_path: Path) -> None:
+    page = write_html(long_report(), tmp_path / "report.html")
+    chromium(tmp_path, f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
+    text = subprocess.run(["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"], capture_output=True, text=True)
+    table = [sheet for sheet in text.stdout.split("\f") if re.search(r"dB +\d+ kB", sheet)]
+    assert len(table) > 1
+    for sheet in table:
+        heads = re.findall(r"^ *model +variant.*", sheet, flags=re.MULTILINE)
+        assert heads, sheet
+        assert heads[0].rstrip().endswith("file")
 
 
 def test_the_page_needs_no_torch() -> None:

@@ -22,16 +22,18 @@ class Limits:
     changed: bool
     """Pruned or trained: the SQNR to the float model is not judged."""
     lines: int
+    targets: Sequence[str]
+    """Whose files they are: one spec's limits differ where a file computes in half precision."""
 
 
 def limits(report: Report) -> list[Limits]:
     """The limits in use, each with how many lines it judged; half precision and parts make one spec's differ."""
-    found: dict[tuple[str, Threshold, bool, bool], set[str]] = {}
+    found: dict[tuple[str, Threshold, bool, bool], dict[str, str]] = {}
     for line, execution in report.rows:
         if execution and execution.threshold:
             key = (line.spec, execution.threshold, _own(line, execution.threshold), line.changes_model)
-            found.setdefault(key, set()).add(line.name)
-    return [Limits(*key, len(names)) for key, names in found.items()]
+            found.setdefault(key, {})[line.name] = line.target
+    return [Limits(*key, len(judged), list(dict.fromkeys(judged.values()))) for key, judged in found.items()]
 
 
 def _own(line: ReportLine, used: Threshold) -> bool:

@@ -4,8 +4,9 @@ for (const table of document.querySelectorAll('table.sortable')) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   if (body.rows.length < 2) continue;
   heads.forEach((head, column) => {
-    const button = document.createElement('button');
-    button.type = 'button';
+    const button = document.createElement('span'); // Chromium does not repeat a head with a <button> on printed pages
+    button.setAttribute('role', 'button');
+    button.tabIndex = 0;
     button.append(...head.childNodes);
     head.append(button);
     const valueOf = row => {
@@ -15,6 +16,11 @@ for (const table of document.querySelectorAll('table.sortable')) {
       return cell.textContent.trim() || null;
     };
     const order = (a, b) => typeof a === 'number' ? a - b : a.localeCompare(b, undefined, { numeric: true });
+    button.addEventListener('keydown', event => {
+      if (event.key !== 'Enter' && event.key !== ' ') return;
+      event.preventDefault();
+      button.click();
+    });
     button.addEventListener('click', () => {
       const sign = head.getAttribute('aria-sort') === 'ascending' ? -1 : 1;
       heads.forEach(other => other.removeAttribute('aria-sort'));
