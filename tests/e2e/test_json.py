@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
         (("check", "--bogus"), 2, "No such option", "see edgeship check --help"),
         (("bogus",), 2, "No such command", "see edgeship --help"),
         (("bench", "a.onnx", "--threads", "x"), 2, "--threads", "see edgeship bench --help"),
+        (("inspect", os.fsdecode(b"caf\xe9.onnx")), 2, "is not UTF-8", "rename the file"),
         (("run", "gone.toml"), 2, "gone.toml: cannot be read", "init"),
         (("check", "model.py"), 2, "not valid TOML", ""),
         (("convert", "./model.py:build", "-t", "onnx"), 2, "inputs are not named", ""),

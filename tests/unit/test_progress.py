@@ -68,6 +68,7 @@ def test_a_terminal_shows_what_is_worked_on_and_how_many_lines_are_finished() ->
         ("net float → onnx", "verifying"),
         ("net int8 → onnx", "converting"),
     ]
+    assert [task.description for task in progress.tasks if not task.finished] == ["measuring"]
     assert seen[9] == [("3 of 3 lines", ""), ("1 warning", "net: 64 samples are few")]
     assert seen[-1][2:] == [("measuring", "net int8 → onnx, launch 2 of 5 (local, threads 1, batch 1)")]
     assert isinstance(on.file, io.StringIO)

@@ -12,6 +12,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from edgeship.toolchain.recipe.read import read
 from edgeship.toolchain.report.bench import Bench, Benched, short_names
 from edgeship.toolchain.report.document import Measurement, ModelFacts, Report, ReportLine, shared_warnings
 from edgeship.toolchain.report.terminal import console, lists
@@ -19,6 +20,7 @@ from edgeship.toolchain.report.terminal.files import bench_view, inspection_view
 from edgeship.toolchain.report.terminal.run import report_view
 from edgeship.toolchain.report.terminal.table import Column, FittedTable
 
+PROJECT = Path(__file__).parents[1] / "e2e" / "project"
 WIDTHS = (40, 60, 80, 100, 160)
 
 
@@ -289,6 +291,7 @@ def listed(width: int) -> dict[str, str]:
         "doctor": lists.machine_view([{**check, "for": "what it is for", "remedy": "pip install 'edgeship[x]'"}]),
         "cache": lists.cache_view(Path("/home/somebody/.cache/edgeship"), 20_000_000_000, False, {"program": [4096]}),
         "inspect": inspection_view(about),
+        "check": lists.plans_view(Path("a/long/path/recipe.toml"), read(PROJECT / "recipe.toml").plans),
     }
     return {name: shown(view, width) for name, view in views.items()}
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from edgeship.toolchain.cli import build, files, show
 from edgeship.toolchain.cli.app import app
-from edgeship.toolchain.errors import EXIT_MISSING, EXIT_STOPPED, EdgeshipError
+from edgeship.toolchain.errors import EXIT_MISSING, EXIT_STOPPED, EdgeshipError, RecipeError
 
 __all__ = ["app", "build", "files", "main", "show"]
 
@@ -24,6 +24,7 @@ def main() -> None:
     words = sys.argv[1:]
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
+        _check_utf8(words)
         # to a person typer words its own errors, with the command's usage
         code = app(standalone_mode=not as_json) or 0
         if code == EXIT_STOPPED:
@@ -56,3 +57,12 @@ def _end(message: str, hint: str, exit_code: int, as_json: bool) -> NoReturn:
     else:
         console.print_error(message, hint)
     sys.exit(exit_code)
+
+
+def _check_utf8(arguments: list[str]) -> None:
+    """RecipeError for what JSON reports and recipes could not hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise RecipeError(f"{argument!r} is not UTF-8", "rename the file or its folders") from error

@@ -19,11 +19,18 @@ from edgeship.toolchain.errors import (
     EXIT_USAGE,
 )
 
-EXIT_CODES = (
-    f"Exit codes: {EXIT_OK} fine, {EXIT_LINE_FAILED} a line failed or a verdict is bad, {EXIT_USAGE} the recipe or the "
-    f"command line is wrong, {EXIT_INCONCLUSIVE} inconclusive, {EXIT_MISSING} something is missing on this machine, "
-    f"{EXIT_DEVICE} a device failed, {EXIT_STOPPED} stopped by Ctrl-C."
-)
+FAILED = f"{EXIT_LINE_FAILED} a line failed or a verdict is bad"
+DAMAGED = f"{EXIT_LINE_FAILED} a file is damaged"
+WRONG = f"{EXIT_USAGE} the recipe or the command line is wrong"
+INCONCLUSIVE = f"{EXIT_INCONCLUSIVE} inconclusive (--strict)"
+MISSING = f"{EXIT_MISSING} something is missing on this machine"
+DEVICE = f"{EXIT_DEVICE} a device failed"
+STOPPED = f"{EXIT_STOPPED} stopped by Ctrl-C"
+
+
+def exit_codes(*codes: str) -> str:
+    """The sentence at the end of a command's help."""
+    return f"Exit codes: {', '.join((f'{EXIT_OK} fine', *codes))}."
 
 
 class Command(TyperCommand):
@@ -38,7 +45,7 @@ app = typer.Typer(
     name="edgeship",
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
     help="Quantize a PyTorch model once, ship it to every edge runtime, and prove that every file computes the same.",
-    epilog=EXIT_CODES,
+    epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,7 +58,7 @@ Inputs = Annotated[
     list[str],
     typer.Option("--input", "-i", metavar="NAME:SHAPE[:DTYPE]", help="One of the model's inputs, e.g. x:1x3x224x224."),
 ]
-Weights = Annotated[Path | None, typer.Option(help="Weights: .safetensors or a checkpoint.")]
+Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Weights: .safetensors or a checkpoint.")]
 Arguments = Annotated[
     list[str],
     typer.Option("--argument", "-a", metavar="NAME=VALUE", help="An argument of the factory, e.g. num_classes=10."),
@@ -65,10 +72,15 @@ PreprocessOption = Annotated[
     ),
 ]
 Measure = Annotated[bool, typer.Option(help="Measure latency and memory on this host.")]
-OnDevice = Annotated[str, typer.Option("--device", help="Where: a device's name, or { device = 'NAME', OPTION = … }.")]
+OnDevice = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="Where: a device's name, or { device = 'NAME', OPTION = … }.")
+]
 Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly: figures compare within this run only.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit 3 where a verdict is `unverifiable`.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Where run directories are made.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit 3 where a verdict is `unverifiable`: the outputs hardly depend on the inputs."),
+]
+Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where run directories are made.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""Commands that make files from a model: init, check, run, convert."""
+"""Commands that make files from a model: init, check, tune, run, convert."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from edgeship.toolchain.cli.app import (
+    DEVICE,
+    FAILED,
+    INCONCLUSIVE,
+    MISSING,
+    STOPPED,
+    WRONG,
     Arguments,
     Command,
     Inputs,
@@ -21,14 +27,15 @@ from edgeship.toolchain.cli.app import (
     Strict,
     Weights,
     app,
+    exit_codes,
 )
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(WRONG, MISSING))
 def init(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="Your model, as for `convert`; without: a working sample."),
+        typer.Argument(metavar="MODEL", help="Your model, as for `convert`; without: a working sample."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The recipe to write.")] = Path(
         "recipe.toml"
@@ -62,7 +69,7 @@ def init(
         console.say(f"wrote {', '.join(map(str, written))}\nnext: {following}")
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(WRONG, MISSING))
 def check(recipe: RecipePath, as_json: Json = False) -> None:
     """Check a recipe: all its errors at once, or its lines."""
     from edgeship.toolchain.recipe import preflight
@@ -77,9 +84,9 @@ def check(recipe: RecipePath, as_json: Json = False) -> None:
         console.show(lists.plans_view(recipe, plan.plans))
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, MISSING, STOPPED))
 def tune(recipe: RecipePath, as_json: Json = False) -> None:
-    """Let a recipe's analyses decide options of its passes, into the lock beside it.
+    """Decide options of passes by measuring; write the recipe's lock.
 
     `run` reads the lock; delete it to build what the recipe alone says.
     """
@@ -101,11 +108,15 @@ def tune(recipe: RecipePath, as_json: Json = False) -> None:
     console.say(f"wrote {file_of(recipe)}; next: edgeship run {recipe}", "green")
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED))
 def run(
     recipe: RecipePath,
-    target: Annotated[list[str], typer.Option("--target", "-t", help="Only the lines of this target.")] = [],  # noqa: B006
-    variant: Annotated[list[str], typer.Option("--variant", "-v", help="Only the lines of this variant.")] = [],  # noqa: B006
+    target: Annotated[
+        list[str], typer.Option("--target", "-t", metavar="TARGET", help="Only the lines of this target.")
+    ] = [],  # noqa: B006
+    variant: Annotated[
+        list[str], typer.Option("--variant", "-v", metavar="VARIANT", help="Only the lines of this variant.")
+    ] = [],  # noqa: B006
     quick: Quick = False,
     measure: Measure = True,
     remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what has a measurement.")] = False,
@@ -125,21 +136,34 @@ def run(
     run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json, strict)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED))
 def convert(
-    model: Annotated[str, typer.Argument(help="package.module:function, ./file.py:function, a .pt2 or a .pt")],
-    target: Annotated[list[str], typer.Option("--target", "-t", help="A runtime; see `edgeship targets`.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="package.module:function, ./file.py:function, a .pt2 or a .pt")
+    ],
+    target: Annotated[
+        list[str], typer.Option("--target", "-t", metavar="TARGET", help="A runtime; see `edgeship targets`.")
+    ],
     inputs: Inputs = [],  # noqa: B006
     variant: Annotated[
-        list[str], typer.Option("--variant", "-v", help="float, fp16, int8, int8-dynamic …, or NAME=PASS,PASS.")
+        list[str],
+        typer.Option(
+            "--variant", "-v", metavar="VARIANT", help="float, fp16, int8, int8-dynamic …, or NAME=PASS,PASS."
+        ),
     ] = ["float"],  # noqa: B006
     weights: Weights = None,
     argument: Arguments = [],  # noqa: B006
-    calibration: Annotated[str | None, typer.Option(help="Data for ranges: a path or ./file.py:function.")] = None,
-    evaluation: Annotated[str | None, typer.Option(help="Data to judge on: a path or ./file.py:function.")] = None,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Data for ranges: a path or ./file.py:function.")
+    ] = None,
+    evaluation: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Data to judge on: a path or ./file.py:function.")
+    ] = None,
     preprocess: PreprocessOption = None,
-    metric: Annotated[str | None, typer.Option(help="Task metric on the evaluation data.")] = None,
-    name: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Task metric on the evaluation data; see `edgeship targets`.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What the run is called.")] = None,
     save_recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the recipe that does the same, too.")
     ] = None,

@@ -8,6 +8,13 @@ from typing import Annotated
 import typer
 
 from edgeship.toolchain.cli.app import (
+    DAMAGED,
+    DEVICE,
+    FAILED,
+    INCONCLUSIVE,
+    MISSING,
+    STOPPED,
+    WRONG,
     Arguments,
     Command,
     Inputs,
@@ -18,28 +25,35 @@ from edgeship.toolchain.cli.app import (
     Strict,
     Weights,
     app,
+    exit_codes,
 )
 from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_INCONCLUSIVE, EXIT_LINE_FAILED
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED))
 def verify(
-    file: Annotated[Path, typer.Argument(help="An artifact made anywhere.")],
-    against: Annotated[str, typer.Option(help="The model: a factory, a .pt2, or a recipe's .toml.")],
-    data: Annotated[str | None, typer.Option(help="Inputs to compare on: a path or ./file.py:function.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file of any runtime, made anywhere.")],
+    against: Annotated[str, typer.Option(metavar="MODEL", help="The model: a factory, a .pt2, or a recipe's .toml.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Inputs to compare on: a path or ./file.py:function.")
+    ] = None,
     preprocess: PreprocessOption = None,
     inputs: Inputs = [],  # noqa: B006
     weights: Weights = None,
     argument: Arguments = [],  # noqa: B006
-    spec: Annotated[str | None, typer.Option(help="What the file should be, e.g. w8a8-static; else guessed.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Task metric on the data.")] = None,
+    spec: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="What the file should be, e.g. w8a8-static; else guessed.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Task metric on the data; see `edgeship targets`.")
+    ] = None,
     device: OnDevice = "local",
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Prove that a file computes what a model computes.
 
-    On data, through the file's real runtime, by the limits of `run`. Exit code 1 when it does not.
+    On data, through the file's real runtime, by the limits of `run`.
     """
     from edgeship.toolchain.commands import files as elsewhere
     from edgeship.toolchain.recipe import arguments
@@ -59,16 +73,16 @@ def verify(
         raise typer.Exit(EXIT_INCONCLUSIVE)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING, DEVICE, STOPPED))
 def bench(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Artifacts to measure beside each other.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Model files to measure beside each other.")],
     inputs: Inputs = [],  # noqa: B006
     size: Annotated[
         list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")
     ] = [],  # noqa: B006
-    threads: Annotated[int, typer.Option(help="Threads of the runtime.")] = 1,
-    launches: Annotated[int, typer.Option(help="Process launches per file.")] = 5,
-    seconds: Annotated[float, typer.Option(help="Measuring time per launch.")] = 10.0,
+    threads: Annotated[int, typer.Option(metavar="COUNT", help="Threads of the runtime.")] = 1,
+    launches: Annotated[int, typer.Option(metavar="COUNT", help="Process launches per file.")] = 5,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 10.0,
     device: OnDevice = "local",
     quick: Quick = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every raw sample there, as JSON.")] = None,
@@ -76,7 +90,7 @@ def bench(
 ) -> None:
     """Measure files beside each other, no recipe needed.
 
-    Their launches are interleaved, so that what disturbs one disturbs all. Exit code 5 when one cannot be measured.
+    Their launches are interleaved, so that what disturbs one disturbs all.
     """
     from edgeship.toolchain.commands import files as elsewhere
     from edgeship.toolchain.recipe import arguments
@@ -97,9 +111,11 @@ def bench(
         raise typer.Exit(EXIT_DEVICE)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING))
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A .pte, .onnx, .tflite, .mlpackage, .aimodel, .pt, .ptl or .pt2.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .pte, .onnx, .tflite, .mlpackage, .aimodel, .pt, .ptl or .pt2.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Look into a file: inputs, operators, dtypes, size by layer."""

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.cli.app import Command, Json, app
+from edgeship.toolchain.cli.app import MISSING, WRONG, Command, Json, app, exit_codes
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(WRONG))
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run directory; default: the newest.")] = Path("runs"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A run directory, or a folder of runs: then the newest.")
+    ] = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Show a run again and write its HTML report anew.
@@ -59,7 +61,7 @@ def doctor(as_json: Json = False) -> None:
         console.show(lists.machine_view(checks))
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=exit_codes(MISSING))
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove everything.")] = False,
     as_json: Json = False,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.report.terminal import console
@@ -34,7 +35,7 @@ class Tracker:
         self._warnings = 0
         self._started = time.monotonic()
         self._lock = threading.Lock()
-        self._all = progress.add_task(self._so_far(), stage="", total=None) if progress and lines else None
+        self._all = progress.add_task(self._so_far(), stage="", total=len(lines)) if progress and lines else None
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -64,7 +65,7 @@ class Tracker:
             console.say(f"{place} {name}: {outcome}, {self._seconds()}{reason}", style, on=self._console)
         else:
             assert self._all is not None
-            self._progress.update(self._all, description=self._so_far())
+            self._progress.update(self._all, description=self._so_far(), completed=len(self._finished))
             if reason:
                 console.say(f"failed: {name}{reason}", style, on=self._console)
 
@@ -83,6 +84,7 @@ class Tracker:
             console.say(f"warning: {text}", "yellow", on=self._console)
         else:
             self._work("warnings", console.count(self._warnings, "warning"), text)
+            self._progress.update(self._tasks["warnings"], total=0)  # which nothing is done about: it does not spin
 
     def _work(self, line: str, name: str, stage: str) -> None:
         if self._progress is None:
@@ -105,7 +107,10 @@ def tracking(lines: Mapping[str, str]) -> Iterator[Tracker]:
     if not console.err.is_terminal:
         yield Tracker(lines, console.err)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
-    stage = TextColumn("{task.fields[stage]}", markup=False)
-    with Progress(*columns, stage, TimeElapsedColumn(), console=console.err, transient=True) as progress:
+    # wrapped rather than cut where the terminal is narrow
+    name, stage = (
+        TextColumn(text, markup=False, table_column=Column(overflow="fold"))
+        for text in ("{task.description}", "{task.fields[stage]}")
+    )
+    with Progress(SpinnerColumn(), name, stage, TimeElapsedColumn(), console=console.err, transient=True) as progress:
         yield Tracker(lines, console.err, progress)
