@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edgeship.targets.coreml.inspect import compute_dtypes, weight_bytes
 from edgeship.targets.coreml.package import clean
+from edgeship.targets.coreml.pooling import decompositions
 from edgeship.targets.coreml.runtime import RUNTIME
 from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
 from edgeship.toolchain.api import (
@@ -137,12 +138,12 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
         )
 
     def convert(program: ExportedProgram, outputs: list[Any] | None = None) -> Any:
-        lossy = lossy_operators(program)
+        needed = {**lossy_operators(program), **decompositions(program)}
         every: Any = torch.export.default_decompositions()
-        every.update(lossy)
+        every.update(needed)
         try:
             # linear, gelu, layer norm … stay whole: Core ML has operators for them
-            return converted(program.run_decompositions(lossy), outputs)
+            return converted(program.run_decompositions(needed), outputs)
         except Exception:
             # some operators only exist decomposed (new_ones in Hugging Face encoders)
             return converted(program.run_decompositions(every), outputs)
