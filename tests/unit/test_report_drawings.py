@@ -63,6 +63,14 @@ def test_a_plot_names_its_front_its_limit_and_what_failed() -> None:
     assert min(ticks) > 0  # a collapsed file must not squeeze the others
 
 
+def test_a_label_covers_no_limit() -> None:
+    drawn = scatter(Plot([_point(1, 50), _point(2, 70)], "ms", "dB", [Limit(51, "limit")]))
+    labels = [float(y) - 11 for y in re.findall(r'class="label" x="[^"]*" y="([^"]*)"', drawn)]
+    [height] = re.findall(r'<line class="limit" x1="[^"]*" x2="[^"]*" y1="([^"]*)"', drawn)
+    assert len(labels) == 2
+    assert all(not top < float(height) < top + 13 for top in labels)
+
+
 def test_accuracies_within_sampling_error_are_no_plot_and_sqnr_is_drawn() -> None:
     same = report([line("float"), line("int8")])
     assert quality(same).metric is None

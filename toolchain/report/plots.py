@@ -81,6 +81,7 @@ def scatter(plot: Plot) -> Markup:
     labels = Labels([Box(x - 6, y - 6, x + 6, y + 6) for x, y in places])
     labels.taken += [_around(*pair) for pair in pairwise(corners)]
     parts = [*_frame(plot, x_of, y_of), *(part for limit in plot.limits for part in _limit(limit, y_of, labels))]
+    labels.taken += [_around((LEFT, y_of(limit.y)), (WIDTH - RIGHT, y_of(limit.y))) for limit in plot.limits]
     if corners:
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)
         parts.append(f'<path class="front" d="M{path}"/>')
