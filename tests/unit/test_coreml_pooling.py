@@ -16,6 +16,8 @@ from edgeship.targets.coreml.pooling import decompositions
 from edgeship.targets.coreml.target import CoreML
 from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, ExportError, QuantSpec
 
+pytestmark = pytest.mark.heavy
+
 
 class Pools(nn.Module):
     """A convolution before what is to be tried."""

@@ -18,6 +18,8 @@ from edgeship.toolchain.artifact import Placement, read, write
 from edgeship.toolchain.devices.local import LocalLink
 from edgeship.toolchain.protocol.messages import ResultRuntime
 
+pytestmark = pytest.mark.heavy
+
 
 class Maxout(nn.Module):
     """max(x, -x): Vulkan has no maximum, XNNPACK has."""

@@ -19,6 +19,8 @@ from edgeship.toolchain.model.signature import signature
 from edgeship.toolchain.model.source import ModelInput, ModelSource
 from edgeship.toolchain.plugin import Context
 
+pytestmark = pytest.mark.heavy
+
 
 class Mixer(nn.Module):
     """Two inputs that are not interchangeable, two outputs of equal shape by name."""

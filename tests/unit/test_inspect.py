@@ -13,6 +13,8 @@ from edgeship.toolchain.artifact import Artifact, Contract, Runtime, Tensor
 from edgeship.toolchain.commands.inspect import inspect, random_samples
 from edgeship.toolchain.errors import EXIT_USAGE, RecipeError
 
+pytestmark = pytest.mark.heavy
+
 WEIGHT_BYTES = 64 * 32 * 4
 BIAS_BYTES = 32 * 4
 
