@@ -11,40 +11,12 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
+from edgeship.targets.torchscript.affine import affine, clamp_of, is_implied
+from edgeship.targets.torchscript.quantized import conv, linear, packed_linear
+
 if TYPE_CHECKING:
     import torch
-    from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
-
-Affine = tuple[float, int]
-"""Scale and uint8 zero point."""
-
-
-def plain_module(program: ExportedProgram) -> GraphModule:
-    """The program as a module that torch.jit records: positional tensors in, a tuple out, always the same name."""
-    from torch.fx import Graph, GraphModule
-
-    module = program.module(check_guards=False)
-    graph = Graph()
-    outputs = graph.graph_copy(module.graph, {})
-    graph.output(tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,))
-    for old, new in zip(module.graph.nodes, graph.nodes, strict=True):
-        new.meta = old.meta
-    plain = GraphModule(module, graph, class_name="Model")
-    type(plain).__module__ = "edgeship"
-    for part in plain.modules():
-        part.training = False  # a program is in eval mode by construction, and has no eval()
-    return plain
-
-
-def name_packets(module: GraphModule) -> None:
-    """Call operators by name without their overload, which torch.jit.script chooses itself."""
-    import torch
-
-    for node in module.graph.nodes:
-        if isinstance(node.target, torch._ops.OpOverload):
-            node.target = node.target.overloadpacket
-    module.recompile()
 
 
 def to_integer_kernels(module: GraphModule, reduce_range: bool = False) -> int:
@@ -107,7 +79,7 @@ class _Rewrite:
     def integer_producer(self, quantize: Node) -> Node | None:
         """The integer kernel that makes what `quantize` stores, or None where torch has none."""
         last: Any = quantize.args[0]
-        clamp = self.clamp(last)
+        clamp = clamp_of(last)
         core = last.args[0] if clamp else last
         for make in (self.layer, self.binary, self.concatenate, self.pointwise, self.passing):
             made = make(core, quantize)
@@ -120,27 +92,9 @@ class _Rewrite:
             if made is None:
                 return None
         self.count += 1
-        if clamp is not None and not self.implied(clamp, quantize):
+        if clamp is not None and not is_implied(clamp, quantize):
             made = self.graph.call_function(self.aten.hardtanh.default, (made, *clamp))
         return made
-
-    def clamp(self, node: Any) -> tuple[float, float] | None:
-        """The bounds of a ReLU or ReLU6 that alone reads its input."""
-        aten = self.aten
-        if getattr(node, "target", None) in (aten.relu.default, aten.relu_.default):
-            bounds = (0.0, float("inf"))
-        elif getattr(node, "target", None) in (aten.hardtanh.default, aten.hardtanh_.default):
-            low, high = (*node.args[1:], -1.0, 1.0)[:2] if len(node.args) < 3 else node.args[1:3]
-            bounds = (float(low), float(high))
-        else:
-            return None
-        return bounds if len(node.args[0].users) == 1 else None
-
-    def implied(self, clamp: tuple[float, float], quantize: Node) -> bool:
-        """Whether uint8 at this scale cannot leave the bounds by half a step."""
-        scale, zero = affine(quantize)
-        low, high = (0 - zero) * scale, (255 - zero) * scale
-        return low >= clamp[0] - scale / 2 and high <= clamp[1] + scale / 2
 
     def reads(self, node: Any) -> Node | None:
         """The quantized tensor behind a dequantize."""
@@ -156,7 +110,7 @@ class _Rewrite:
             return None
         scale, zero = affine(quantize)
         bias = self.constant(node.args[2]) if len(node.args) > 2 and node.args[2] is not None else None
-        layer = _conv(node, weight, bias) if kinds[node.target] else _linear(weight, bias)
+        layer = conv(node, weight, bias) if kinds[node.target] else linear(weight, bias)
         layer.scale, layer.zero_point = scale, zero
         return self.call(layer, node.name, source)
 
@@ -173,7 +127,7 @@ class _Rewrite:
             return
         bias = self.constant(node.args[2]) if len(node.args) > 2 and node.args[2] is not None else None
         with self.graph.inserting_before(node):
-            packed = self.attribute(_packed_linear(weight, bias), node.name)
+            packed = self.attribute(packed_linear(weight, bias), node.name)
             kernel = torch.ops.quantized.linear_dynamic.default
             made = self.graph.call_function(kernel, (quantize.args[0], packed, self.reduce_range))  # type: ignore[union-attr]
         node.replace_all_uses_with(made, propagate_meta=True)
@@ -274,14 +228,6 @@ class _Rewrite:
         return self.graph.call_module(f"integer_{name}", (source,))
 
 
-def affine(quantize: Node) -> Affine:
-    """Scale and zero point of a quantize node, moved from int8 to uint8."""
-    import torch
-
-    offset = 128 if quantize.args[5] is torch.int8 else 0
-    return float(quantize.args[1]), int(quantize.args[2]) + offset  # type: ignore[arg-type]
-
-
 def _int8() -> tuple[torch.dtype, ...]:
     import torch
 
@@ -294,45 +240,3 @@ def _all_zero(zeros: torch.Tensor | None) -> bool:
 
 def _same_shape(left: Any, right: Any) -> bool:
     return bool(left.meta["val"].shape == right.meta["val"].shape)
-
-
-def _conv(node: Node, weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    from torch.ao.nn import quantized
-
-    dims = weight.dim() - 2
-    given: list[Any] = list(node.args[3:])
-    stride, padding, dilation, groups = given + [[1] * dims, [0] * dims, [1] * dims, 1][len(given) :]
-    kind: Any = quantized.Conv1d if dims == 1 else quantized.Conv2d
-    layer = kind(
-        weight.shape[1] * groups,
-        weight.shape[0],
-        tuple(weight.shape[2:]),
-        stride=_tuple(stride, dims),
-        padding=_tuple(padding, dims),
-        dilation=_tuple(dilation, dims),
-        groups=groups,
-        bias=bias is not None,
-    )
-    layer.set_weight_bias(weight, bias)
-    return layer
-
-
-def _tuple(value: Any, dims: int) -> tuple[int, ...]:
-    items = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return items * dims if len(items) == 1 else items
-
-
-def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    from torch.ao.nn import quantized
-
-    layer: Any = quantized.Linear(weight.shape[1], weight.shape[0], bias_=bias is not None)  # type: ignore[no-untyped-call]
-    layer.set_weight_bias(weight, bias)
-    return layer
-
-
-def _packed_linear(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    from torch.ao.nn.quantized.modules.linear import LinearPackedParams
-
-    packed: Any = LinearPackedParams()  # type: ignore[no-untyped-call]
-    packed.set_weight_bias(weight, bias)
-    return packed

@@ -107,7 +107,8 @@ class TorchScript(Target):
 
     def _module(self, program: ExportedProgram, context: Context) -> GraphModule:
         """The program as a plain module, in integer kernels where the program is quantized."""
-        from edgeship.targets.torchscript.integers import plain_module, to_integer_kernels
+        from edgeship.targets.torchscript.integers import to_integer_kernels
+        from edgeship.targets.torchscript.plain import plain_module
 
         if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
@@ -126,7 +127,7 @@ class TorchScript(Target):
     def _record(self, module: GraphModule, examples: Sequence[tuple[torch.Tensor, ...]]) -> torch.jit.ScriptModule:
         import torch
 
-        from edgeship.targets.torchscript.integers import name_packets
+        from edgeship.targets.torchscript.plain import name_packets
 
         try:
             with torch.no_grad():
