@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,13 @@ def is_there(name: str) -> bool:
         return True
     homes = (place.parent.with_suffix(".py"), place.parent / "__init__.py")
     return any(re.search(rf"\b{place.name}\b", home.read_text()) for home in homes if home.is_file())
+
+
+def test_the_architecture_page_tells_every_folder_in_the_order_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract.get("exhaustive")]
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [re.findall(r"`(\w+)`", row.partition(" | ")[0]) for row in page.splitlines() if row.startswith("| `")]
+    told = {name: number for number, names in enumerate(rows) for name in names}
+    places = [max(told[name] for name in layer.split(" | ")) for layer in layers]
+    assert places == sorted(places)
