@@ -25,10 +25,11 @@ from edgeship.toolchain.errors import (
     MissingError,
     RecipeError,
     UnsupportedError,
+    first_line,
     missing_extra,
 )
 from edgeship.toolchain.link import Link
-from edgeship.toolchain.model.culprit import conversion_error, first_line
+from edgeship.toolchain.model.culprit import conversion_error
 from edgeship.toolchain.model.program import export, folded
 from edgeship.toolchain.plugin import (
     Analysis,

@@ -83,3 +83,8 @@ def missing_extra(extra: str, package: str) -> MissingError:
 def install_command(extra: str, package: str) -> str:
     """How to install what a plugin needs: an extra of edgeship, or (an outsider's plugin) the package itself."""
     return f"pip install 'edgeship[{extra}]'" if extra else f"pip install {package}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgeship.toolchain.errors import LineError
+from edgeship.toolchain.errors import LineError, first_line
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NOTHING_LEFT_BYTES = 1 << 20
@@ -33,9 +33,8 @@ def out_of_room(error: Exception, folder: Path) -> LineError | None:
 
 def _full(path: Path, error: Exception) -> LineError:
     disk = next((parent for parent in (path, *path.parents) if parent.is_mount()), path)
-    first = (str(error).strip().splitlines() or [""])[0][:200]
     return LineError(
-        f"no room left on {disk}, where {path} lies ({type(error).__name__}: {first})",
+        f"no room left on {disk}, where {path} lies ({type(error).__name__}: {first_line(error)})",
         "free room there, then run again: what was finished is kept; EDGESHIP_CACHE and TMPDIR name other places",
     )
 

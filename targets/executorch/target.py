@@ -26,6 +26,7 @@ from edgeship.toolchain.api import (
     Target,
     conversion_error,
     digest,
+    first_line,
     folded,
     missing_extra,
     size_bytes,
@@ -95,7 +96,7 @@ class ExecuTorch(Target):
         try:
             file.write_bytes(manager.to_executorch().buffer)
         except Exception as error:
-            raise ExportError(f"ExecuTorch cannot write the lowered program: {_first(error)}", SEE_LOG) from error
+            raise ExportError(f"ExecuTorch cannot write the lowered program: {first_line(error)}", SEE_LOG) from error
         if all(isinstance(backend, Portable) for backend in self.backends):
             context.warn(PORTABLE)
             notes.append(PORTABLE)
@@ -165,7 +166,3 @@ class ExecuTorch(Target):
 
 
 SEE_LOG = 'see the log for ExecuTorch\'s full report; `backends = ["portable"]` tells whether a backend is at fault'
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeship.toolchain.api import EdgeshipError
+from edgeship.toolchain.api import EdgeshipError, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -49,7 +49,7 @@ def optimized(path: Path, library: Path | None = None) -> ir.Model:
             onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise EdgeshipError(
-                f"ONNX Runtime cannot load {path.name}: {str(error).strip().splitlines()[0]}",
+                f"ONNX Runtime cannot load {path.name}: {first_line(error)}",
                 "if it needs a custom operator library, name it in the target's option custom_library",
             ) from error
         return ir.load(written)

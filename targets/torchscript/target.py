@@ -24,6 +24,7 @@ from edgeship.toolchain.api import (
     Signature,
     Target,
     digest,
+    first_line,
     folded,
     size_bytes,
 )
@@ -139,9 +140,8 @@ class TorchScript(Target):
                 return recorded.eval()
         except Exception as error:
             other = "script" if self.method == "trace" else "trace"
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExportError(
-                f"torch.jit.{self.method} cannot take the program: {first}", f'try method = "{other}"'
+                f"torch.jit.{self.method} cannot take the program: {first_line(error)}", f'try method = "{other}"'
             ) from (error)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edgeship.toolchain.build.stages.stage import Report, Stage
-from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError
+from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError, first_line
 from edgeship.toolchain.room import out_of_room
 
 # torch is imported once by the fork server; workers start from there in milliseconds
@@ -220,6 +220,5 @@ def _serve(pipe: connection.Connection, log: str) -> None:
             pipe.send(("error", LineError("out of memory", "build with build.workers = 1, or a machine with more")))
         except Exception as error:
             traceback.print_exc()
-            first = (str(error).strip().splitlines() or [""])[0][:300]
-            told = LineError(f"{type(error).__name__}: {first}", f"the full report is in {log}")
+            told = LineError(f"{type(error).__name__}: {first_line(error)}", f"the full report is in {log}")
             pipe.send(("error", out_of_room(error, Path(log).parent) or told))

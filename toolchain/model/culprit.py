@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.errors import EdgeshipError, ExportError
+from edgeship.toolchain.errors import EdgeshipError, ExportError, first_line
 from edgeship.toolchain.model import program as programs
 from edgeship.toolchain.plugin import Context
 
@@ -59,11 +59,6 @@ def conversion_error(
         return ExportError(f"{tool} cannot convert the program: {said}", hint or "see the log for its full report")
     remedy = hint or "write this part with other operators, or leave this target out"
     return ExportError(f"{tool} cannot convert {where}: {said}", remedy)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def place(node: Node) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.errors import EdgeshipError, ExportError, SourceError
+from edgeship.toolchain.errors import EdgeshipError, ExportError, SourceError, first_line
 from edgeship.toolchain.model.signature import example
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.references import load_callable
@@ -124,9 +124,8 @@ def _from_torchscript(source: ModelSource, path: Path) -> Any:
     try:
         module = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:200]
         raise SourceError(
-            f"{path}: not a TorchScript program ({reason})", "save it again with torch.jit.save"
+            f"{path}: not a TorchScript program ({first_line(error)})", "save it again with torch.jit.save"
         ) from error
     way_out = "give the Python model it was made from as `factory`, with its weights; or a .pt2 from torch.export"
     try:

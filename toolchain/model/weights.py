@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.errors import SourceError
+from edgeship.toolchain.errors import SourceError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,9 +94,8 @@ def _refused(path: Path, error: Exception) -> SourceError:
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     return SourceError(
-        f"{path}: not weights that can be read ({reason})",
+        f"{path}: not weights that can be read ({first_line(error)})",
         f"it has {path.stat().st_size} bytes: corrupt, truncated, or not a .safetensors/.pt/.pth/.ckpt file",
     )
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgeship.toolchain.api import Array, Context, DataError, EdgeshipError, Need, Pass, RecipeError, Samples
+from edgeship.toolchain.api import (
+    Array,
+    Context,
+    DataError,
+    EdgeshipError,
+    Need,
+    Pass,
+    RecipeError,
+    Samples,
+    first_line,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +142,7 @@ def _loss(
         answers = [value for value in module(*inputs) if value.is_floating_point()]
     except Exception as error:
         raise EdgeshipError(
-            f"the model does not take a batch of {options.batch_size}: {str(error).strip().splitlines()[0]}",
+            f"the model does not take a batch of {options.batch_size}: {first_line(error)}",
             "training needs a first dimension that may have any size: a model that fixes it cannot be trained here",
         ) from error
     loss = torch.zeros(())
