@@ -7,6 +7,7 @@ import re
 import pytest
 from report_documents import SPECS, execution, line, report, stopped
 
+from edgeship.toolchain.judge.limits import Threshold
 from edgeship.toolchain.report import axes
 from edgeship.toolchain.report.document import Execution
 from edgeship.toolchain.report.pareto import against_latency, against_size, quality
@@ -64,11 +65,12 @@ def test_a_plot_names_its_front_its_limit_and_what_failed() -> None:
 
 
 def test_a_label_covers_no_limit() -> None:
-    drawn = scatter(Plot([_point(1, 50), _point(2, 70)], "ms", "dB", [Limit(51, "limit")]))
+    lines = [line(variant, "onnx", execution(SPECS[variant], accuracy=None)) for variant in SPECS]
+    drawn = scatter(against_size(report(lines))[0].plot)
     labels = [float(y) - 11 for y in re.findall(r'class="label" x="[^"]*" y="([^"]*)"', drawn)]
-    [height] = re.findall(r'<line class="limit" x1="[^"]*" x2="[^"]*" y1="([^"]*)"', drawn)
-    assert len(labels) == 2
-    assert all(not top < float(height) < top + 13 for top in labels)
+    limits = [float(y) for y in re.findall(r'<line class="limit" x1="[^"]*" x2="[^"]*" y1="([^"]*)"', drawn)]
+    assert (len(labels), len(limits)) == (4, 3)
+    assert [(top, limit) for top in labels for limit in limits if top < limit < top + 13] == []
 
 
 def test_accuracies_within_sampling_error_are_no_plot_and_sqnr_is_drawn() -> None:
@@ -83,7 +85,11 @@ def test_accuracies_within_sampling_error_are_no_plot_and_sqnr_is_drawn() -> Non
 
 
 def test_sqnr_limits_are_those_of_the_numbers_drawn() -> None:
-    [figure] = against_latency(report([line("float"), line("fp16"), line("int8"), line("int8-dynamic")]))
+    pruned = line("qat", "onnx", execution("w8a8-static"))
+    pruned.executions[0].threshold = Threshold(program_db=25, float_db=3, loss_db=2)
+    pruned.changes_model = True
+    lines = [line("float"), line("fp16"), line("int8"), line("int8-dynamic"), pruned]
+    [figure] = against_latency(report(lines))
     assert [limit.text for limit in figure.plot.limits] == [
         "limit 15 dB: w8a8-static, w8a8-dynamic",
         "limit 40 dB: float16",
