@@ -141,8 +141,8 @@ def _metric_limits(report: Report, shown: Quality) -> list[Limit]:
     drop = f"float − {100 * report.max_metric_drop:g} points"
     limits = []
     for model, value in sorted(floats)[:FEW_LIMITS]:
-        name = f"{_short(model)} " if len(report.models) > 1 else ""
-        limits.append(Limit(100 * (value - report.max_metric_drop), f"limit: {name}{drop}"))
+        name = _short(model) if len(report.models) > 1 else drop
+        limits.append(Limit(100 * (value - report.max_metric_drop), f"limit: {name}"))
     return limits
 
 

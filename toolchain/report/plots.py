@@ -155,16 +155,16 @@ def _frame(plot: Plot, x_of: Axis, y_of: Axis) -> list[str]:
 
 
 def _limit(limit: Limit, y_of: Axis, labels: Labels) -> list[str]:
-    """The line and, at its right or left end above or below it, its text."""
+    """The line and, above or below it where there is room, as far right as can be, its text."""
     y, right = y_of(limit.y), WIDTH - RIGHT
     line = f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
     width = len(limit.text) * CHARACTER
-    for anchor, at, left in (("end", right - 2, right - 2 - width), ("start", LEFT + 4, LEFT + 4)):
+    for end in range(right - 2, math.ceil(LEFT + width), -12):
         for top in (y - LINE - 2, y + 2):
-            box = Box(left, top, left + width, top + LINE)
+            box = Box(end - width, top, end, top + LINE)
             if box.bottom <= HEIGHT - BOTTOM + 2 and not any(box.meets(other) for other in labels.taken):
                 labels.taken.append(box)
-                place = f'x="{at}" y="{top + 11:.1f}" text-anchor="{anchor}"'
+                place = f'x="{end}" y="{top + 11:.1f}" text-anchor="end"'
                 return [line, f'<text class="limit" {place}>{escape(limit.text)}</text>']
     return [line]
 
