@@ -41,6 +41,12 @@ class Samples:
         """One sample: the model's positional inputs."""
         return tuple(array[index] for array in self.inputs.values())
 
+    def joined(self, rows: Sequence[int] | NDArray[np.integer]) -> dict[str, Array]:
+        """These samples as one call's inputs, joined along their first dimension; one sample keeps its shape."""
+        if len(rows) == 1:
+            return {name: np.array(array[rows[0]], order="C") for name, array in self.inputs.items()}
+        return {name: np.concatenate([array[row] for row in rows]) for name, array in self.inputs.items()}
+
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> Samples:
         """The samples at these indices, in this order."""
         rows = np.asarray(indices, dtype=np.int64)

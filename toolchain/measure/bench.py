@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.devices.launch import launch
@@ -157,9 +155,7 @@ def batched(samples: Samples, batch: int) -> list[dict[str, Array]]:
     cases = []
     for first in range(min(CASES, len(samples))):
         picks = [(first + step) % len(samples) for step in range(batch)]
-        cases.append({name: np.concatenate([array[i] for i in picks]) for name, array in samples.inputs.items()})
-    if batch == 1:
-        return [{name: array[i] for name, array in samples.inputs.items()} for i in range(len(cases))]
+        cases.append(samples.joined(picks))
     return cases
 
 

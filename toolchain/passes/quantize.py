@@ -46,11 +46,11 @@ from edgeship.toolchain.api import (
     export,
 )
 from edgeship.toolchain.passes.parts import Parts
+from edgeship.toolchain.passes.training import stack
 from edgeship.toolchain.quantization.layers import change
 from edgeship.toolchain.quantization.ranges import Ranges
 
 if TYPE_CHECKING:
-    import torch
     from torch.export import ExportedProgram
     from torch.fx import GraphModule
 
@@ -194,7 +194,7 @@ def _calibrate(prepared: GraphModule, samples: Samples, context: Context, batch_
     with torch.no_grad():
         for start in range(0, len(samples), step):
             context.progress(f"calibration sample {start + 1} of {len(samples)}")
-            prepared(*_batch(samples, start, step))
+            prepared(*stack(samples, range(start, min(start + step, len(samples)))))
 
 
 def _largest_batch(signature: Signature) -> int:
@@ -202,13 +202,3 @@ def _largest_batch(signature: Signature) -> int:
     first = {tensor.shape[0] if tensor.shape else None for tensor in signature.inputs}
     batch = first.pop()
     return signature.dims[batch][1] if not first and isinstance(batch, str) else 1
-
-
-def _batch(samples: Samples, start: int, step: int) -> tuple[torch.Tensor, ...]:
-    import numpy as np
-    import torch
-
-    rows = samples.inputs.values()
-    if step == 1:
-        return tuple(torch.from_numpy(np.ascontiguousarray(array[start])) for array in rows)
-    return tuple(torch.from_numpy(np.concatenate(list(array[start : start + step]), axis=0)) for array in rows)

@@ -6,7 +6,7 @@ import ctypes
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -26,7 +26,9 @@ from edgeship.toolchain.api import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
 CHECKPOINT = "checkpoint.pt"
@@ -120,12 +122,11 @@ def _usable(options: Training, context: Context) -> Samples:
     return samples
 
 
-def stack(samples: Samples, rows: Array) -> tuple[torch.Tensor, ...]:
-    """These samples as one batch: each row has a batch dimension of 1 of its own, which is joined."""
-    import numpy as np
+def stack(samples: Samples, rows: Sequence[int] | NDArray[np.integer]) -> tuple[torch.Tensor, ...]:
+    """These samples as the inputs of one call: each has a batch dimension of 1 of its own, which is joined."""
     import torch
 
-    return tuple(torch.from_numpy(np.concatenate(list(array[rows]), axis=0)) for array in samples.inputs.values())
+    return tuple(torch.from_numpy(array) for array in samples.joined(rows).values())
 
 
 def _loss(
