@@ -14,7 +14,7 @@ test: $(STAMP) weights
 
 # what needs no exporter and no example's weights, under 90 s on two cores
 test-fast: $(STAMP)
-	$(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
 
 # everything, the long ones too
 test-all: $(STAMP) weights

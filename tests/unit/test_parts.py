@@ -19,6 +19,8 @@ from edgeship.toolchain.passes.qat import Qat
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 from edgeship.toolchain.quantization.layers import layer_of
 
+pytestmark = pytest.mark.heavy
+
 TEST = digit_data()[1].take(range(64))
 
 

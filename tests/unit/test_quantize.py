@@ -18,6 +18,8 @@ from edgeship.toolchain.api import FLOAT16, FLOAT32, W8A8_STATIC, EdgeshipError,
 from edgeship.toolchain.model.program import load, save
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
+pytestmark = pytest.mark.heavy
+
 TEST = digit_data()[1]
 
 
@@ -81,7 +83,6 @@ def test_no_float_weight_is_left_beside_the_quantized_ones(static):
     assert count["aten.batch_norm.default"] == 0
 
 
-@pytest.mark.heavy
 def test_another_process_makes_the_same_bytes(static, tmp_path: Path):
     script = (
         "import sys; from pathlib import Path; from quantize_context import digits\n"

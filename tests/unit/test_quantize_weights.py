@@ -25,6 +25,8 @@ from edgeship.toolchain.model.program import load, save
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeWeights
 from edgeship.toolchain.quantization.constants import grouped_int4, symmetric_int8
 
+pytestmark = pytest.mark.heavy
+
 TEST = digit_data()[1].take(range(100))
 
 

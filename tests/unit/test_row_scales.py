@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from quantize_context import answers, answers_of, encoder, sqnr_db
 
 from edgeship.toolchain.passes.quantize import QuantizeDynamic
 from edgeship.toolchain.quantization.row_scales import round_rows, scale_by_rows
+
+pytestmark = pytest.mark.heavy
 
 
 def test_each_row_has_its_own_scale() -> None:
