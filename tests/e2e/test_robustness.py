@@ -229,7 +229,7 @@ def test_damaged_models_are_named_and_refused(primed: Workplace) -> None:
         (weights, base.replace('build"', 'build"\nweights = "cut.safetensors"')),
         (program, base.replace('factory = "./model.py:build"', 'program = "cut.pt2"')),
     ):
-        report = primed.json("run", primed.recipe("damaged.toml", text), "--no-measure", code=1)
+        report = primed.json("run", primed.recipe("damaged.toml", text), "--no-measure", code=2)
         line = report["lines"][0]
         assert line["status"] == "failed"
         assert damaged.name in line["reason"], line
