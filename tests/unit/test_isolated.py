@@ -52,7 +52,7 @@ def test_a_parser_that_dies_is_named_by_its_signal_and_leaves_nothing(tmp_path: 
             reader.inspect_file(PTE, pipe)
         killer.join()
     assert caught.value.hint
-    assert not ours.children()
+    assert {child.pid for child in ours.children()} <= others
 
 
 def test_a_file_larger_than_memory_is_one_error(tmp_path: Path) -> None:
