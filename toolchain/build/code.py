@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ NOT_FOLLOWED = (
     "edgeship.toolchain.recipe",
 )
 _STOPS = tuple(f"{name}." for name in NOT_FOLLOWED)
+_one_parser = threading.Lock()
+"""Lines ask for keys in threads, and CPython 3.11 counts the depth of a syntax tree once for all of them."""
 
 
 def digest(*modules: str) -> str:
@@ -99,7 +102,9 @@ def _files_in(module: str, root: Path) -> list[Path]:
 @functools.cache
 def _imports(file: Path) -> tuple[str, ...]:
     """The names that a file imports, from wherever in it; each may be a module or something in one."""
-    return tuple(_names(ast.parse(file.read_bytes(), file)))
+    with _one_parser:
+        tree = ast.parse(file.read_bytes(), file)
+    return tuple(_names(tree))
 
 
 def _names(block: ast.AST) -> Iterator[str]:
