@@ -117,6 +117,7 @@ def run(
     directory is made below it. Raises RecipeError and MissingError before work starts.
     """
     from edgeship.toolchain.commands import run as runs
+    from edgeship.toolchain.recipe import preflight
     from edgeship.toolchain.recipe import read as recipes
     from edgeship.toolchain.report.folder import InStore
 
@@ -128,6 +129,7 @@ def run(
     options = runs.Options(quick, measure, remeasure)
     if folder is not None:
         return runs.run_into(Path(folder), checked, options, lambda event: None, store).report
+    preflight.check(checked)
     with tempfile.TemporaryDirectory(prefix="edgeship-run-") as work:
         return runs.run(checked, options, lambda event: None, InStore(Path(work) / "log.txt"), store)
 

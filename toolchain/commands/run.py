@@ -89,10 +89,9 @@ def run(
 ) -> Report:
     """Run a recipe; a line that fails is recorded and the others go on.
 
-    `here` names the worker families that run in this process (see edgeship.toolchain.commands.notebook). Raises
-    RecipeError, MissingError and, for a device that cannot be opened, DeviceError before work starts.
+    The recipe has passed preflight. `here` names the worker families that run in this process (see
+    edgeship.toolchain.commands.notebook). DeviceError before work starts for a device that cannot be opened.
     """
-    preflight.check(recipe)
     store = store or Store()
 
     def tell(event: Event) -> None:
