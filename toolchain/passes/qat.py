@@ -28,6 +28,7 @@ LEAST_AGREEMENT_DB = 40.0  # measured 42 to 51 with the trained scales, 6 to 12 
 class Qat(Training, Parts, ModuleToProgramPass):
     """Trains with fake quantization and ends in the same kind of program as quantize-static."""
 
+    version: ClassVar[int] = 2
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
     extra: ClassVar[str] = "executorch"
 

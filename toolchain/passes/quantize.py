@@ -8,6 +8,7 @@ What a target meets, after folding:
 
 quantize-static
     x → quantize_per_tensor(scale, zero_point, -128, 127, int8) → dequantize_per_tensor → conv2d | linear | add | mul …
+    SiLU is sigmoid and mul; what follows a sigmoid is quantized with scale 1/256 and zero point -128.
     int8 weight → dequantize_per_channel(scales, zeros, axis 0, -127, 127, int8) → the weight argument;
     biases are float. ReLU and ReLU6 (hardtanh) follow their convolution directly, the quantize comes after them.
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 class QuantizeStatic(Parts, ProgramPass):
     """Int8 weights per channel and int8 activations whose ranges come from calibration data."""
 
+    version: ClassVar[int] = 2
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
     extra: ClassVar[str] = "executorch"
     needs: ClassVar[frozenset[Need]] = frozenset({"calibration"})

@@ -21,8 +21,8 @@ def range_warnings(prepared: GraphModule, scale_floor: float) -> list[str]:
     constant, floored, unseen = [], [], []
     for node, observer in _observers(prepared):
         source = node.all_input_nodes[0]
-        if source.op == "get_attr":
-            continue
+        if source.op == "get_attr" or not hasattr(observer, "min_val"):
+            continue  # weights, and scales that are fixed
         low, high = observer.min_val, observer.max_val
         if not (low.isfinite().all() and high.isfinite().all()):
             unseen.append(_place(source))

@@ -6,6 +6,7 @@ What it changes:
 
 * a convolution (or linear) and its ReLU6 share one quantization of the output (the stock quantizer only fuses ReLU);
 * the floor under every scale is 1e-9 instead of 2**-12, which destroys networks with small activations;
+* SiLU is taken apart, and sigmoid computes in integers (see `activations`);
 * integer arithmetic (positions, masks) is left alone: the stock one turns its scalars into float tensors.
 """
 
@@ -103,13 +104,20 @@ def _quantizer_class() -> Any:
             self.made_of = made_of
 
         def transform_for_annotation(self, model: GraphModule) -> GraphModule:
+            from edgeship.toolchain.quantization.activations import take_silu_apart
             from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
 
+            if self.global_config is not None:
+                take_silu_apart(model, self.made_of)
             float_scalars_to_buffers(model)
             return model
 
         def annotate(self, model: GraphModule) -> GraphModule:
+            from edgeship.toolchain.quantization.activations import annotate_sigmoid
+
             leave_float(model, self.made_of)
+            if self.global_config is not None:
+                annotate_sigmoid(model, self.global_config)
             super().annotate(model)
             for _ in range(most_uses(model) - 1):
                 # a weight counts as annotated with its first layer, and the next that shares it would stay in float
