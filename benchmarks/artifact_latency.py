@@ -1,12 +1,12 @@
 """Our int8 files beside what each runtime's own quantizer makes of the same float model and calibration samples.
 
-Static int8 of five networks for ExecuTorch, ONNX Runtime and LiteRT, and dynamic int8 of MiniLM for the latter two
-(ExecuTorch's stock quantizer stops at Hugging Face encoders). Launches of the float, our and their file are interleaved
-(ABBA); a ratio is the geometric mean over pairs of launches with its 95% t interval. A row whose three files and
-protocol are those of the last run is kept; --again measures it anew.
+Static int8 of the networks in compared.py for ExecuTorch, ONNX Runtime and LiteRT, and dynamic int8 of MiniLM for the
+latter two (ExecuTorch's stock quantizer stops at Hugging Face encoders). Launches of the float, our and their file are
+interleaved (ABBA); a ratio is the geometric mean over pairs of launches with its 95% t interval. A row whose three
+files and protocol are those of the last run is kept; --again measures it anew. --files builds and compares only.
 
-Alone on two cores: building about 1 minute per network where edgeship's cache is empty, measuring about 1 minute per
-row at 10 pairs; 30 minutes in all. A network's quantizers are given up after 10 minutes each.
+Alone on two cores: building about 1 minute per network where edgeship's cache is empty, measuring about 25 s per
+row at 10 pairs; 70 minutes in all. A network's quantizers are given up after 10 minutes each.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import lines, peers
-from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
+from benchmarks import compared, lines, peers
+from benchmarks.latency_goals import goals
+from benchmarks.results import ROOT, Results, say
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact, digest
 from edgeship.toolchain.build.builder import builder
@@ -39,26 +39,13 @@ from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Result
-from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.registry import version_of
+from edgeship.toolchain.report.compare import to_blame
 from edgeship.toolchain.samples import Samples, load_samples
 
-RECIPES = {
-    "digits": "benchmarks/recipes/digits.toml",
-    "mobilenet_v2": "benchmarks/recipes/mobilenet_v2.toml",
-    "mobilenet_v3_large": "benchmarks/recipes/mobilenet_v3_large.toml",
-    "resnet18": "benchmarks/recipes/resnet18.toml",
-    "minilm": "examples/minilm/recipe.toml",
-}
-TARGETS = ("executorch", "onnx", "litert")
 QUANTIZERS = ("onnxruntime", "ai-edge-quantizer", "executorch", "torchao")
 COMPARED = 64
 """Held-out samples on which outputs are compared, at most."""
-SQNR_TOLERANCE_DB = 0.5
-COSINE_TOLERANCE = 0.0005
-HARD_SWISH_LIMIT = 0.7
-WIDE = 1.2
-"""An interval whose ends differ by more than this factor says nothing: measure again on a quieter machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,26 +54,6 @@ class File:
 
     artifact: Artifact
     folder: Path
-
-
-def goals(rows: dict[str, Any]) -> Iterator[Goal]:
-    """No slower within noise, no worse, and for MiniLM no larger, than the runtime's own tool."""
-    for name, row in rows.items():
-        if "error" in row:
-            continue
-        ratio, low, high = row["ours_to_theirs"]
-        # met: the interval does not lie wholly above 1
-        note = f"95% interval {low:.3f} to {high:.3f}" + (", too wide to tell" if high > WIDE * low else "")
-        yield Goal(f"latency-to-theirs/{name}", ratio, 1.0, low <= 1.0, note=note)
-        if row["variant"] == "int8-dynamic":
-            yield at_most(f"size-to-theirs/{name}", row["size_bytes"]["ours"] / row["size_bytes"]["theirs"], 1.0)
-            difference = row["cosine"]["ours"] - row["cosine"]["theirs"]
-            yield at_least(f"cosine-above-theirs/{name}", difference, -COSINE_TOLERANCE)
-        else:
-            difference = row["sqnr_db"]["ours"] - row["sqnr_db"]["theirs"]
-            yield at_least(f"sqnr-above-theirs-db/{name}", difference, -SQNR_TOLERANCE_DB)
-    if "ours_to_float" in (row := rows.get("mobilenet_v3_large litert", {})):
-        yield at_most("int8-to-float/mobilenet_v3_large litert", row["ours_to_float"][0], HARD_SWISH_LIMIT)
 
 
 class PeerRecord(Record):
@@ -100,23 +67,25 @@ class PeerRecord(Record):
 def main() -> None:
     """Build, compare and measure the networks that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", choices=RECIPES, help="only this network; may be repeated")
+    parser.add_argument("--model", action="append", choices=compared.NAMES, help="only this network; may be repeated")
     parser.add_argument("--quick", action="store_true", help="digits only, 3 pairs of short launches")
     parser.add_argument("--pairs", type=int, default=10, help="launches per file")
-    parser.add_argument("--seconds", type=float, default=0.5, help="measuring time per launch")
+    parser.add_argument("--seconds", type=float, default=0.4, help="measuring time per launch")
     parser.add_argument("--again", action="store_true", help="measure rows that are known, too")
+    parser.add_argument("--files", action="store_true", help="build and compare only: sizes and SQNR, no latency")
     options = parser.parse_args()
-    protocol = Protocol(launches=options.pairs, seconds=options.seconds, warmup_seconds=1.5, min_iterations=30)
+    protocol = Protocol(launches=options.pairs, seconds=options.seconds, warmup_seconds=0.4, min_iterations=30)
     if options.quick:
         protocol = Protocol(launches=3, seconds=0.2, warmup_seconds=0.3, min_iterations=20, quick=True)
     results = Results("latency", options.quick)
-    for model in options.model or (["digits"] if options.quick else RECIPES):
+    for model in options.model or (["digits"] if options.quick else compared.NAMES):
         for target, line, other in _built(model):
             name = f"{model} {target}"
             try:
                 if isinstance(line, str):
                     raise EdgeshipError(line)
-                row = _row(model, target, line, other, protocol, None if options.again else results.rows.get(name))
+                known = None if options.again else results.rows.get(name)
+                row = _row(model, target, line, other, None if options.files else protocol, known)
             except EdgeshipError as error:
                 row = {"error": str(error)[:300]}
                 say(f"{name}: {error}")
@@ -126,18 +95,12 @@ def main() -> None:
 
 def _built(model: str) -> Iterator[tuple[str, Built | str, Built | None]]:
     """Target, our int8 line (or why there is none) and the float line, target by target."""
-    variant, passes, targets = "int8", ["quantize-static"], TARGETS
-    if model == "minilm":
-        variant, passes, targets = "int8-dynamic", ["quantize-dynamic"], TARGETS[1:]
-    path = ROOT / RECIPES[model]
-    raw = tomllib.loads(path.read_text())
-    raw |= {"variants": {"float": [], variant: passes}, "targets": {target: {} for target in targets}}
-    recipe = recipes.from_tables(raw, path.parent, str(path), model)
+    recipe, variant = compared.recipe(model), compared.variant(model)
     say(f"{model}: building")
     with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work:
         with builder(recipe, Store(), Path(work) / "log.txt", lambda event: None) as build:
             found = {(line.plan.variant, line.plan.target_name): line for line in build.build()}
-        for target in targets:
+        for target in dict.fromkeys(target for _, target in found):
             ours, plain = found[variant, target], found["float", target]
             if isinstance(ours, Built) and isinstance(plain, Built):
                 yield target, ours, plain
@@ -147,7 +110,7 @@ def _built(model: str) -> Iterator[tuple[str, Built | str, Built | None]]:
 
 
 def _row(
-    model: str, target: str, line: Built, plain: Built | None, protocol: Protocol, known: dict[str, Any] | None
+    model: str, target: str, line: Built, plain: Built | None, protocol: Protocol | None, known: dict[str, Any] | None
 ) -> dict[str, Any]:
     assert plain is not None
     kind = f"{target}-{'dynamic' if line.plan.variant == 'int8-dynamic' else 'static'}"
@@ -156,17 +119,18 @@ def _row(
     say(f"{model} {target}: {peers.TOOLS[kind]}")
     files["theirs"] = _theirs(kind, model, files["float"], line)
     digests = {name: file.artifact.sha256 for name, file in files.items()}
-    conditions = {"sha256": digests, "protocol": dataclasses.asdict(protocol)}
+    # without a clock the row of an earlier run stands where its files are these
+    conditions = {"sha256": digests} | ({"protocol": dataclasses.asdict(protocol)} if protocol else {})
     if known and all(known.get(key) == value for key, value in conditions.items()):
         say(f"{model} {target}: measured before, kept")
         return known
-    compared = samples.take(range(min(COMPARED, len(samples))))
-    expected = {name: array[: len(compared)] for name, array in load_samples(line.comparison.reference).inputs.items()}
-    found = {name: parity.compare(expected, _outputs(file, compared)) for name, file in files.items()}
-    medians = measure(files, samples, protocol, f"{model} {target}")
-    return {
+    some = samples.take(range(min(COMPARED, len(samples))))
+    expected = {name: array[: len(some)] for name, array in load_samples(line.comparison.reference).inputs.items()}
+    found = {name: parity.compare(expected, _outputs(file, some)) for name, file in files.items()}
+    row = {
         "model": model,
         "target": target,
+        "covers": compared.covers(model),
         "variant": line.plan.variant,
         "tool": peers.TOOLS[kind],
         **conditions,
@@ -174,10 +138,16 @@ def _row(
         "sqnr_db": {name: found[name].sqnr_db for name in files},
         "cosine": {name: found[name].cosine for name in files},
         "problems": {name: found[name].problems for name in files if found[name].problems},
+    }
+    if protocol is None:
+        return row
+    medians = measure(files, samples, protocol, f"{model} {target}")
+    return row | {
         "p50_ns": {name: float(np.median(values)) for name, values in medians.items()},
         "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
         "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),
         "ours_to_float": ratio(medians["ours"], medians["float"]),
+        "to_blame": to_blame(line.artifact),
         "theirs_to_float": ratio(medians["theirs"], medians["float"]),
     }
 
@@ -189,10 +159,10 @@ def _file(line: Built) -> File:
 def _theirs(kind: str, model: str, plain: File, line: Built) -> File:
     """What the runtime's own quantizer makes, from the cache where it made it before."""
     target = kind.partition("-")[0]
-    sources = [ROOT / "benchmarks" / name for name in ("peers.py", "images.py", "models.py")]
+    sources = [ROOT / "benchmarks" / name for name in ("peers.py", "compared.py")] + compared.sources(model)
     key = key_of(
         [
-            ["peer", kind, plain.artifact.sha256, (ROOT / RECIPES[model]).read_text()],
+            ["peer", kind, model, plain.artifact.sha256],
             [digest(source) for source in sources],
             [version_of(library) for library in QUANTIZERS],
         ]
@@ -202,7 +172,7 @@ def _theirs(kind: str, model: str, plain: File, line: Built) -> File:
     def make(folder: Path) -> PeerRecord:
         with tempfile.TemporaryDirectory() as work:
             log, out = Path(work) / "log.txt", Path(work) / name
-            command = [sys.executable, "-m", "benchmarks.peers", kind, RECIPES[model]]
+            command = [sys.executable, "-m", "benchmarks.peers", kind, model]
             code = lines.bounded([*command, str(plain.folder / plain.artifact.file), str(out)], 10, log)
             if code != 0 or not out.exists():
                 said = " | ".join(log.read_text(errors="replace").strip().splitlines()[-2:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -62,7 +64,7 @@ class UNet(nn.Module):
     def __init__(self, learned: bool, width: int = 16, depth: int = 3) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.stem = nn.Sequential(block(3, width), block(width, width))
         self.down = nn.ModuleList(nn.Sequential(nn.MaxPool2d(2), block(a, b), block(b, b)) for a, b in pairs)
         self.up = nn.ModuleList(
@@ -178,7 +180,11 @@ class Volume(nn.Module):
             return nn.Sequential(nn.Conv3d(a, b, 3, stride, 1, bias=False), nn.BatchNorm3d(b), nn.ReLU())
 
         self.stem = layer(3, width, 2)
-        self.first, self.down, self.second = layer(width, width), layer(width, 2 * width, 2), layer(2 * width, 2 * width)
+        self.first, self.down, self.second = (
+            layer(width, width),
+            layer(width, 2 * width, 2),
+            layer(2 * width, 2 * width),
+        )
         self.head = nn.Linear(2 * width, 10)
 
     def forward(self, frames: Tensor) -> Tensor:

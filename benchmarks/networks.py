@@ -77,6 +77,10 @@ class _Encoder(nn.Module):
         return self.head(self.body(ids).last_hidden_state.mean(1))
 
 
+def _lraspp() -> nn.Module:
+    return handwritten.only("out", _torchvision("lraspp_mobilenet_v3_large", weights_backbone=None, num_classes=4)())
+
+
 def _image(size: int) -> Inputs:
     def photos(count: int, seed: int) -> Any:
         # as photos do, they differ in brightness, colour and contrast, too
@@ -95,6 +99,14 @@ def _bands(frames: int, number: int) -> Inputs:
     return lambda count, seed: signals.bands(count, frames, number, seed)
 
 
+def _cepstra(count: int, seed: int) -> Any:
+    return signals.bands(count, 49, 10, seed)[:, :, None]
+
+
+def _channels_first(count: int, seed: int) -> Any:
+    return np.ascontiguousarray(signals.bands(count, 50, 10, seed).transpose(0, 1, 3, 2))
+
+
 NETWORKS: dict[str, Network] = {
     "efficientnet_b0": Network(_timm("efficientnet_b0"), _image(128), "SiLU, squeeze-and-excite"),
     "detector": Network(
@@ -106,10 +118,7 @@ NETWORKS: dict[str, Network] = {
     "shufflenet_v2": Network(_torchvision("shufflenet_v2_x0_5"), _image(128), "channel shuffle and split"),
     "unet_transposed": Network(lambda: handwritten.UNet(True), _image(96), "transposed convolution", ("mask",)),
     "unet_bilinear": Network(lambda: handwritten.UNet(False), _image(96), "bilinear resize", ("mask",)),
-    "lraspp": Network(
-        lambda: handwritten.only("out", _torchvision("lraspp_mobilenet_v3_large", weights_backbone=None, num_classes=4)()),
-        _image(96), "segmentation head, hard-swish", ("mask",),
-    ),
+    "lraspp": Network(_lraspp, _image(96), "segmentation head, hard-swish", ("mask",)),
     "mixnet_s": Network(_timm("mixnet_s"), _image(128), "3×3 to 11×11 depthwise, mixed"),
     "efficientnet_lite0": Network(_timm("efficientnet_lite0"), _image(128), "5×5 depthwise, ReLU6"),
     "repvgg_a0": Network(_timm("repvgg_a0"), _image(96), "re-parametrized blocks, batch norm alone"),
@@ -117,19 +126,19 @@ NETWORKS: dict[str, Network] = {
     "densenet": Network(_densenet, _image(64), "blocks that concatenate, batch norm before ReLU"),
     "squeezenet": Network(_torchvision("squeezenet1_1"), _image(128), "concatenation, no batch norm"),
     "ghostnet": Network(_timm("ghostnet_050"), _image(96), "cheap depthwise branches, concatenation"),
-    "keyword": Network(handwritten.KeywordSpotter, lambda count, seed: signals.bands(count, 49, 10, seed)[:, :, None], "keyword spotting, rectangular kernels"),
+    "keyword": Network(handwritten.KeywordSpotter, _cepstra, "keyword spotting, rectangular kernels"),
     "dilated_gates": Network(handwritten.Dilated, _audio(2000), "dilated 1-D convolution, gates", ("wave",)),
     "wave_classifier": Network(handwritten.WaveClassifier, _audio(4000), "1-D convolution over sound"),
     "temporal": Network(
         handwritten.TemporalStack,
-        lambda count, seed: np.ascontiguousarray(signals.bands(count, 50, 10, seed)[:, 0].transpose(0, 2, 1))[:, None],
+        _channels_first,
         "10 kB of small dilated 1-D convolutions",
     ),
     "gru": Network(
-        lambda: handwritten.Recurrent("GRU"), lambda count, seed: signals.bands(count, 16, 40, seed), "GRU"
+        lambda: handwritten.Recurrent("GRU"), _bands(16, 40), "GRU"
     ),
     "lstm": Network(
-        lambda: handwritten.Recurrent("LSTM"), lambda count, seed: signals.bands(count, 16, 40, seed), "LSTM"
+        lambda: handwritten.Recurrent("LSTM"), _bands(16, 40), "LSTM"
     ),
     "vit": Network(_timm("deit_tiny_patch16_224", depth=4, img_size=128), _image(128), "attention, GELU, layer norm"),
     "mobilevit_xxs": Network(_timm("mobilevit_xxs"), _image(128), "attention within convolutions, SiLU"),

@@ -1,4 +1,4 @@
-"""What each runtime's own quantizer makes of a float model: `python -m benchmarks.peers KIND RECIPE FLOAT_FILE OUT`.
+"""What each runtime's own quantizer makes of a float model: `python -m benchmarks.peers KIND NETWORK FLOAT_FILE OUT`.
 
 Called in a process of its own by artifact_latency. The options are the ones each tool's documentation gives for this
 job, with weights per channel, as ours are; the calibration samples are the recipe's.
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import compared
 from edgeship.toolchain.api import Samples, Signature, Tensor
-from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.plan import Model
 
 
@@ -140,6 +140,6 @@ TOOLS = {
 }
 
 if __name__ == "__main__":
-    kind, recipe_file, float_path, out_path = sys.argv[1:]
-    read = recipes.read(Path(recipe_file))
+    kind, network, float_path, out_path = sys.argv[1:]
+    read = compared.recipe(network)
     KINDS[kind](read.models[0], read.base, Path(float_path), Path(out_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from images import structured
 from numpy.typing import NDArray
@@ -34,7 +36,7 @@ def bands(count: int, frames: int, number: int, seed: int) -> Floats:
     power = np.abs(np.fft.rfft(windows * np.hanning(256), axis=2)) ** 2
     edges = np.geomspace(2, power.shape[2], number + 1).astype(int)
     edges = np.maximum.accumulate(np.maximum(edges, np.arange(number + 1) + 2))
-    energy = np.stack([power[:, :, a:b].mean(2) for a, b in zip(edges, edges[1:], strict=False)], 2)
+    energy = np.stack([power[:, :, a:b].mean(2) for a, b in itertools.pairwise(edges)], 2)
     logs = np.log(energy + 1e-4)
     return ((logs - logs.mean()) / logs.std()).astype(np.float32)[:, None]
 

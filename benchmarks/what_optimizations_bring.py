@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.artifact_latency import TARGETS, ratio
+from benchmarks.artifact_latency import ratio
+from benchmarks.compared import TARGETS
 from benchmarks.results import ROOT, Goal, Results, say
 from edgeship.toolchain import stats
 from edgeship.toolchain.build.builder import builder

@@ -16,6 +16,7 @@ from edgeship.toolchain.artifact import (
     size_bytes,
 )
 from edgeship.toolchain.cache import cache_root
+from edgeship.toolchain.computing import Computing, by_dtype, in_float
 from edgeship.toolchain.errors import (
     CrashError,
     DataError,
@@ -70,6 +71,7 @@ __all__ = [
     "Array",
     "Artifact",
     "Backend",
+    "Computing",
     "Context",
     "Contract",
     "CrashError",
@@ -109,12 +111,14 @@ __all__ = [
     "TextInput",
     "Transport",
     "UnsupportedError",
+    "by_dtype",
     "cache_root",
     "conversion_error",
     "digest",
     "export",
     "first_line",
     "folded",
+    "in_float",
     "load_callable",
     "load_samples",
     "missing_extra",

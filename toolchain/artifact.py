@@ -159,6 +159,9 @@ class Artifact(_Record):
         description="operators that compute in each dtype, as found in the file: {'int8': 52, 'float32': 3}; "
         "null: unknown"
     )
+    float_operators: dict[str, int] | None = Field(
+        None, description="operators that compute in float by name, of a file of integers too; null: not told"
+    )
     rounds_activations: bool = Field(
         False, description="whether the runtime rounds activations that the program keeps in float"
     )

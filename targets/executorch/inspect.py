@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.targets.executorch.pte import read
+from edgeship.toolchain.api import by_dtype
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "inputs": [{"name": None, "dtype": d, "shape": s} for d, s in pte.inputs],
         "outputs": [{"name": None, "dtype": d, "shape": s} for d, s in pte.outputs],
         "operators": dict(operators.most_common()),
-        "dtypes": None if pte.unread else dict(pte.dtypes),
+        "dtypes": None if pte.unread else by_dtype(pte.computing),
         "largest": [[c.name, c.bytes] for c in sorted(pte.constants, key=lambda c: -c.bytes)[:20]],
         "backends": {**pte.delegates, "portable": pte.kernels.total()},
         "planned_bytes": pte.planned_bytes,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeship.targets.executorch.flatbuffer import Table
 from edgeship.targets.executorch.schemas import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
-from edgeship.toolchain.api import EdgeshipError
+from edgeship.toolchain.api import Computing, EdgeshipError
 
 XNNPACK = "XnnpackBackend"
 """The one backend whose data are read."""
@@ -48,8 +48,8 @@ class Pte:
     """Calls of each backend."""
     xnnpack: Counter[str] = field(default_factory=Counter)
     """Nodes inside XNNPACK's graphs, by kind."""
-    dtypes: Counter[str] = field(default_factory=Counter)
-    """Operators that compute, by the dtype of their first input; moves and conversions are left out."""
+    computing: Computing = field(default_factory=Counter)
+    """Operators that compute, with the dtype of their first input; moves and conversions are left out."""
     constants: list[Constant] = field(default_factory=list)
     planned_bytes: int = 0
     """Activation memory planned ahead, without what delegates take at load."""
@@ -138,7 +138,7 @@ def _kernel(call: Table, operators: list[str], tensors: list[Table | None], user
         users.setdefault(tensor.scalar(FIELDS["Tensor"]["data_buffer_idx"], "I"), name)
     short = name.split("::")[-1].removesuffix("_copy")
     if present and not any(short == move or short.startswith((f"{move}_", "_")) for move in KERNEL_MOVES):
-        pte.dtypes[_dtype(present[0])] += 1
+        pte.computing[short, _dtype(present[0])] += 1
 
 
 def _blob(delegate: Table, program: Table, segments: list[tuple[int, int]]) -> tuple[int, int]:
@@ -179,7 +179,7 @@ def _xnnpack(data: bytes, blob: tuple[int, int], named: dict[str, tuple[int, int
         pte.xnnpack[name] += 1
         detail = node.table(1)
         if detail is not None and name not in XNN_MOVES:
-            pte.dtypes[dtypes[detail.scalar(position, "I")]] += 1
+            pte.computing[name, dtypes[detail.scalar(position, "I")]] += 1
     pte.constants.extend(stored.values())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeship.targets.litert.rewrites import dtype_name, operator_name
 from edgeship.targets.litert.upstream import placement, read_flatbuffer
-from edgeship.toolchain.api import EdgeshipError, Quantization, Tensor, missing_extra
+from edgeship.toolchain.api import Computing, EdgeshipError, Quantization, Tensor, by_dtype, missing_extra
 
 MOVES_DATA = frozenset(
     """
@@ -43,7 +43,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "inputs": [tensor.model_dump(mode="json") for tensor in inputs],
         "outputs": [tensor.model_dump(mode="json") for tensor in outputs],
         "operators": operators(model),
-        "dtypes": compute_dtypes(model),
+        "dtypes": by_dtype(computing(model)),
         "weight_bytes": weight_bytes(model),
         "largest": [[name, size] for name, _, size in constants[:LARGEST]],
         "backends": {
@@ -62,24 +62,25 @@ def operators(model: Any) -> dict[str, int]:
     return dict(counted.most_common())
 
 
-def compute_dtypes(model: Any) -> dict[str, int]:
-    """Operators that compute, by the dtype they compute in; moving and converting data is not computing.
+def computing(model: Any) -> Computing:
+    """Operators that compute, by name and dtype.
 
     An operator with float activations and integer weights (hybrid, dynamic range) multiplies integers: int8.
     """
-    counted: Counter[str] = Counter()
+    counted: Computing = Counter()
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if operator_name(model, operator) in MOVES_DATA:
+            name = operator_name(model, operator)
+            if name in MOVES_DATA:
                 continue
             operands = [dtype_name(graph.tensors[index]) for index in operator.inputs if index >= 0]
             result = dtype_name(graph.tensors[operator.outputs[0]]) if operator.outputs else "none"
             integer_weights = len(operands) > 1 and operands[0] == "float32" and operands[1] in ("int8", "int4")
             if integer_weights:
-                counted["int8"] += 1
+                counted[name, "int8"] += 1
             else:
-                counted[operands[0] if result == "bool" and operands else result] += 1
-    return dict(counted.most_common())
+                counted[name, operands[0] if result == "bool" and operands else result] += 1
+    return counted
 
 
 def weight_bytes(model: Any) -> dict[str, int]:

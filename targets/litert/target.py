@@ -23,9 +23,11 @@ from edgeship.toolchain.api import (
     RuntimeInfo,
     Target,
     Tensor,
+    by_dtype,
     conversion_error,
     digest,
     first_line,
+    in_float,
     missing_extra,
     size_bytes,
 )
@@ -74,7 +76,8 @@ class LiteRT(Target):
         model, notes = self._model(program, context)
         file = out / FILE
         file.write_bytes(upstream.write_flatbuffer(model))
-        dtypes = inspect.compute_dtypes(model)
+        computing = inspect.computing(model)
+        dtypes = by_dtype(computing)
         if context.spec.is_integer and not dtypes.get("int8"):
             raise ExportError(
                 f"the program is {context.spec}, but no operator of the .tflite file computes in int8",
@@ -98,6 +101,7 @@ class LiteRT(Target):
             size_bytes=size_bytes(file),
             sha256=digest(file),
             dtypes=dtypes,
+            float_operators=in_float(computing),
             weight_bytes=inspect.weight_bytes(model),
             placement=placement,
             notes=notes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeship.toolchain.api import EdgeshipError, first_line
+from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -63,25 +63,25 @@ def operators(model: ir.Model) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def compute_dtypes(model: ir.Model, executed: ir.Model) -> dict[str, int]:
-    """Operators that compute in each dtype, in the graph ONNX Runtime executes; `model` knows the values' dtypes.
+def computing(model: ir.Model, executed: ir.Model) -> Computing:
+    """Operators that compute, in the graph that ONNX Runtime executes; `model` knows the values' dtypes.
 
     Integer kernels count as int8; operators that only move or convert numbers do not count.
     """
     import onnx_ir as ir
 
     dtypes = {value.name: value.dtype for node in model.graph.all_nodes() for value in node.outputs}
-    counts: Counter[str] = Counter()
+    counts: Computing = Counter()
     for node in executed.graph.all_nodes():
         if node.op_type in _MOVES:
             continue
         output = node.outputs[0]
         dtype = output.dtype or dtypes.get(output.name) or ir.DataType.FLOAT
         if node.op_type.startswith(_INTEGER) or dtype in (ir.DataType.INT8, ir.DataType.UINT8):
-            counts["int8"] += 1
+            counts[node.op_type, "int8"] += 1
         elif dtype.is_floating_point():
-            counts[str(dtype.numpy())] += 1
-    return dict(counts)
+            counts[node.op_type, str(dtype.numpy())] += 1
+    return counts
 
 
 def weight_bytes(model: ir.Model) -> dict[str, int]:
@@ -146,6 +146,6 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
         return {**found, "dtypes": None, "backends": {"onnxruntime": {"error": str(error)}}}
     return {
         **found,
-        "dtypes": compute_dtypes(model, executed),
+        "dtypes": by_dtype(computing(model, executed)),
         "backends": {"onnxruntime": {"CPUExecutionProvider": operators(executed)}},
     }

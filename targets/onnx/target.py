@@ -19,8 +19,10 @@ from edgeship.toolchain.api import (
     Runtime,
     RuntimeInfo,
     Target,
+    by_dtype,
     digest,
     folded,
+    in_float,
     load_callable,
     missing_extra,
     size_bytes,
@@ -108,7 +110,8 @@ class Onnx(Target):
         metadata.refuse_traces(file)
         library = self._ship_library(out)
         executed = inspect.optimized(file, library)
-        dtypes = inspect.compute_dtypes(model, executed)
+        computing = inspect.computing(model, executed)
+        dtypes = by_dtype(computing)
         kernels = inspect.operators(executed)
         if context.spec.is_integer and not dtypes.get("int8"):
             raise EdgeshipError(
@@ -130,6 +133,7 @@ class Onnx(Target):
             size_bytes=size_bytes(file) + sum(size_bytes(out / name) for name in extra),
             sha256=digest(file),
             dtypes=dtypes,
+            float_operators=in_float(computing),
             rounds_activations=_ROUNDING_KERNEL in kernels,
             weight_bytes=inspect.weight_bytes(model),
             placement=_placement(executed),

@@ -144,3 +144,14 @@ def test_what_is_recommended_is_not_beaten() -> None:
     report([quicker, better])
     assert (quicker.dominated_by, better.recommended) == ("int8-dynamic", True)
     assert not quicker.recommended
+
+
+def test_a_file_slower_than_its_float_twin_names_the_operators_that_are_to_blame() -> None:
+    twin = line("float", "onnx", execution("float32", latency_ns=1e6))
+    slow = line("int8", "onnx", execution("w8a8-static", latency_ns=1.3e6))
+    assert slow.artifact
+    told = {"dtypes": {"int8": 20, "float32": 12}, "float_operators": {"HardSwish": 11, "Softmax": 1}}
+    slow.artifact = slow.artifact.model_copy(update=told)
+    report([twin, slow])
+    assert slow.executions[0].slower_because == "11 HardSwish, 1 Softmax compute in float between conversions"
+    assert (twin.recommended, slow.recommended) == (True, False)

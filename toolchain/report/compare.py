@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.report.document import Execution, ReportLine
 
 SLOWER_RATIO = 1.05
 """An artifact this much slower than its float twin is flagged (the default threshold for latency)."""
+MOST_NAMED = 3
+"""Kinds of operators named as the reason of a slow file."""
 SAME_LATENCY = 1.02
 """Latencies this close are equal: two launches of one file differ as much."""
 SAME_SQNR_DB = 1.0
@@ -50,6 +53,21 @@ def _against(line: ReportLine, twin: ReportLine) -> None:
         execution.latency_ratio = ratio
         if ratio is not None and ratio > SLOWER_RATIO:
             execution.flags.append("slower-than-float")
+            execution.slower_because = to_blame(line.artifact)
+
+
+def to_blame(artifact: Artifact) -> str | None:
+    """The operators that make a file of integers slow: those its runtime computes in float, each between conversions.
+
+    None where that is not told, or the file is not one of integers.
+    """
+    if artifact.float_operators is None or not (artifact.dtypes or {}).get("int8"):
+        return None
+    named = [f"{count} {name}" for name, count in artifact.float_operators.items()]
+    if not named:
+        return "no operator computes in float: the runtime's integer kernels are slower for these shapes"
+    more = f" and {len(named) - MOST_NAMED} other kinds" if len(named) > MOST_NAMED else ""
+    return f"{', '.join(named[:MOST_NAMED])}{more} compute in float between conversions"
 
 
 def _latency_ratio(ours: Execution, theirs: Execution | None) -> float | None:

@@ -59,6 +59,7 @@ class Execution(_Record):
     measurements: list[Measurement] = Field(default_factory=list)
     not_measured: str | None = Field(None, description="why there is no measurement")
     latency_ratio: float | None = Field(None, description="p50 ÷ the float twin's on this device, first configuration")
+    slower_because: str | None = Field(None, description="of a file slower than its float twin: the operators to blame")
     flags: list[str] = Field(default_factory=list, description="slower-than-float")
 
     @property

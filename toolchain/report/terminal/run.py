@@ -109,6 +109,8 @@ def _notes(report: Report, line: ReportLine, execution: Execution | None, common
             yield line.reason
         return
     yield from (flag.replace("-", " ") for flag in (*line.flags, *execution.flags))
+    if execution.slower_because:
+        yield execution.slower_because
     if line.dominated_by:
         yield f"no better than {line.dominated_by}"
     if (judged := execution.metric) and judged.samples < _most_samples(report, judged.name):
