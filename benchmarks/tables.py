@@ -15,18 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.latency_table import latency_table
+from benchmarks.markdown import RUNTIMES, Document, conditions, grid
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "results.md")
-RUNTIMES = {"executorch": "ExecuTorch", "onnx": "ONNX Runtime", "litert": "LiteRT", "coreml": "Core ML",
-            "coreai": "Core AI", "torchscript": "TorchScript"}  # fmt: skip
 SLOWER = 1.05
 FEW = 50
 """Fewer samples than these stand beside a task metric (Core AI's interpreter is slow)."""
-
-Document = dict[str, Any]
 
 
 def render(text: str, root: Path = ROOT, results: Path = RESULTS) -> str:
@@ -59,20 +57,6 @@ def plugin(file: Path) -> str:
         if place.partition(":")[0] == module
     ]
     return f"```python\n{file.read_text()}```\n\n```toml\n" + "\n".join(lines) + "\n```"
-
-
-def grid(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
-
-
-def conditions(document: Document, how: str) -> str:
-    """When, where and how it was measured."""
-    device = document["environment"]["device"]
-    cpu = device.get("cpu", {})
-    machine = device.get("model", cpu.get("arch", "unknown machine"))
-    shared = ", a shared virtual machine" if "hypervisor" in cpu.get("features", []) else ""
-    return f"*{document['created_at'][:10]}, {machine}, {cpu.get('cores', '?')} cores{shared}, 1 thread. {how}*"
 
 
 def cell(line: dict[str, Any]) -> str:
@@ -151,63 +135,6 @@ def zoo_table(document: Document, results: Path) -> str:
     memory = f" A build worker took {max(peaks) / 1e9:.1f} GB at most." if peaks else ""
     why = reasons(told)
     return f"{grid(['network', 'runtime', *variants], rows)}\n\n{how}{memory}" + (f"\n{why}" if why else "")
-
-
-def latency_table(document: Document, results: Path) -> str:
-    """Our int8 files beside the runtimes' own quantizers', and what optimizations bring."""
-    rows, failed = [], []
-    for name, row in document["rows"].items():
-        if "error" in row:
-            failed.append(f"\n- {name}: {row['error']}")
-            continue
-        dynamic = row["variant"] == "int8-dynamic"
-
-        def quality(which: str, row: dict[str, Any] = row, dynamic: bool = dynamic) -> str:
-            return f"cosine {row['cosine'][which]:.4f}" if dynamic else decibel(row["sqnr_db"][which])
-
-        def told(which: str, row: dict[str, Any] = row) -> str:
-            return f"{milliseconds(row['p50_ns'][which])} ms · {size(row['size_bytes'][which])}"
-
-        mean, low, high = row["ours_to_theirs"]
-        rows.append(
-            [
-                f"{row['model']}{' dynamic' if dynamic else ''}",
-                RUNTIMES[row["target"]],
-                told("float"),
-                f"{told('theirs')} · {quality('theirs')}",
-                f"{told('ours')} · {quality('ours')}",
-                f"{ratio(mean)} [{low:.2f}, {high:.2f}]",
-                ratio(row["ours_to_float"][0]),
-            ]
-        )
-    head = ["network", "runtime", "float", "the runtime's own quantizer", "edgeship", "edgeship ÷ own", "÷ float"]
-    pairs = max((len(r["launch_medians_ns"]["ours"]) for r in document["rows"].values() if "error" not in r), default=0)
-    tools = "; ".join(dict.fromkeys(row["tool"] for row in document["rows"].values() if "error" not in row))
-    how = conditions(
-        document,
-        f"{pairs} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against the "
-        f"float model on held-out inputs. Own quantizers: {tools}, same float model, same calibration data.",
-    )
-    text = f"{grid(head, rows)}\n\n{how}" + ("\n" + "".join(failed) if failed else "")
-    other = results / "optimizations.json"
-    return text + ("\n\n" + optimizations_table(json.loads(other.read_text())) if other.exists() else "")
-
-
-def optimizations_table(document: Document) -> str:
-    """Latency without one optimization, as a ratio to the file as shipped."""
-    columns = list(dict.fromkeys((row["target"], row["variant"]) for row in document["rows"].values()))
-    ways = list(dict.fromkeys(row["way"] for row in document["rows"].values() if row["way"] != "as shipped"))
-    found = {(row["target"], row["variant"], row["way"]): row for row in document["rows"].values()}
-    rows = []
-    for way in ways:
-        cells = []
-        for target, variant in columns:
-            row = found.get((target, variant, way))
-            cells.append("" if row is None else "not made" if "error" in row else ratio(row["to_usual"][0]))
-        rows.append([way, *cells])
-    model = next(iter(document["rows"].values()))["model"]
-    head = ["latency ÷ as shipped", *(f"{RUNTIMES[target]} {variant}" for target, variant in columns)]
-    return f"What each optimization brings ({model}):\n\n{grid(head, rows)}"
 
 
 def speed_table(document: Document, results: Path) -> str:
