@@ -54,6 +54,7 @@ bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.zoo
 	$(BIN)/python -m benchmarks.artifact_latency
 	$(BIN)/python -m benchmarks.what_optimizations_bring
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.tables
 
 # the same scripts on little, to see that they run: nothing that is published changes

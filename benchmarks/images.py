@@ -35,6 +35,11 @@ def calibration() -> Images:
     return structured(32, 224, seed=2)
 
 
+def few() -> Images:
+    """4 images: enough to see what building costs."""
+    return structured(4, 224, seed=2)
+
+
 def evaluation() -> Images:
     """16 other images to compare on."""
     return structured(16, 224, seed=3)

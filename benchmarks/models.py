@@ -20,6 +20,8 @@ WARM_UP = 16
 # 26 to 43 in the others.
 NORM_BIAS, NORM_WEIGHT = 1.0, 0.7
 TORCHVISION = ("mobilenet_v2", "mobilenet_v3_large", "resnet18")
+GROWING = ("resnet152", "vit_b_16", "vit_l_16")
+"""Only built, never timed: see growth.py."""
 TIMM = {
     "efficientnet_lite0": "efficientnet_lite0",
     "vit_tiny": "vit_tiny_patch16_224",
@@ -61,7 +63,7 @@ def warmed(name: str, fold: bool = True, channels_last: bool = False) -> nn.Modu
 
 
 def _build(name: str) -> nn.Module:
-    if name in TORCHVISION:
+    if name in (*TORCHVISION, *GROWING):
         import torchvision
 
         return torchvision.models.get_model(name, weights=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from benchmarks import (
     artifact_latency,
     compared,
     examples,
+    growth,
     images,
     latency_goals,
     results,
@@ -187,7 +189,7 @@ def test_a_warmed_network_keeps_its_numbers_when_they_are_rounded() -> None:
     assert 20 < sqnr_db(plain.numpy(), rounded.numpy()) < 60
 
 
-@pytest.mark.parametrize("script", [artifact_latency, zoo, toolchain_speed, what_optimizations_bring, examples])
+@pytest.mark.parametrize("script", [artifact_latency, zoo, toolchain_speed, what_optimizations_bring, examples, growth])
 def test_every_script_says_how_long_it_takes(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -247,3 +249,11 @@ def test_layer_scales_and_last_norms_are_switched_on() -> None:
     scales = [value for key, value in net.named_parameters() if key.endswith("gamma")]
     assert scales
     assert all(float(value.detach().abs().min()) >= 0.3 for value in scales)
+
+
+def test_memory_is_that_of_all_descendants_together() -> None:
+    grandchild = "x = bytearray(100_000_000); import time; time.sleep(1.5)"
+    child = f"import subprocess, sys; x = bytearray(50_000_000); subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    watch = growth.Watch()
+    subprocess.run([sys.executable, "-c", child], check=True)
+    assert 150e6 < watch.close() < 250e6
