@@ -1,4 +1,4 @@
-"""Raw samples to medians, intervals, validity flags and comparisons: the only place with this maths."""
+"""Raw samples to medians, intervals, flags and comparisons, and how near arrays are: the only place with this maths."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeship.toolchain.protocol.messages import Result, Validity
 from edgeship.toolchain.protocol.run import Run
+from edgeship.toolchain.samples import Array
 
 # binomial floors: below them a percentile's upper confidence bound is the maximum (as LoadGen has them)
 PERCENTILE_FLOORS = {"p90": 64, "p95": 130, "p99": 662}
@@ -17,6 +19,8 @@ MIN_SAMPLES = 20
 MIN_PROCESSES = 5
 STEADY_TOLERANCE = 0.05
 BIMODAL_GAP = 0.10
+MAX_SQNR_DB = 200.0
+"""Reported for outputs that are equal bit by bit: JSON has no infinity."""
 BLOCKING = {"OUTPUT_MISMATCH", "DEBUG_BUILD", "EMULATOR", "LOW_BATTERY", "POWER_SAVE", "THERMAL", "BACKGROUND"}
 
 
@@ -173,3 +177,42 @@ def paired_ratio(candidate: Sequence[float], baseline: Sequence[float]) -> tuple
 def launch_medians_ns(result: Result) -> list[float]:
     """The median of each launch, in the order of launching."""
     return [float(np.median(per_call_ns(run))) for run in result.runs if run.samples]
+
+
+def sqnr_db(expected: Array, actual: Array) -> float:
+    """Signal-to-quantization-noise ratio in decibel: 10 log10(Σ expected² / Σ (expected − actual)²)."""
+    reference = expected.astype(np.float64)
+    return decibel(float(np.sum(reference**2)), float(np.sum((reference - actual.astype(np.float64)) ** 2)))
+
+
+def decibel(signal: float, noise: float) -> float:
+    """10 log10(signal / noise), within ±MAX_SQNR_DB; no noise is the best, no signal or no finite noise the worst."""
+    if not np.isfinite(noise):
+        return -MAX_SQNR_DB
+    if noise == 0:
+        return MAX_SQNR_DB
+    if signal == 0:
+        return -MAX_SQNR_DB
+    return float(np.clip(10 * (np.log10(signal) - np.log10(noise)), -MAX_SQNR_DB, MAX_SQNR_DB))
+
+
+def cosine(expected: Array, actual: Array) -> float:
+    """Cosine of the angle between two arrays taken as vectors; 0 when one of them is zero or not finite."""
+    a, b = expected.astype(np.float64).ravel(), actual.astype(np.float64).ravel()
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b / norm) if norm > 0 and np.isfinite(norm) else 0.0
+
+
+def without_mean(array: Array) -> NDArray[np.float64]:
+    """What of [n, …] depends on the sample: the mean over the n samples subtracted, exactly 0 where all are equal."""
+    values = array.astype(np.float64)
+    rest: NDArray[np.float64] = values - values.mean(axis=0)
+    return np.where((values == values[:1]).all(axis=0), 0.0, rest)
+
+
+def rms(values: NDArray[np.float64]) -> float:
+    """Root mean square; scaled first, so that the squares of tiny values do not vanish."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))

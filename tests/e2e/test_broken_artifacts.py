@@ -44,6 +44,7 @@ def judge(line: Built, artifact: Artifact, folder: Path) -> verify.Verdict:
         expected=dict(load_samples(line.comparison.expected).inputs),
         reference=dict(load_samples(line.comparison.reference).inputs),
         task=Task(evaluation.metric, evaluation.metric_name),
+        floor=line.comparison.floor,
     )
     with Local().open() as link:
         return verify.judge(artifact, folder, link, case)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeship.toolchain.judge.agreement import Agreement, agreements, open_questions
-from edgeship.toolchain.judge.limits import THRESHOLDS
+from edgeship.toolchain.judge.agreement import Agreement, Question, agreements, open_questions
+from edgeship.toolchain.judge.limits import FIXED
 from edgeship.toolchain.judge.parity import compare
 
 RANDOM = np.random.default_rng(0)
@@ -20,9 +20,9 @@ def nearly_constant(spread: float, magnitude: float = 1.0) -> np.ndarray:
 
 
 def outcome(expected: np.ndarray, answer: np.ndarray, kind: str = "float32") -> Agreement:
-    limits = THRESHOLDS[kind]
+    asked = Question("its own program", FIXED[kind].program_db, kind, exact=FIXED[kind].program_db >= 50)
     found = compare({"y": expected.astype(np.float32)}, {"y": answer.astype(np.float32)})
-    (one,) = agreements(found, "its own program", limits.program_db, limits.program_db, kind)
+    (one,) = agreements(found, asked)
     return one
 
 
@@ -32,9 +32,9 @@ def rounded(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     return np.round(values / step) * step
 
 
-@pytest.mark.parametrize("kind", THRESHOLDS)
+@pytest.mark.parametrize("kind", FIXED)
 def test_living_outputs_are_judged_by_the_limit_alone(kind: str) -> None:
-    limit = THRESHOLDS[kind].program_db
+    limit = FIXED[kind].program_db
     for excess, expected in ((1.0, "agrees"), (-1.0, "differs")):
         noise = (
             10 ** (-(limit + excess) / 20) * np.sqrt(np.mean(ALIVE**2)) * np.sign(RANDOM.standard_normal((8, 1, 10)))
@@ -42,7 +42,7 @@ def test_living_outputs_are_judged_by_the_limit_alone(kind: str) -> None:
         assert outcome(ALIVE, ALIVE + noise, kind).outcome == expected
 
 
-@pytest.mark.parametrize("kind", THRESHOLDS)
+@pytest.mark.parametrize("kind", FIXED)
 @pytest.mark.parametrize("spread", [1.0, 0.1, 0.02])
 def test_zeros_and_constants_differ_where_the_reference_varies(kind: str, spread: float) -> None:
     expected = nearly_constant(spread)
@@ -110,7 +110,7 @@ def test_outputs_are_decided_one_by_one() -> None:
     head = nearly_constant(1e-8)
     expected = {"boxes": ALIVE, "anchors": anchors, "scores": head}
     found = compare(expected, {**expected, "scores": np.broadcast_to(head[:1], head.shape)})
-    judged = agreements(found, "its own program", 60, 60, "float32")
+    judged = agreements(found, Question("its own program", 60, "float32", exact=True))
     assert [one.outcome for one in judged] == ["agrees", "undecided", "undecided"]
     reasons, notes = open_questions(judged)
     assert "'scores'" in reasons[0]

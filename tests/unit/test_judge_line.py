@@ -77,7 +77,7 @@ def built(recipe: Recipe, tmp_path: Path) -> Built:
         format="onnx", file="model.onnx", spec="float32", runtime=Runtime(name="onnxruntime", minimum_version="0"),
         inputs=(SCALAR,), outputs=(SCALAR.model_copy(update={"name": "y"}),), size_bytes=1, sha256="0" * 64, dtypes={},
     )  # fmt: skip
-    files = Comparison(tmp_path / "samples", tmp_path / "reference", tmp_path / "expected", None, None, "digest")
+    files = Comparison(tmp_path / "samples", tmp_path / "reference", tmp_path / "expected", None, None, None, "digest")
     return Built(recipe.plans[0], tmp_path, artifact, Signature((SCALAR,), ()), files, ())
 
 

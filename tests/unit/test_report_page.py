@@ -145,9 +145,9 @@ def test_the_limits_are_those_that_judged_with_parts_and_the_recipe_s_own() -> N
     pruned = line("fp16")
     pruned.changes_model = True
     text = read(report([mixed, own, pruned]))
-    assert "w8a8-static{head=float32} ≥ 25.0 dB ≥ 15.0 dB ≤ 2.0 dB 1 onnx" in text
-    assert "w8a8-dynamic ≥ 25.0 dB ≥ 22.5 dB the recipe's" in text
-    assert "float16 pruned or trained ≥ 60.0 dB –" in text
+    assert "w8a8-static{head=float32} ≥ 25.0 dB fixed ≥ 15.0 dB ≤ 2.0 dB 1 onnx" in text
+    assert "w8a8-dynamic ≥ 25.0 dB fixed ≥ 22.5 dB the recipe's" in text
+    assert "float16 pruned or trained ≥ 60.0 dB fixed –" in text
     assert "weights" not in text[text.index("How this was measured") : text.index("Environment")]
 
 

@@ -238,6 +238,23 @@ def test_a_row_says_how_its_figures_came_about() -> None:
     ]
 
 
+def test_the_agreement_with_the_program_stands_beside_what_the_program_reaches_itself() -> None:
+    near = {"sqnr_db": 48, "worst_sample_sqnr_db": 30, "cosine": 1, "max_abs": 0.1, "samples": 64}
+    fixed = {"program_db": 25, "float_db": 15, "loss_db": 2}
+    measured = {**fixed, "floor_db": 50.96}
+    said = shown(
+        report_view(
+            report(
+                line("a", "onnx", execution(parity=near, threshold=measured)),
+                line("b", "onnx", execution(parity=near, threshold=fixed)),
+            )
+        ),
+        160,
+    )
+    assert "48.0 dB (floor 51)" in said
+    assert "48.0 dB (fixed)" in said
+
+
 def test_two_metrics_have_a_column_each() -> None:
     cosine = {"name": "cosine", "float": 1, "artifact": 0.75, "interval": (0.7, 0.8), "samples": 64}
     said = shown(report_view(report(line("a", "onnx", execution()), line("b", "onnx", execution(metric=cosine)))), 160)

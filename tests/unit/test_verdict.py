@@ -15,7 +15,8 @@ from edgeship.toolchain.judge.verdict import Case, Verdict, judged
 from edgeship.toolchain.metrics.cosine import Cosine
 from edgeship.toolchain.metrics.top1 import Top1
 from edgeship.toolchain.protocol.messages import Result
-from edgeship.toolchain.quant import FLOAT32
+from edgeship.toolchain.quant import FLOAT32, W8A8_STATIC
+from edgeship.toolchain.quantization.noise import Floor, OutputFloor
 from edgeship.toolchain.samples import Array, Samples
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "protocol"
@@ -92,3 +93,13 @@ def test_a_slow_runtime_is_compared_with_the_float_model_on_the_samples_it_ran()
 
 def test_synthetic_inputs_are_told() -> None:
     assert "synthetic inputs" in verdict({"y": LOGITS}, {"y": LOGITS}, synthetic=True).warnings[0]
+
+
+def test_where_the_program_answers_by_chance_the_line_says_that_only_constants_decide() -> None:
+    floor = Floor(outputs={"y": OutputFloor(sqnr_db=9, worst_sample_db=5)}, half=False, runs=8, samples=8)
+    case = Case(W8A8_STATIC, Samples({"x": LOGITS}), {"y": LOGITS[:8]}, {"y": LOGITS}, floor=floor)
+    int8 = ARTIFACT.model_copy(update={"dtypes": {"int8": 1}, "weight_bytes": {"int8": 1}})
+    found = judged(int8, case, Answers(result(), {"y": LOGITS}))
+    assert any("only the file's constants decide" in warning for warning in found.warnings)
+    assert found.threshold is not None
+    assert found.threshold.program_db == 6

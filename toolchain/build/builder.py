@@ -9,14 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeship.toolchain import registry
-from edgeship.toolchain.artifact import PluginUse, Provenance
+from edgeship.toolchain.artifact import Artifact, PluginUse, Provenance
 from edgeship.toolchain.artifact import read as read_artifact
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.entries import Entries
 from edgeship.toolchain.build.executor import Executor, Slots, Workers
 from edgeship.toolchain.build.lines import Built, Comparison, Event, Reference, Stopped, stopped
 from edgeship.toolchain.build.programs import Programs
-from edgeship.toolchain.build.records import ArtifactRecord, DataRecord, FindingsRecord, OutputsRecord, samples_of
+from edgeship.toolchain.build.records import (
+    ArtifactRecord,
+    DataRecord,
+    FindingsRecord,
+    FloorRecord,
+    OutputsRecord,
+    samples_of,
+)
 from edgeship.toolchain.build.stages.analysis import Analyse
 from edgeship.toolchain.build.stages.artifact import ARTIFACT, BuildArtifact, WarmUp
 from edgeship.toolchain.build.stages.outputs import OUTPUTS, RESIZED, RESIZED_OUTPUTS, STREAM_OUTPUTS
@@ -119,6 +126,10 @@ class Builder:
             samples = programs.samples(plan.model, origin)
             reference = programs.outputs(model, samples, plan.model.name)
             expected = self._expected(plan, program, samples)
+            stage = "noise floor"
+            floor = self._floor(plan, program, samples, expected, reference, artifact)
+            if floor.record.problem:
+                warnings += [f"judged by fixed limits: its noise floor could not be measured ({floor.record.problem})"]
         except Exception as error:
             full = out_of_room(error, self.store.root) if isinstance(error, OSError) else None
             line = stopped(plan, stage, full or error, tuple(warnings))
@@ -126,7 +137,7 @@ class Builder:
                 self._on_event(Event(plan.name, line.status, line.reason))
             return line
         self._on_event(Event(plan.name, "progress", "built"))
-        comparison = _comparison(samples, reference, expected)
+        comparison = _comparison(samples, reference, expected, floor)
         return Built(plan, entry.folder / ARTIFACT, artifact, model.signature, comparison, tuple(warnings))
 
     def _artifact(self, plan: Plan, program: StoredProgram) -> Entry[ArtifactRecord]:
@@ -137,9 +148,20 @@ class Builder:
         return self._entries.entry(key, ArtifactRecord, plan.name, stage)
 
     def _expected(self, plan: Plan, program: StoredProgram, samples: Entry[DataRecord]) -> Entry[OutputsRecord]:
-        row_scales = plan.target.row_scales and plan.spec.has("dynamic")
         name = f"{plan.model.name} {plan.variant}"
-        return self._programs.outputs(program, samples, name, self.recipe.verify.samples, row_scales)
+        return self._programs.outputs(program, samples, name, self.recipe.verify.samples, _row_scales(plan))
+
+    def _floor(
+        self,
+        plan: Plan,
+        program: StoredProgram,
+        samples: Entry[DataRecord],
+        expected: Entry[OutputsRecord],
+        reference: Entry[OutputsRecord],
+        artifact: Artifact,
+    ) -> Entry[FloorRecord]:
+        name, half = f"{plan.model.name} {plan.variant}", bool((artifact.dtypes or {}).get("float16"))
+        return self._programs.floor(program, samples, expected, reference, name, _row_scales(plan), half)
 
     def _warm_up(self, plan: Plan) -> None:
         """Let a target's worker import what it needs while the first program is made."""
@@ -147,8 +169,16 @@ class Builder:
         self._executor.prepare(WarmUp(plan.target_name, plan.target))
 
 
+def _row_scales(plan: Plan) -> bool:
+    """Whether the target computes this program with a scale per row."""
+    return plan.target.row_scales and plan.spec.has("dynamic")
+
+
 def _comparison(
-    samples: Entry[DataRecord], reference: Entry[OutputsRecord], expected: Entry[OutputsRecord]
+    samples: Entry[DataRecord],
+    reference: Entry[OutputsRecord],
+    expected: Entry[OutputsRecord],
+    floor: Entry[FloorRecord],
 ) -> Comparison:
     folder, record = expected.folder, expected.record
     return Comparison(
@@ -157,7 +187,8 @@ def _comparison(
         expected=folder / OUTPUTS,
         resized=(folder / RESIZED, folder / RESIZED_OUTPUTS) if record.resized else None,
         stream=folder / STREAM_OUTPUTS if record.stream else None,
-        digest=key_of([samples.content, reference.content, expected.content]),
+        floor=floor.record.floor,
+        digest=key_of([samples.content, reference.content, expected.content, floor.record.model_dump(mode="json")]),
     )
 
 

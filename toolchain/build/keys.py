@@ -75,6 +75,11 @@ def outputs_key(program: Entry[ProgramRecord], data: str, rows: int | None, row_
     return key_of(["outputs", *_content(program), data, rows, row_scales, version_of("torch"), _stage("outputs")])
 
 
+def floor_key(expected: str, reference: str, program: Entry[ProgramRecord], row_scales: bool, half: bool) -> str:
+    """The key of a program's noise floor: beside the program its outputs' and the float model's contents."""
+    return key_of(["floor", *_content(program), expected, reference, row_scales, half, _stage("floor")])
+
+
 def artifact_key(
     target: Plugin, program: Entry[ProgramRecord], base: Path, spec: str, contract: Contract, data: dict[Need, str]
 ) -> str:

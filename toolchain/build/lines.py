@@ -9,6 +9,7 @@ from typing import Literal
 from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.errors import EXIT_LINE_FAILED, EdgeshipError, UnsupportedError
 from edgeship.toolchain.plugin import Signature
+from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.recipe.plan import Plan
 
 
@@ -48,8 +49,10 @@ class Comparison:
     """One sample at another size of the dynamic dimensions, and the program's outputs for it."""
     stream: Path | None
     """The program's outputs on the first samples with its state fed back."""
+    floor: Floor | None
+    """What noise does to the program; None where that could not be measured."""
     digest: str
-    """Of all these files."""
+    """Of all these."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.entries import Entries
-from edgeship.toolchain.build.records import CheckRecord, DataRecord, OutputsRecord, ProgramRecord, samples_of
+from edgeship.toolchain.build.records import (
+    CheckRecord,
+    DataRecord,
+    FloorRecord,
+    OutputsRecord,
+    ProgramRecord,
+    samples_of,
+)
 from edgeship.toolchain.build.stages.check import CheckData
 from edgeship.toolchain.build.stages.data import ReadData
-from edgeship.toolchain.build.stages.outputs import RunProgram
+from edgeship.toolchain.build.stages.floor import MeasureFloor
+from edgeship.toolchain.build.stages.outputs import OUTPUTS, RunProgram
 from edgeship.toolchain.build.stages.program import ApplyPass, BuildModel
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, Origin, StoredProgram
 from edgeship.toolchain.build.store import Entry, Store
@@ -91,6 +99,21 @@ class Programs:
         key = keys.outputs_key(program.entry, samples.content, rows, row_scales)
         stage = RunProgram(program, key, samples_of(samples), rows, row_scales)
         return self._entries.entry(key, OutputsRecord, name, stage)
+
+    def floor(
+        self,
+        program: StoredProgram,
+        samples: Entry[DataRecord],
+        expected: Entry[OutputsRecord],
+        reference: Entry[OutputsRecord],
+        name: str,
+        row_scales: bool,
+        half: bool,
+    ) -> Entry[FloorRecord]:
+        """A program's noise floor on the samples that it was run on, in half precision where its file computes so."""
+        key = keys.floor_key(expected.content, reference.content, program.entry, row_scales, half)
+        files = (samples_of(samples), expected.folder / OUTPUTS, reference.folder / OUTPUTS)
+        return self._entries.entry(key, FloorRecord, name, MeasureFloor(program, key, *files, row_scales, half))
 
     def _data(self, data: Data, model: Model) -> Entry[DataRecord]:
         key = keys.data_key(data, model.source, self._recipe.base, self._store)

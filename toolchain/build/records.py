@@ -11,6 +11,7 @@ from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build.store import Entry, Record
 from edgeship.toolchain.model.cost import Cost
 from edgeship.toolchain.plugin import Signature
+from edgeship.toolchain.quantization.noise import Floor
 
 SAMPLES = "samples.safetensors"
 
@@ -70,6 +71,15 @@ class OutputsRecord(Record):
     rows: int
     resized: bool = Field(description="whether outputs at another size of the dynamic dimensions lie beside them")
     stream: bool = Field(description="whether the outputs of a stream lie beside them")
+
+
+class FloorRecord(Record):
+    """A program's noise floor, or why there is none."""
+
+    kind: ClassVar[str] = "floor"
+
+    floor: Floor | None = None
+    problem: str = ""
 
 
 class ArtifactRecord(Record):

@@ -7,12 +7,14 @@ smaller than the numbers' rounding, nothing is proven either way: that is `undec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from edgeship.toolchain.judge.limits import FLOAT_ARITHMETIC_DB, WORST_SAMPLE_DB
-from edgeship.toolchain.judge.parity import MAX_SQNR_DB, OutputParity, Parity
+from edgeship.toolchain.judge.limits import MARGIN_DB, WORST_SAMPLE_DB, WORST_SAMPLE_MARGIN_DB
+from edgeship.toolchain.judge.parity import OutputParity, Parity
+from edgeship.toolchain.quantization.noise import Floor
+from edgeship.toolchain.stats import MAX_SQNR_DB
 
 FLOAT32_STEP = 1e-6
 """The finest spread that counts in float32, relative to the magnitude: 8 units in the last place."""
@@ -38,22 +40,47 @@ class Agreement:
     """Undecided only because the expected output never changes, and the answer is the same value."""
 
 
-def agreements(found: Parity, what: str, limit_db: float, decisive_db: float, spec: str) -> list[Agreement]:
-    """One per output: whether it reaches `limit_db` against `what` it was compared with ('its own program').
+@dataclass(frozen=True)
+class Question:
+    """What the outputs of an artifact are asked: to reach `limit_db` against `what` they are compared with."""
 
-    `decisive_db` is the highest limit that the artifact is held to at all: of an output that is steadier than this, a
-    constant would pass too, so it is compared without its mean.
+    what: str
+    """'its own program'."""
+    limit_db: float
+    spec: str
+    exact: bool
+    """Whether only float32 rounding lies between the two sides."""
+    outputs: Mapping[str, float] = field(default_factory=dict)
+    """The limit of an output that has one of its own."""
+    floor: Floor | None = None
+    """Where the limits come from, if they are not fixed."""
+
+    def least_db(self, output: str) -> float:
+        """The limit for one output."""
+        return self.outputs.get(output, self.limit_db)
+
+    def least_varying_db(self, output: str) -> float:
+        """The same for what of it depends on the input."""
+        known = self.floor.outputs.get(output) if self.floor else None
+        limit_db = self.least_db(output)
+        return limit_db if known is None or known.varying_db is None else min(limit_db, known.varying_db - MARGIN_DB)
+
+
+def agreements(found: Parity, asked: Question, decisive: Sequence[Question] = ()) -> list[Agreement]:
+    """One per output: whether it reaches its limit.
+
+    `decisive` are all questions that the artifact is asked: of an output that is steadier than the highest limit among
+    them, a constant would pass too, so it is compared without its mean.
     """
     several = len(found.outputs) > 1
-    return [_agreement(output, what, limit_db, decisive_db, spec, several) for output in found.outputs]
+    return [_agreement(output, asked, [asked, *decisive], several) for output in found.outputs]
 
 
-def _agreement(
-    output: OutputParity, what: str, limit_db: float, decisive_db: float, spec: str, several: bool
-) -> Agreement:
+def _agreement(output: OutputParity, asked: Question, decisive: Sequence[Question], several: bool) -> Agreement:
     name = f"output {output.name!r}"
     place = f" in {name}" if several else ""
-    exact = limit_db >= FLOAT_ARITHMETIC_DB
+    what, spec, exact, limit_db = asked.what, asked.spec, asked.exact, asked.least_db(output.name)
+    decisive_db = max(question.least_db(output.name) for question in decisive)
     step = FLOAT32_STEP * output.value_range if exact else max(output.value_range / INTEGER_STEPS, TINY)
     if output.magnitude == 0 and output.max_abs == 0:
         return Agreement(output.name, "undecided", f"the expected {name} is zero everywhere: it proves nothing")
@@ -66,17 +93,18 @@ def _agreement(
         same = "the same" if output.variation == 0 else "nearly the same"
         return Agreement(output.name, "differs", f"{name} is {same} for every input, where {what} varies")
     if output.sqnr_db < limit_db:
-        reason = f"SQNR against {what} is {output.sqnr_db:.1f} dB{place}, less than {limit_db:g} dB for {spec}"
+        reason = f"SQNR against {what} is {output.sqnr_db:.1f} dB{place}, less than {limit_db:.3g} dB for {spec}"
         return Agreement(output.name, "differs", reason)
     if output.constancy_db is None or output.constancy_db < decisive_db:
         return Agreement(output.name, "agrees")
-    return _without_mean(output, what, limit_db, exact, name)
+    return _without_mean(output, asked, name)
 
 
-def _without_mean(output: OutputParity, what: str, limit_db: float, exact: bool, name: str) -> Agreement:
+def _without_mean(output: OutputParity, asked: Question, name: str) -> Agreement:
     """Of an output that hardly depends on its input: what is left when the means are removed."""
     assert output.spread is not None
     assert output.constancy_db is not None
+    what, exact, limit_db = asked.what, asked.exact, asked.least_varying_db(output.name)
     if output.spread == 0:
         steady = output.varying_sqnr_db == MAX_SQNR_DB
         return Agreement(output.name, "undecided", f"{name} is the same for every input", constant=steady)
@@ -94,14 +122,20 @@ def _without_mean(output: OutputParity, what: str, limit_db: float, exact: bool,
     return Agreement(output.name, "undecided", f"{reason}, which the numbers' own rounding may explain")
 
 
-def bad_samples(found: Parity, judged: Sequence[Agreement], limit_db: float) -> list[str]:
+def bad_samples(found: Parity, judged: Sequence[Agreement], asked: Question) -> list[str]:
     """Single samples far below the others, in outputs that agree all together."""
     agreeing = {one.output for one in judged if one.outcome == "agrees"}
+
+    def least_db(output: str) -> float:
+        least = asked.least_db(output) - WORST_SAMPLE_DB
+        known = asked.floor.outputs.get(output) if asked.floor else None
+        return least if known is None else min(asked.least_db(output), known.worst_sample_db - WORST_SAMPLE_MARGIN_DB)
+
     return [
         f"one sample lies at {output.worst_sample_sqnr_db:.1f} dB against its own program, all together at "
         f"{output.sqnr_db:.1f} dB"
         for output in found.outputs
-        if output.name in agreeing and output.worst_sample_sqnr_db < limit_db - WORST_SAMPLE_DB
+        if output.name in agreeing and output.worst_sample_sqnr_db < least_db(output.name)
     ]
 
 

@@ -71,6 +71,7 @@ def case_of(built: Built, recipe: Recipe) -> Case:
         else None,
         resized=(load_samples(comparison.resized[0]), _outputs(comparison.resized[1])) if comparison.resized else None,
         stream=Stream(_outputs(comparison.stream), built.signature.state) if comparison.stream else None,
+        floor=comparison.floor,
         min_sqnr_db=recipe.verify.min_sqnr_db,
         slow_samples=recipe.verify.slow_samples,
     )

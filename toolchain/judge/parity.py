@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.samples import Array
-
-MAX_SQNR_DB = 200.0
-"""Reported for outputs that are equal bit by bit: JSON has no infinity."""
+from edgeship.toolchain.stats import MAX_SQNR_DB, cosine, decibel, rms, sqnr_db, without_mean
 
 
 class _Record(BaseModel):
@@ -37,7 +34,7 @@ class OutputParity(_Record):
     @property
     def constancy_db(self) -> float | None:
         """The SQNR that the expected output's own mean would reach as an answer; None for a single sample."""
-        return None if self.spread is None else _decibel(self.magnitude**2, self.spread**2)
+        return None if self.spread is None else decibel(self.magnitude**2, self.spread**2)
 
 
 class Parity(_Record):
@@ -52,30 +49,6 @@ class Parity(_Record):
     worst_output: str = ""
     problems: tuple[str, ...] = Field((), description="why there is nothing to compare: missing, misshapen, not finite")
     outputs: tuple[OutputParity, ...] = ()
-
-
-def sqnr_db(expected: Array, actual: Array) -> float:
-    """Signal-to-quantization-noise ratio in decibel: 10 log10(Σ expected² / Σ (expected − actual)²)."""
-    reference = expected.astype(np.float64)
-    return _decibel(float(np.sum(reference**2)), float(np.sum((reference - actual.astype(np.float64)) ** 2)))
-
-
-def _decibel(signal: float, noise: float) -> float:
-    """10 log10(signal / noise), within ±MAX_SQNR_DB; no noise is the best, no signal or no finite noise the worst."""
-    if not np.isfinite(noise):
-        return -MAX_SQNR_DB
-    if noise == 0:
-        return MAX_SQNR_DB
-    if signal == 0:
-        return -MAX_SQNR_DB
-    return float(np.clip(10 * (np.log10(signal) - np.log10(noise)), -MAX_SQNR_DB, MAX_SQNR_DB))
-
-
-def cosine(expected: Array, actual: Array) -> float:
-    """Cosine of the angle between two arrays taken as vectors; 0 when one of them is zero or not finite."""
-    a, b = expected.astype(np.float64).ravel(), actual.astype(np.float64).ravel()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b / norm) if norm > 0 and np.isfinite(norm) else 0.0
 
 
 def compare(expected: dict[str, Array], actual: dict[str, Array]) -> Parity:
@@ -132,32 +105,17 @@ def _output(name: str, wanted: Array, reference: Array, answer: Array) -> Output
         with np.errstate(invalid="ignore", over="ignore"):
             ours, theirs = without_mean(answer), without_mean(reference)
         varying = sqnr_db(theirs, ours)
-        variation = _rms(ours) / _rms(theirs) if _rms(theirs) and np.isfinite(ours).all() else None
+        variation = rms(ours) / rms(theirs) if rms(theirs) and np.isfinite(ours).all() else None
     return OutputParity(
         name=name,
         sqnr_db=total,
         worst_sample_sqnr_db=min(per_sample, default=total),
         cosine=cosine(reference, answer),
         max_abs=largest if np.isfinite(largest) else float(np.finfo(np.float64).max),
-        magnitude=_rms(values),
-        answer_magnitude=min(_rms(answer.astype(np.float64)), float(np.finfo(np.float64).max)),
+        magnitude=rms(values),
+        answer_magnitude=min(rms(answer.astype(np.float64)), float(np.finfo(np.float64).max)),
         value_range=float(max(values.max(initial=0), 0) - min(values.min(initial=0), 0)),
-        spread=_rms(without_mean(wanted)) if len(wanted) > 1 else None,
+        spread=rms(without_mean(wanted)) if len(wanted) > 1 else None,
         varying_sqnr_db=varying,
         variation=variation,
     )
-
-
-def without_mean(array: Array) -> NDArray[np.float64]:
-    """What of [n, …] depends on the sample: the mean over the n samples subtracted, exactly 0 where all are equal."""
-    values = array.astype(np.float64)
-    rest: NDArray[np.float64] = values - values.mean(axis=0)
-    return np.where((values == values[:1]).all(axis=0), 0.0, rest)
-
-
-def _rms(values: NDArray[np.float64]) -> float:
-    """Root mean square; scaled first, so that the squares of tiny values do not vanish."""
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest == 0 or not np.isfinite(largest):
-        return largest
-    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))

@@ -12,18 +12,25 @@ from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.judge import answers as asking
 from edgeship.toolchain.judge import parity
-from edgeship.toolchain.judge.agreement import Agreement, agreements, bad_samples, open_questions
+from edgeship.toolchain.judge.agreement import Agreement, Question, agreements, bad_samples, open_questions
 from edgeship.toolchain.judge.answers import Answers
 from edgeship.toolchain.judge.contents import content_reasons, content_warnings
-from edgeship.toolchain.judge.limits import Threshold, threshold
+from edgeship.toolchain.judge.limits import (
+    DECISIVE_FLOOR_DB,
+    WORST_SAMPLE_MARGIN_DB,
+    Threshold,
+    is_exact,
+    threshold,
+)
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.judge.task import MetricResult, Task
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.messages import Result
-from edgeship.toolchain.quant import QuantSpec
+from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.samples import Array, Samples
 
-VERSION = 6
+VERSION = 7
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
 NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB")
 """Codes of errors that say that an agent lacks something, not that the file is wrong."""
@@ -76,6 +83,8 @@ class Case:
     resized: tuple[Samples, dict[str, Array]] | None = None
     """One sample at another size of the dynamic dimensions, and the program's outputs for it."""
     stream: Stream | None = None
+    floor: Floor | None = None
+    """What noise does to the program; None: unknown, the limits are fixed."""
     min_sqnr_db: dict[str, float] = field(default_factory=dict)
     slow_samples: int = 2
 
@@ -98,9 +107,10 @@ def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
     verdict = judged(artifact, case, answers)
     if verdict.threshold is None:
         return verdict
-    extra, lasting = [*_resized_reasons(answers, case, verdict.threshold)], not answers.resized_crashed
+    own = _own_program_otherwise(artifact, case)
+    extra, lasting = [*_resized_reasons(answers, case, own)], not answers.resized_crashed
     try:
-        extra += _stream_reasons(artifact, folder, link, case, verdict.threshold)
+        extra += _stream_reasons(artifact, folder, link, case, own)
     except DeviceError as error:
         extra.append(f"as a stream it did not run: {error}")
         lasting = False
@@ -121,12 +131,13 @@ def judged(artifact: Artifact, case: Case, answers: Answers) -> Verdict:
     against_program = parity.compare(case.expected, first)
     against_float = parity.compare(case.reference, answers.outputs)
     program = parity.compare(case.reference, {name: array[:rows] for name, array in case.expected.items()})
-    limits = threshold(case.spec, artifact, case.min_sqnr_db)
-    found = _agreements(against_program, against_float, limits, case)
+    limits = threshold(case.spec, artifact, case.min_sqnr_db, case.floor)
+    own = _own_program(artifact, case, limits)
+    found = _agreements(against_program, against_float, own, limits, case)
     reasons = [*(against_program.problems or against_float.problems)]
     reasons += [one.reason for one in found if one.outcome == "differs"]
     if case.program != "unknown":
-        reasons += bad_samples(against_program, found, limits.program_db)
+        reasons += bad_samples(against_program, found, own)
     if case.program == "the model":
         # only what was found on the same samples can be compared
         reasons += _loss_reasons(program, parity.compare(case.reference, first), found, limits)
@@ -135,6 +146,7 @@ def judged(artifact: Artifact, case: Case, answers: Answers) -> Verdict:
     if case.task and metric:
         reasons += case.task.reasons(metric)
     unproven, notes = open_questions(found)
+    notes += _by_constants(limits)
     return Verdict(
         verdict="fail" if reasons else "unverifiable" if unproven else "pass",
         reasons=tuple(dict.fromkeys(reasons or [f"{why}: untrained?" for why in unproven])),
@@ -149,16 +161,38 @@ def judged(artifact: Artifact, case: Case, answers: Answers) -> Verdict:
     )
 
 
-def _agreements(program: Parity, model: Parity, limits: Threshold, case: Case) -> list[Agreement]:
+def _own_program_otherwise(artifact: Artifact, case: Case) -> Question:
+    """For other inputs than the floor was measured on: a single one, or state that goes round and gathers noise."""
+    fixed_db = threshold(case.spec, artifact, {}).program_db
+    floors = case.floor.outputs if case.floor else {}
+    outputs = {name: min(fixed_db, one.worst_sample_db - WORST_SAMPLE_MARGIN_DB) for name, one in floors.items()}
+    return Question(PROGRAM, fixed_db, str(case.spec), is_exact(case.spec, artifact), outputs)
+
+
+def _own_program(artifact: Artifact, case: Case, limits: Threshold) -> Question:
+    floor = case.floor if limits.floor_db is not None else None
+    exact = is_exact(case.spec, artifact)
+    return Question(PROGRAM, limits.program_db, str(case.spec), exact, limits.outputs, floor)
+
+
+def _agreements(program: Parity, model: Parity, own: Question, limits: Threshold, case: Case) -> list[Agreement]:
     """What is asked of every output: to agree with its own program, and with the model unless that was changed."""
-    asked: list[tuple[Parity, str, float]] = []
+    asked: list[tuple[Parity, Question]] = []
     if case.program != "unknown":
-        asked.append((program, PROGRAM, limits.program_db))
+        asked.append((program, own))
     if case.program != "a changed model":
-        asked.append((model, MODEL, limits.float_db))
-    decisive_db = max(limit_db for _, _, limit_db in asked)
+        asked.append((model, Question(MODEL, limits.float_db, own.spec, own.exact and case.spec == FLOAT32)))
+    questions = [question for _, question in asked]
+    return [one for found, question in asked for one in agreements(found, question, questions)]
+
+
+def _by_constants(limits: Threshold) -> list[str]:
+    """What is said where agreement with the program proves little."""
+    if limits.floor_db is None or limits.floor_db >= DECISIVE_FLOOR_DB:
+        return []
     return [
-        one for found, what, limit_db in asked for one in agreements(found, what, limit_db, decisive_db, str(case.spec))
+        f"its own program answers {limits.floor_db:.1f} dB against itself when its roundings are disturbed by a "
+        "hundredth of a step: agreement proves little here, only the file's constants decide"
     ]
 
 
@@ -173,7 +207,7 @@ def _loss_reasons(program: Parity, artifact: Parity, found: list[Agreement], lim
         return []
     return [
         f"it is {best - ours:.1f} dB farther from the float model than its program: the conversion lost more than "
-        f"{limits.loss_db:g} dB"
+        f"{limits.loss_db:.3g} dB"
     ]
 
 
@@ -199,15 +233,15 @@ def _warnings(artifact: Artifact, case: Case, result: Result) -> list[str]:
     return warnings
 
 
-def _resized_reasons(answers: Answers, case: Case, limits: Threshold) -> list[str]:
+def _resized_reasons(answers: Answers, case: Case, own: Question) -> list[str]:
     if answers.resized_problem:
         return [f"at another size of its dynamic dimensions it did not run: {answers.resized_problem}"]
     if answers.resized is None or case.resized is None:
         return []
-    return _apart("at another size of its dynamic dimensions", case.resized[1], answers.resized, limits, case)
+    return _apart("at another size of its dynamic dimensions", case.resized[1], answers.resized, own)
 
 
-def _stream_reasons(artifact: Artifact, folder: Path, link: Link, case: Case, limits: Threshold) -> list[str]:
+def _stream_reasons(artifact: Artifact, folder: Path, link: Link, case: Case, own: Question) -> list[str]:
     """The first samples again, each taking the state that the one before it answered."""
     if case.stream is None:
         return []
@@ -216,11 +250,11 @@ def _stream_reasons(artifact: Artifact, folder: Path, link: Link, case: Case, li
     result, answers = asking.execute(artifact, folder, link, asking.rows(case.samples, steps), case.stream.feedback)
     if failure := result.runs[0].error:
         return [f"as a stream it did not run: {failure.message}"]
-    return _apart("as a stream", case.stream.expected, asking.stacked(answers), limits, case)
+    return _apart("as a stream", case.stream.expected, asking.stacked(answers), own)
 
 
-def _apart(what: str, expected: dict[str, Array], actual: dict[str, Array], limits: Threshold, case: Case) -> list[str]:
+def _apart(what: str, expected: dict[str, Array], actual: dict[str, Array], own: Question) -> list[str]:
     found = parity.compare(expected, actual)
-    judged = agreements(found, PROGRAM, limits.program_db, limits.program_db, str(case.spec))
+    judged = agreements(found, own)
     differing = (one.reason for one in judged if one.outcome == "differs")
     return [f"{what}: {reason}" for reason in (*found.problems, *differing)]

@@ -17,6 +17,9 @@ class Limits:
 
     spec: str
     limits: Threshold
+    """The strictest: a measured floor differs from program to program."""
+    program_db: tuple[float, float]
+    """The least and the most that was asked against the program."""
     own: bool
     """Whether the recipe says them."""
     changed: bool
@@ -28,16 +31,30 @@ class Limits:
 
 def limits(report: Report) -> list[Limits]:
     """The limits in use, each with how many lines it judged; half precision and parts make one spec's differ."""
-    found: dict[tuple[str, Threshold, bool, bool], dict[str, str]] = {}
+    found: dict[tuple[str, bool, float, bool, bool], dict[str, tuple[str, Threshold]]] = {}
     for line, execution in report.rows:
-        if execution and execution.threshold:
-            key = (line.spec, execution.threshold, _own(line, execution.threshold), line.changes_model)
-            found.setdefault(key, {})[line.name] = line.target
-    return [Limits(*key, len(judged), list(dict.fromkeys(judged.values()))) for key, judged in found.items()]
+        if execution and (used := execution.threshold):
+            measured = used.floor_db is not None
+            key = (line.spec, measured, used.float_db, _own(line, used), line.changes_model)
+            found.setdefault(key, {})[line.name] = (line.target, used)
+    return [
+        _together(spec, own, changed, list(judged.values())) for (spec, _, _, own, changed), judged in found.items()
+    ]
+
+
+def _together(spec: str, own: bool, changed: bool, judged: Sequence[tuple[str, Threshold]]) -> Limits:
+    used = [limits for _, limits in judged]
+    asked = [limits.program_db for limits in used]
+    strictest = max(used, key=lambda limits: limits.program_db)
+    targets = list(dict.fromkeys(target for target, _ in judged))
+    return Limits(spec, strictest, (min(asked), max(asked)), own, changed, len(judged), targets)
 
 
 def _own(line: ReportLine, used: Threshold) -> bool:
-    return line.artifact is not None and threshold(parse(line.spec), line.artifact, {}) != used
+    """Whether the limit against the float model is another than this kind of numbers has."""
+    if line.artifact is None or used.float_db == used.program_db:  # a float file's own floor is its limit, too
+        return False
+    return threshold(parse(line.spec), line.artifact, {}).float_db != used.float_db
 
 
 @dataclass(frozen=True)

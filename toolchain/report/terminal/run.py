@@ -62,6 +62,7 @@ def _columns(report: Report, metrics: list[str]) -> list[Column]:
         Column("p50 ms", "figure"),
         Column("÷ float", "figure", joined=True),
         Column("SQNR", "figure"),
+        Column("to program", "figure", joined=True),
         Column("peak", "figure"),
         Column("notes", "text"),
     ]
@@ -85,9 +86,18 @@ def _row(
         milliseconds(timed.latency_ns["p50"]) if timed else "",
         Text(ratio(faster) if faster else "", "yellow" if execution and execution.flags else ""),
         decibel(execution.parity_float.sqnr_db) if execution and execution.parity_float else "",
+        _to_program(execution),
         size(timed.peak_rss_bytes) if timed and timed.peak_rss_bytes else "",
         ", ".join(_notes(report, line, execution, common)),
     ]
+
+
+def _to_program(execution: Execution | None) -> str:
+    """`48.0 dB (floor 52.1)`: beside it what the program reaches against itself, or that the limit is a fixed one."""
+    if execution is None or execution.parity is None or execution.threshold is None:
+        return ""
+    floor = execution.threshold.floor_db
+    return f"{decibel(execution.parity.sqnr_db)} ({'fixed' if floor is None else f'floor {floor:.3g}'})"
 
 
 def _metric(report: Report, execution: Execution | None, name: str) -> str:
