@@ -32,6 +32,7 @@ from edgeship.toolchain.errors import (
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
 from edgeship.toolchain.model.program import export, folded
+from edgeship.toolchain.model.rewriting import Place, Rewrite, rewrite
 from edgeship.toolchain.plugin import (
     Analysis,
     Context,
@@ -53,6 +54,7 @@ from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
 from edgeship.toolchain.quant import parse as parse_spec
+from edgeship.toolchain.quantization.constants import float_scalars
 from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
@@ -94,6 +96,7 @@ __all__ = [
     "ModuleToProgramPass",
     "Need",
     "Pass",
+    "Place",
     "Placement",
     "Plugin",
     "ProgramPass",
@@ -101,6 +104,7 @@ __all__ = [
     "Quantization",
     "RecipeError",
     "Result",
+    "Rewrite",
     "Runtime",
     "RuntimeInfo",
     "Samples",
@@ -117,6 +121,7 @@ __all__ = [
     "digest",
     "export",
     "first_line",
+    "float_scalars",
     "folded",
     "in_float",
     "load_callable",
@@ -124,6 +129,7 @@ __all__ = [
     "missing_extra",
     "parse_spec",
     "python_agent",
+    "rewrite",
     "runtime_info",
     "size_bytes",
     "source_file",

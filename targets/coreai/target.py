@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.targets.coreai.inspect import compute_dtypes, weight_bytes
+from edgeship.targets.coreai.pooling import pools
 from edgeship.targets.coreai.runtime import RUNTIME
 from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
 from edgeship.toolchain.api import (
@@ -23,6 +24,7 @@ from edgeship.toolchain.api import (
     digest,
     export,
     folded,
+    rewrite,
     size_bytes,
 )
 
@@ -61,10 +63,11 @@ class CoreAI(Target):
         asset = out / "model.aimodel"
         signature = context.signature
         if not context.spec.is_float:
-            program = folded(program, signature, context.example)
-            module = program.module()
-            rewrite_quantizers(module)
-            program = export(module, context.example, signature)
+            program = folded(program, signature, context.example, rewrite_quantizers)
+        if any(node.target in pools() for node in program.graph.nodes):
+            module = program.module(check_guards=False)
+            if rewrite(module, pools()):
+                program = export(module, context.example, signature)
         names = [tensor.name for tensor in signature.inputs]
         try:
             save_asset(program, names, [tensor.name for tensor in signature.outputs], asset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ _TORCH = {
 }
 _CONTROL_FLOW = {"cond", "while_loop"}
 Input = Tensor | str | list[Tensor]
+Given = dict[str, Input]
 Environment = dict[str, Tensor]
 
 
@@ -32,10 +34,15 @@ def _operators(block: Block) -> set[str]:
 
 @dataclass
 class Interpreter:
-    """Runs `main`; `overflows` collects operators that made an infinity out of finite numbers."""
+    """Runs `main`; `overflows` collects operators that made an infinity out of finite numbers.
+
+    `exact` computes in float32 what the file says in float16; `watch` is told of every operator, what it took and made.
+    """
 
     program: MilProgram
     overflows: set[str] = field(default_factory=set)
+    exact: bool = False
+    watch: Callable[[Operation, Given, list[Tensor]], None] | None = None
     _constants: dict[int, Tensor] = field(default_factory=dict)
 
     def unknown(self) -> list[str]:
@@ -46,7 +53,7 @@ class Interpreter:
     def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name; inputs are converted to the types the file declares."""
         main = self.program.main
-        environment = {value.name: inputs[value.name].to(_TORCH[value.dtype]) for value in main.inputs}
+        environment = {value.name: inputs[value.name].to(self._type(value)) for value in main.inputs}
         results = self._block(main, environment)
         return {value.name: result for value, result in zip(main.outputs, results, strict=True)}
 
@@ -72,10 +79,15 @@ class Interpreter:
             return self._while(operation, given, environment)
         result = OPERATORS[operation.kind](**{name: _widened(value) for name, value in given.items()})
         results = result if isinstance(result, list) else [result]
-        rounded = [tensor.to(_TORCH[value.dtype]) for tensor, value in zip(results, operation.outputs, strict=True)]
+        rounded = [tensor.to(self._type(value)) for tensor, value in zip(results, operation.outputs, strict=True)]
         if any(_infinite(tensor) for tensor in rounded) and not any(_infinite(value) for value in given.values()):
             self.overflows.add(operation.name)
+        if self.watch is not None:
+            self.watch(operation, given, rounded)
         return rounded
+
+    def _type(self, value: Value) -> torch.dtype:
+        return torch.float32 if self.exact and value.dtype == "float16" else _TORCH[value.dtype]
 
     def _cond(self, operation: Operation, given: dict[str, Input], environment: Environment) -> list[Tensor]:
         predicate = given["pred"]

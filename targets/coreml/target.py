@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from edgeship.targets.coreml.inspect import compute_dtypes, weight_bytes
 from edgeship.targets.coreml.package import clean
 from edgeship.targets.coreml.pooling import decompositions
+from edgeship.targets.coreml.precision import leaving_half
 from edgeship.targets.coreml.runtime import RUNTIME
 from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
 from edgeship.toolchain.api import (
@@ -24,6 +26,7 @@ from edgeship.toolchain.api import (
     Tensor,
     conversion_error,
     digest,
+    float_scalars,
     folded,
     size_bytes,
 )
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 
 STORED = {"int64": "int32", "int16": "int32", "bool": "int32", "float64": "float32"}
 """Core ML's inputs and outputs are float16, float32 and int32."""
+
+
+ROUNDS = 3
+"""What a wide operator hands on may be too wide for the next one, which only the next file shows."""
 
 
 class CoreML(Target):
@@ -72,8 +79,8 @@ class CoreML(Target):
         """Convert and clean the package; ExportError names what coremltools cannot take."""
         package = out / "model.mlpackage"
         if not context.spec.is_float:
-            program = folded(program, context.signature, context.example)
-        _convert(program, context, self.precision, self.minimum_deployment_target, package)
+            program = folded(program, context.signature, context.example, float_scalars)
+        wide = _convert(program, context, self.precision, self.minimum_deployment_target, package)
         clean(package)
         spec, contents = read_spec(package).description, read_program(package)
         notes = []
@@ -83,6 +90,9 @@ class CoreML(Target):
             notes.append(f"names in the file, in order: {', '.join(names)}")
         if self.precision == "float16":
             notes.append("computes in float16: activations beyond 65504 overflow")
+        if wide:
+            shown = ", ".join(wide[:8]) + (f" and {len(wide) - 8} more" if len(wide) > 8 else "")
+            notes.append(f"computes in float32 what leaves float16's range: {shown}")
         return Artifact(
             format=self.format,
             file=package.name,
@@ -104,7 +114,8 @@ def _stored(tensor: Tensor) -> Tensor:
     return tensor.model_copy(update={"dtype": STORED.get(tensor.dtype, tensor.dtype), "quantization": None})
 
 
-def _convert(program: ExportedProgram, context: Context, precision: str, oldest: str, package: Path) -> None:
+def _convert(program: ExportedProgram, context: Context, precision: str, oldest: str, package: Path) -> list[str]:
+    """Write the package; answers which operators stay float32 in one that computes in float16."""
     import numpy as np
     import torch
 
@@ -127,13 +138,16 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
         for tensor in signature.outputs
     ]
 
+    wide: list[str] = []
+
     def converted(decomposed: ExportedProgram, outputs: list[Any] | None) -> Any:
+        half = ct.transform.FP16ComputePrecision(op_selector=lambda operator: operator.name not in wide)
         return ct.convert(
             decomposed,
             inputs=inputs,
             outputs=outputs,
             minimum_deployment_target=ct.target[oldest],
-            compute_precision=ct.precision.FLOAT16 if precision == "float16" else ct.precision.FLOAT32,
+            compute_precision=half if precision == "float16" else ct.precision.FLOAT32,
             skip_model_load=True,
         )
 
@@ -153,3 +167,11 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
     except Exception as error:
         raise conversion_error("coremltools", error, program, context, convert) from error
     model.save(str(package))
+    for _ in range(ROUNDS if precision == "float16" else 0):
+        found = [name for name in leaving_half(read_program(package), context.example) if name not in wide]
+        if not found:
+            break
+        wide += found
+        shutil.rmtree(package)
+        convert(program, outputs).save(str(package))
+    return wide

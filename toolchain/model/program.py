@@ -6,17 +6,19 @@ import functools
 import inspect
 import linecache
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.errors import EdgeshipError, ExportError
+from edgeship.toolchain.model.portable import portable
 from edgeship.toolchain.plugin import Signature
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from torch.export import ExportedProgram
+    from torch.fx import GraphModule
 
 
 @functools.cache
@@ -100,7 +102,7 @@ def dynamic_example(
 
 
 def export(module: nn.Module, example: Sequence[torch.Tensor], signature: Signature) -> ExportedProgram:
-    """torch.export of a flat module with the signature's dynamic dimensions.
+    """torch.export of a flat module with the signature's dynamic dimensions, in operators that all converters take.
 
     Raises ExportError that names the module, the source line and the remedy.
     """
@@ -112,6 +114,9 @@ def export(module: nn.Module, example: Sequence[torch.Tensor], signature: Signat
     try:
         with torch.no_grad():
             program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes)
+            if (rewritten := portable(program)) is not None:
+                shapes = dynamic_shapes["args"] if dynamic_shapes and "args" in dynamic_shapes else dynamic_shapes
+                program = torch.export.export(rewritten, inputs, dynamic_shapes=shapes)
     except EdgeshipError:
         raise
     except Exception as error:
@@ -186,10 +191,19 @@ def load(path: Path) -> ExportedProgram:
         raise EdgeshipError(f"{path}: not a program torch can load ({error})", "export it again") from error
 
 
-def folded(program: ExportedProgram, signature: Signature, example: Sequence[torch.Tensor]) -> ExportedProgram:
-    """The program with its quantized weights stored as integers; programs without quantization come back equal."""
+def folded(
+    program: ExportedProgram,
+    signature: Signature,
+    example: Sequence[torch.Tensor],
+    rewrite: Callable[[GraphModule], object] = lambda module: None,
+) -> ExportedProgram:
+    """The program with its quantized weights stored as integers; programs without quantization come back equal.
+
+    `rewrite` edits the folded module in place before it is exported again.
+    """
     from edgeship.toolchain.quantization.upstream import fold_weights
 
-    module = program.module()
+    module: Any = program.module()
     fold_weights(module)
+    rewrite(module)
     return export(module, example, signature)

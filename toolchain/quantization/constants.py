@@ -1,4 +1,4 @@
-"""Integers for the constants of a program: embedding tables, and the weights of float layers.
+"""Integers for the constants of a program: embedding tables, and the weights of float layers; floats for scalars.
 
 Graph edits on the module of an exported program, in place. Scales are symmetric; a row of zeros gets scale 1.
 """
@@ -96,6 +96,28 @@ def quantize_layer_weights(module: GraphModule, made_of: Change) -> dict[str, in
             counts[width] = counts.get(width, 0) + 1
         node.update_arg(1, done[key])
     return counts
+
+
+def float_scalars(module: GraphModule) -> None:
+    """Store quantized numbers of rank 0 as the floats they stand for, in place.
+
+    A converter may fold them in int8 (coremltools: 127 - (-128) is -1), and one number saves nothing.
+    """
+    import torch
+
+    for node in list(module.graph.nodes):
+        if node.target is not torch.ops.quantized_decomposed.dequantize_per_tensor.default:
+            continue
+        source, scale, zero_point = node.args[:3]
+        if source.op != "get_attr" or (integer := _value(module, str(source.target))).dim():
+            continue
+        name = f"{node.name}_float"
+        module.register_buffer(name, (integer.to(torch.float32) - zero_point) * scale)
+        with module.graph.inserting_before(node):
+            node.replace_all_uses_with(module.graph.get_attr(name))
+        module.graph.erase_node(node)
+    module.graph.eliminate_dead_code()
+    module.recompile()
 
 
 def symmetric_int8(weight: torch.Tensor, axis: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

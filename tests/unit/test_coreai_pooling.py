@@ -1,0 +1,70 @@
+"""Pools that coreai-torch averages wrongly or stops at: the file answers what torch does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_coreai_target import answers, made, sqnr_db
+from torch import Tensor, nn
+
+from edgeship.targets.coreai.pooling import pools
+from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, QuantSpec, rewrite
+
+pytestmark = pytest.mark.heavy
+
+
+class Pools(nn.Module):
+    """One of each kind behind a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.uncounted = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        self.up = nn.AvgPool2d(3, 2, 1, ceil_mode=True)
+        self.most = nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.first(image)
+        return self.uncounted(x), self.up(x), self.most(x)
+
+
+@pytest.mark.parametrize(("spec", "limit"), [(FLOAT32, 100), (W8A8_STATIC, 25)])
+def test_padding_that_does_not_count_and_sizes_rounded_up(spec: QuantSpec, limit: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net, image = Pools().eval(), torch.randn(1, 3, 12, 13) + 1
+    artifact, program = made(net, (image,), ["image"], tmp_path, spec)
+    got = answers(artifact, tmp_path, (image,))
+    for index, want in enumerate(program(image)):
+        assert sqnr_db(want, got[f"output_{index}"]) > limit, index
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.AvgPool2d(2, 2, 1, ceil_mode=True),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d((3, 2), (1, 2), (1, 0), count_include_pad=False),
+        nn.AvgPool2d(3, 3, divisor_override=4),
+        nn.AvgPool1d(4, 3, 1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool3d(2, 2, 1, ceil_mode=True, count_include_pad=False),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.MaxPool1d(3, 2, ceil_mode=True),
+    ],
+    ids=str,
+)
+def test_every_rewritten_pool_is_torch_s(pool: nn.Module) -> None:
+    torch.manual_seed(0)
+    sizes = {"1d": (14,), "2d": (10, 13), "3d": (7, 6, 9)}[type(pool).__name__[-2:]]
+    x = torch.randn(1, 2, *sizes)
+    module = torch.export.export(pool, (x,)).module(check_guards=False)
+    assert rewrite(module, pools())
+    assert not any(True in node.args[1:] for node in module.graph.nodes if "pool" in str(node.target))
+    assert torch.allclose(module(x), pool(x), atol=1e-6)
+
+
+def test_pools_that_the_converter_takes_are_left_alone() -> None:
+    pool = nn.Sequential(nn.AvgPool2d(3, 2, 1), nn.MaxPool2d(2))
+    module = torch.export.export(pool, (torch.randn(1, 2, 12, 12),)).module(check_guards=False)
+    assert not rewrite(module, pools())
