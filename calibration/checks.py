@@ -15,20 +15,30 @@ FEW = 32
 # means by 0.06 deviations; a forgotten ImageNet normalization makes 4.5
 WIDTH_RATIO = 2.0
 SHIFT = 1.0
+NEARLY = 0.01
+"""Samples that vary by less, relative to their size, are as good as constant: their ranges say nothing."""
+EXACT_IN_FLOAT32 = 1 << 24
+"""Whole numbers above it have neighbours that float32 cannot tell apart."""
 
 
 def check_calibration(calibration: Samples, evaluation: Samples | None = None) -> list[str]:
     """What looks wrong about calibration samples, in sentences; empty when nothing does.
 
-    Looks for too few samples, samples that are all equal, samples that are constant in themselves, one class only,
-    (per input, where there is evaluation data) another range: values that were not scaled or normalized alike, and
-    whether the evaluation data are the same samples, or missing: then a file is judged on what its ranges come from.
+    Looks for too few samples, samples that are (nearly) equal or (nearly) constant in themselves, one class only, ids
+    that float32 cannot hold, (per input, where there is evaluation data) another range: values that were not scaled or
+    normalized alike, and whether the evaluation data are the same samples, or missing: then a file is judged on what
+    its ranges come from.
     """
     warnings = []
     if len(calibration) < FEW:
         warnings.append(f"calibration has {len(calibration)} samples: ranges from fewer than {FEW} depend on chance")
     if len(calibration) > 1 and all(_all_equal(array) for array in calibration.inputs.values()):
         warnings.append(f"all {len(calibration)} calibration samples are equal: the ranges are those of one sample")
+    elif len(calibration) > 1 and all(_nearly_equal(array) for array in calibration.inputs.values()):
+        warnings.append(
+            f"all {len(calibration)} calibration samples are nearly equal: they differ by less than {NEARLY:.0%} of "
+            "their size, and the ranges are those of one sample"
+        )
     for name, array in calibration.inputs.items():
         warnings += _check_input(name, array, evaluation.inputs.get(name) if evaluation else None)
     if evaluation is None:
@@ -51,6 +61,16 @@ def _check_input(name: str, array: Array, evaluation: Array | None) -> list[str]
     # a mask of ones is an ordinary input: only floats are expected to vary
     if constant.any() and array.dtype.kind == "f":
         warnings.append(f"input {name}: {constant.sum()} of {len(flat)} calibration samples are one constant value")
+    elif array.dtype.kind == "f" and flat.shape[1] > 1 and (nearly := _nearly_constant(flat)).any():
+        warnings.append(
+            f"input {name}: {nearly.sum()} of {len(flat)} calibration samples are nearly one constant value: they vary "
+            f"by less than {NEARLY:.0%} of their size"
+        )
+    if array.dtype.kind == "f" and np.abs(flat).max(initial=0) > EXACT_IN_FLOAT32 and (flat == np.round(flat)).all():
+        warnings.append(
+            f"input {name}: whole numbers up to {np.abs(flat).max():.0f} in float32, which holds each only up to "
+            f"{EXACT_IN_FLOAT32}: give ids as integers"
+        )
     if evaluation is not None and evaluation.dtype.kind == array.dtype.kind:
         warnings += _compare(name, flat, evaluation.reshape(-1).astype(np.float64))
     elif evaluation is None and array.dtype.kind == "f" and _looks_like_pixels(flat):
@@ -101,6 +121,20 @@ def _shared(calibration: Samples, evaluation: Samples) -> int:
 
 def _all_equal(array: Array) -> bool:
     return bool((array == array[:1]).all())
+
+
+def _nearly_equal(array: Array) -> bool:
+    """Whether float samples hardly differ from their mean."""
+    if array.dtype.kind != "f":
+        return _all_equal(array)
+    values = array.astype(np.float64)
+    return bool((values - values.mean(0)).std() <= NEARLY * np.abs(values).max(initial=0))
+
+
+def _nearly_constant(flat: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of samples [n, values], which hardly vary in themselves."""
+    found: NDArray[np.bool_] = np.ptp(flat, axis=1) <= NEARLY * np.abs(flat).max(1)
+    return found
 
 
 def _looks_like_pixels(flat: NDArray[np.float64]) -> bool:

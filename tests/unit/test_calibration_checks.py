@@ -79,3 +79,18 @@ def test_files_that_are_judged_on_their_calibration_data_are_told() -> None:
     assert "judged on its own calibration data" in warnings(images(64, seed=1), evaluation=None)
     some = np.concatenate([images(40, seed=1), EVALUATION.inputs["image"][:24]])
     assert "24 of 200 evaluation samples are in both" in warnings(some)
+
+
+def test_nearly_constant_and_nearly_equal_samples_are_reported() -> None:
+    grey = 0.5 + 0.002 * RNG.random((32, 1, 3, 8, 8), dtype=np.float32)
+    assert "32 of 32 calibration samples are nearly one constant value" in warnings(grey, evaluation=None)
+    alike = images(1).repeat(32, axis=0) + 0.001 * RNG.random((32, 1, 3, 8, 8), dtype=np.float32)
+    assert "all 32 calibration samples are nearly equal" in warnings(alike, evaluation=None)
+    assert "nearly" not in warnings(images(32), evaluation=None)
+
+
+def test_ids_that_float32_cannot_hold_are_reported() -> None:
+    ids = RNG.integers(0, 1 << 25, (32, 1, 16))
+    assert "whole numbers up to" in warnings(ids.astype(np.float32), evaluation=None)
+    assert "whole numbers" not in warnings(ids, evaluation=None)
+    assert "whole numbers" not in warnings((ids % 50_000).astype(np.float32), evaluation=None)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from edgeship.toolchain.model.program import flatten
-from edgeship.toolchain.model.soundness import check_branches, switched_off
+from edgeship.toolchain.model.soundness import check_batch_statistics, check_branches, switched_off
 
 
 class Net(nn.Module):
@@ -48,3 +48,28 @@ def test_an_exported_program_keeps_the_names_and_many_are_counted() -> None:
     said: list[str] = []
     check_branches(flatten(program, 1), said.append)
     assert said[0].startswith("untrained? 0.norm, 1.norm, 2.norm, 3.norm and 2 more multiply their branch")
+
+
+def told(module: nn.Module) -> list[str]:
+    said: list[str] = []
+    check_batch_statistics(torch.export.export(module.eval(), (torch.randn(2, 3, 4, 4),)), said.append)
+    return said
+
+
+def test_batch_norm_by_function_with_the_statistics_of_the_batch_is_named() -> None:
+    class ByFunction(nn.Module):
+        def __init__(self, training: bool) -> None:
+            super().__init__()
+            self.norm, self.training_ = nn.BatchNorm2d(3), training
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mean, var = (None, None) if self.training_ else (self.norm.running_mean, self.norm.running_var)
+            return nn.functional.batch_norm(x, mean, var, self.norm.weight, self.norm.bias, self.training_)
+
+    [warning] = told(ByFunction(True))
+    assert "takes its statistics from the batch (return nn.functional.batch_norm" in warning
+    assert told(ByFunction(False)) == []
+
+
+def test_norms_that_take_no_other_sample_raise_no_alarm() -> None:
+    assert told(nn.Sequential(nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.GroupNorm(1, 3))) == []

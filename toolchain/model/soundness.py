@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.errors import EdgeshipError, SourceError
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from torch.export import ExportedProgram
 
 Outputs = list[tuple[str, "torch.Tensor"]]
 TINY = 1e-6  # an untrained MobileNetV2 answers 3e-9, which int8 turns into exactly 0
@@ -71,6 +72,30 @@ def check(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs,
     for name, value in outputs:
         if value.is_floating_point() and name not in constant and value.abs().max() < TINY:
             warn(f"output {name!r} is below {TINY:g} everywhere: are the trained weights loaded?")
+
+
+def check_batch_statistics(program: ExportedProgram, warn: Callable[[str], None]) -> None:
+    """Warn of batch norm that normalizes with what comes in: every answer depends on the rest of its batch.
+
+    `eval()` does not reach `F.batch_norm(training=True)`; an InstanceNorm, which is made of it, takes no other sample.
+    """
+    import torch
+
+    for node in program.graph.nodes:
+        if node.target is torch.ops.aten.batch_norm.default and node.args[5] and not _is_instance_norm(node):
+            line = next(
+                (text.strip() for text in reversed(str(node.stack_trace or "").splitlines()) if text.strip()), ""
+            )
+            warn(
+                f"batch norm takes its statistics from the batch ({line or node.name}): each answer depends on the "
+                "other samples of its batch; pass training=self.training and the running statistics"
+            )
+            return
+
+
+def _is_instance_norm(node: Any) -> bool:
+    owners = node.meta.get("nn_module_stack") or {}
+    return any("InstanceNorm" in str(kind) for _, kind in owners.values()) or "instance_norm" in str(node.stack_trace)
 
 
 def switched_off(module: nn.Module) -> list[str]:

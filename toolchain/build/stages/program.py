@@ -18,6 +18,7 @@ from edgeship.toolchain.model.cost import cost
 from edgeship.toolchain.model.identity import code_files, provenance
 from edgeship.toolchain.model.load import load
 from edgeship.toolchain.model.signature import signature as signature_of
+from edgeship.toolchain.model.soundness import check_batch_statistics
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, ProgramPass
 from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.recipe.plan import Step
@@ -47,6 +48,8 @@ class BuildModel(Stage):
             signature = signature_of(origin.source, module, example, warn)
             report("progress", "exporting the program")
             program = programs.export(module, example, signature)
+            check_batch_statistics(program, warn)
+            origin.check_configuration(module, warn)
             programs.save(program, folder / PROGRAM)
             return ProgramRecord(
                 signature=signature,

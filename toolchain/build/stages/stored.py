@@ -61,6 +61,16 @@ class Origin:
             return []
         return [f"{' and '.join(made)} data are preprocessed in different ways: only one of them can be the app's"]
 
+    def check_configuration(self, module: nn.Module, warn: Callable[[str], None]) -> None:
+        """Warn of data that is not made as the model (in its flat wrapper) says of itself."""
+        from edgeship.calibration.configuration import check_configuration
+
+        for need in EXAMPLE_DATA:
+            if need in self.data and not self.data[need].record.synthetic:
+                samples = load_samples(samples_of(self.data[need]))
+                for warning in check_configuration(getattr(module, "model", module), samples, need):
+                    warn(warning)
+
     def example(self) -> tuple[Any, ...]:
         """One set of the model's inputs: the first sample of its calibration or evaluation data, else synthetic."""
         entry = next((self.data[need] for need in EXAMPLE_DATA if need in self.data), None)
