@@ -64,20 +64,29 @@ def operators(model: ir.Model) -> dict[str, int]:
 
 
 def computing(model: ir.Model, executed: ir.Model) -> Computing:
-    """Operators that compute, in the graph that ONNX Runtime executes; `model` knows the values' dtypes.
+    """Operators that compute, in the graph that ONNX Runtime executes; `model` knows most values' dtypes.
 
     Integer kernels count as int8; operators that only move or convert numbers do not count.
     """
     import onnx_ir as ir
+    from onnx_ir.passes.common import ShapeInferencePass
 
+    ShapeInferencePass()(model)  # what is shipped does not tell the types of inner values
     dtypes = {value.name: value.dtype for node in model.graph.all_nodes() for value in node.outputs}
+    dtypes.update({value.name: value.dtype for value in model.graph.inputs})
     counts: Computing = Counter()
     for node in executed.graph.all_nodes():
+        integer = node.op_type.startswith(_INTEGER)
+        output = node.outputs[0]
+        dtype = output.dtype or dtypes.get(output.name)
+        if dtype is None:  # a value that ONNX Runtime made: its neighbours tell
+            source = node.inputs[0] if node.inputs else None
+            moved = None if source is None or node.op_type == "DequantizeLinear" else dtypes.get(source.name)
+            dtype = ir.DataType.UINT8 if integer or node.op_type == "QuantizeLinear" else moved or ir.DataType.FLOAT
+        dtypes[output.name] = dtype
         if node.op_type in _MOVES:
             continue
-        output = node.outputs[0]
-        dtype = output.dtype or dtypes.get(output.name) or ir.DataType.FLOAT
-        if node.op_type.startswith(_INTEGER) or dtype in (ir.DataType.INT8, ir.DataType.UINT8):
+        if integer or dtype in (ir.DataType.INT8, ir.DataType.UINT8):
             counts[node.op_type, "int8"] += 1
         elif dtype.is_floating_point():
             counts[node.op_type, str(dtype.numpy())] += 1

@@ -96,6 +96,7 @@ class Onnx(Target):
         except ImportError as error:
             raise missing_extra("onnx", str(error.name)) from error
         from edgeship.targets.onnx import inspect, metadata
+        from edgeship.targets.onnx.compact import compact
         from edgeship.targets.onnx.export import to_onnx
         from edgeship.targets.onnx.rewrites import rewrite
 
@@ -103,6 +104,7 @@ class Onnx(Target):
         integers = folded(program, context.signature, context.example)
         model = to_onnx(integers, context, self.opset, table)
         applied = rewrite(model, context.spec, self.activations)
+        compact(model)
         metadata.keep_origins(model, out)
         metadata.normalize(model)
         file = out / "model.onnx"

@@ -1,0 +1,85 @@
+"""Compact ONNX files: the same answers and kernels in fewer bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from onnx_ir.passes.common import ShapeInferencePass
+
+from edgeship.targets.onnx.compact import compact
+from edgeship.targets.onnx.inspect import computing, operators, optimized
+from edgeship.targets.onnx.static_int8 import activations_to_uint8, quantize_biases
+from tests.unit.test_onnx_rewrites import IMAGE, RANDOM, Graph, run
+
+pytestmark = pytest.mark.heavy
+
+
+def layers(*shape: int | str) -> ir.Model:
+    """Two convolutions and a pool that have equal scales, zero points and biases."""
+    g = Graph(*shape)
+    value = g.pair(g.x)
+    for _ in range(2):
+        value = g.pair(g.node("Conv", value, g.weight(4, 4, 3, 3), g.constant(np.full(4, 0.1, np.float32))))
+    value = g.pair(g.node("MaxPool", value, kernel_shape=[2, 2]))
+    model = g.model(value)
+    quantize_biases(model)
+    activations_to_uint8(model)
+    ShapeInferencePass()(model)
+    return model
+
+
+def test_the_same_kernels_give_the_same_answers_in_fewer_bytes(tmp_path: Path) -> None:
+    model = layers(2, 4, 8, 8)
+    before, large = run(model, IMAGE, "ORT_ENABLE_ALL"), tmp_path / "large.onnx"
+    ir.save(model, large)
+    compact(model)
+    small = tmp_path / "small.onnx"
+    ir.save(model, small)
+    np.testing.assert_array_equal(run(model, IMAGE, "ORT_ENABLE_ALL"), before)
+    assert operators(optimized(small)) == operators(optimized(large))
+    assert small.stat().st_size < 0.6 * large.stat().st_size
+
+
+def test_what_a_compact_file_computes_in_is_still_known(tmp_path: Path) -> None:
+    model = layers(2, 4, 8, 8)
+    compact(model)
+    ir.save(model, tmp_path / "model.onnx")
+    shipped = ir.load(tmp_path / "model.onnx")
+    assert all(value.type is None for node in shipped.graph for value in node.outputs if not value.is_graph_output())
+    found = computing(shipped, optimized(tmp_path / "model.onnx"))
+    assert found == {("QLinearConv", "int8"): 2, ("NhwcMaxPool", "int8"): 1}
+
+
+def test_inner_shapes_stay_where_a_dimension_is_dynamic() -> None:
+    model = layers("batch", 4, 8, 8)
+    compact(model)
+    assert all(value.shape is not None for node in model.graph for value in node.outputs)
+
+
+def test_inner_shapes_stay_beside_an_operator_that_is_not_onnx_s_own() -> None:
+    g = Graph(2, 4)
+    g.graph.opset_imports["own"] = 1
+    own = ir.node("Twice", [g.x], domain="own")
+    own.outputs[0].shape, own.outputs[0].type = ir.Shape([2, 4]), ir.TensorType(ir.DataType.FLOAT)
+    g.graph.append(own)
+    model = g.model(g.node("Relu", own.outputs[0]))
+    compact(model)
+    assert own.outputs[0].shape is not None
+
+
+def test_names_stay_unique_and_the_ends_keep_theirs() -> None:
+    g = Graph(2, 4)
+    stranger = g.node("Relu", g.x)
+    stranger.name = "x_q"
+    output = g.pair(g.node("Add", g.pair(g.x), g.pair(stranger, scale=RANDOM.random())))
+    output.name = "y"
+    model = g.model(output)
+    compact(model)
+    names = [value.name for node in model.graph for value in node.outputs]
+    assert len(set(names)) == len(names)
+    assert (model.graph.inputs[0].name, model.graph.outputs[0].name) == ("x", "y")
+    assert {"x_q", "x_q2", "x_dq"} <= set(names)
+    run(model, RANDOM.normal(size=(2, 4)).astype(np.float32))
