@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgeship.toolchain.model.layout import has_memory_format, without_memory_format
 from edgeship.toolchain.model.rewriting import Place, Rewrite, rewrite
 from edgeship.toolchain.model.spectra import without_complex_numbers
 
@@ -25,10 +26,12 @@ MOST_SLICES = 64
 
 def portable(program: ExportedProgram) -> GraphModule | None:
     """The program's module with every such operator rewritten; None where it has none. It must be exported again."""
-    if not any(node.target in _rewrites() for node in program.graph.nodes) and not _is_complex(program):
+    refused = any(node.target in _rewrites() for node in program.graph.nodes)
+    if not refused and not _is_complex(program) and not has_memory_format(program):
         return None
     module: Any = program.module(check_guards=False)
     changed = without_complex_numbers(module)
+    changed |= without_memory_format(module)
     changed |= rewrite(module, _rewrites())
     rewritten: GraphModule | None = module if changed else None
     return rewritten
