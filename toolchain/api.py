@@ -29,6 +29,7 @@ from edgeship.toolchain.errors import (
     first_line,
     missing_extra,
 )
+from edgeship.toolchain.inventory import Affine, Inventory, Weight
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
 from edgeship.toolchain.model.program import export, folded
@@ -68,6 +69,7 @@ __all__ = [
     "W8A8_DYNAMIC",
     "W8A8_STATIC",
     "W8_WEIGHTS",
+    "Affine",
     "Agent",
     "Analysis",
     "Array",
@@ -86,6 +88,7 @@ __all__ = [
     "ExportError",
     "Findings",
     "ImageInput",
+    "Inventory",
     "Job",
     "JobFiles",
     "Link",
@@ -115,6 +118,7 @@ __all__ = [
     "TextInput",
     "Transport",
     "UnsupportedError",
+    "Weight",
     "by_dtype",
     "cache_root",
     "conversion_error",

@@ -89,6 +89,17 @@ class Placement(_Record):
         return sum(self.per_backend.values())
 
 
+class ConstantsAudit(_Record):
+    """The constants of the program, looked for in the file: integer weights, biases, scales, zero points, floats."""
+
+    total: int = Field(description="the program's constants, and those of the file that the program does not explain")
+    accounted: int = Field(description="those that are in both, exactly or as the target recomputes them")
+    faults: tuple[str, ...] = Field((), description="the first five of the others, with their place")
+
+    def __str__(self) -> str:
+        return f"{self.accounted} of {self.total} constants accounted for"
+
+
 class PluginUse(_Record):
     """A plugin that took part, and its options."""
 
@@ -166,6 +177,7 @@ class Artifact(_Record):
         False, description="whether the runtime rounds activations that the program keeps in float"
     )
     weight_bytes: dict[str, int] | None = Field(None, description="bytes of constants per dtype; null: unknown")
+    constants: ConstantsAudit | None = Field(None, description="absent: nothing here reads the file's constants")
     placement: Placement | None = None
     reproducible: bool = Field(True, description="whether building twice gives the same bytes")
     notes: tuple[str, ...] = Field((), description="what a user must know about this file")

@@ -78,7 +78,8 @@ class RuntimeInfo:
     folders: bool = False
     """Whether its files are folders."""
     inspect: str = ""
-    """The module whose `inspect_file(path)` looks into its files."""
+    """The module whose `inspect_file(path)` looks into its files, and whose `constants(path)`, where it has that, finds
+    the numbers in them."""
     inspect_distribution: str = ""
     """What that module needs, where it is not `distribution`."""
     backends: frozenset[str] = frozenset()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.coreml.constants import constants
 from edgeship.targets.coreml.upstream import (
-    Block,
     MilProgram,
     Operation,
     Value,
     coremltools_to_read,
+    operations,
     read_program,
     read_spec,
 )
 from edgeship.toolchain.api import UnsupportedError
+
+__all__ = ["constants", "inspect_file"]
 
 MOVES = {
     *("reshape", "expand_dims", "squeeze", "transpose", "flatten2d", "concat", "stack", "split", "tile", "reverse"),
@@ -50,14 +52,6 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "largest": [[name, size] for name, _, size in sorted(program.stored, key=lambda row: -row[2])[:10]],
         "backends": {},
     }
-
-
-def operations(block: Block) -> Iterator[Operation]:
-    """All operators of a block, those of inner blocks included."""
-    for op in block.operations:
-        yield op
-        for inner in op.blocks:
-            yield from operations(inner)
 
 
 def compute_dtypes(program: MilProgram) -> dict[str, int]:

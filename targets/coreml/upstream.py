@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,23 @@ MIL_TO_NUMPY = {"fp16": "float16", "fp32": "float32"}
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Integers as the file stores them, with what they stand for."""
+
+    integers: NDArray[Any]
+    scale: NDArray[Any]
+    zero_point: NDArray[Any] | None
+
+
+@dataclass(frozen=True)
 class Value:
     """A named value of the program; `constant` holds its value where the file holds it (int4 as int8)."""
 
     name: str
     dtype: str
     constant: Constant | None = None
+    packed: Packed | None = None
+    """What `constant` is computed from when the file is loaded."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,14 @@ class MilProgram:
 
     main: Block
     stored: list[tuple[str, str, int]]
+
+
+def operations(block: Block) -> Iterator[Operation]:
+    """All operators of a block, those of inner blocks included."""
+    for op in block.operations:
+        yield op
+        for inner in op.blocks:
+            yield from operations(inner)
 
 
 FRAMEWORKS = ("sklearn", "xgboost", "tensorflow")
@@ -141,13 +161,14 @@ def read_program(package: Path) -> MilProgram:
 def _block(block: Any, inputs: list[Any], stored: list[tuple[str, str, int]]) -> Block:
     operations = []
     constants: dict[Any, Constant] = {}
+    packed: dict[Any, Packed] = {}
 
     def value(var: Any) -> Value:
         constant = constants.get(var)
         # defaults of inputs that the file leaves out have no operator
         if constant is None and (var.op is None or var.op.op_type == "const") and var.val is not None:
             constant = _plain(var.val)
-        return Value(var.name, _dtype(var), constant)
+        return Value(var.name, _dtype(var), constant, packed.get(var))
 
     for op in block.operations:
         if op.op_type == "const":
@@ -159,6 +180,8 @@ def _block(block: Any, inputs: list[Any], stored: list[tuple[str, str, int]]) ->
             continue
         if op.op_type.startswith("constexpr_"):
             constants[op.outputs[0]] = _plain(op.materialized_val_inference())
+            if op.inputs.get("scale") is not None:
+                packed[op.outputs[0]] = _packed(op.inputs)
             continue
         given = {
             name: [value(v) for v in var] if isinstance(var, list | tuple) else value(var)
@@ -168,6 +191,17 @@ def _block(block: Any, inputs: list[Any], stored: list[tuple[str, str, int]]) ->
         blocks = [_block(inner, list(inner.inputs), stored) for inner in op.blocks]
         operations.append(Operation(op.op_type, op.name, given, [value(v) for v in op.outputs], blocks))
     return Block([value(v) for v in inputs], operations, [value(v) for v in block.outputs])
+
+
+def _packed(given: Any) -> Packed:
+    """Of constexpr_affine_dequantize and constexpr_blockwise_shift_scale."""
+    integers = given.get("quantized_data") or given["data"]
+    zero_point = given.get("zero_point") or given.get("offset")
+    return Packed(
+        np.asarray(integers.val),
+        np.asarray(given["scale"].val),
+        None if zero_point is None else np.asarray(zero_point.val),
+    )
 
 
 def _dtype(var: Any) -> str:

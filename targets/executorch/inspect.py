@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.executorch.constants import constants
 from edgeship.targets.executorch.pte import read
 from edgeship.toolchain.api import by_dtype
+
+__all__ = ["constants", "inspect_file"]
 
 
 def inspect_file(path: Path) -> dict[str, Any]:

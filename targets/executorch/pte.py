@@ -26,6 +26,10 @@ KERNEL_MOVES = (
 )  # fmt: skip
 
 
+Place = tuple[int, int]
+"""Offset and size in the file."""
+
+
 @dataclass(frozen=True)
 class Constant:
     """A stored weight: where it is used, its dtype and bytes."""
@@ -79,16 +83,27 @@ def read(path: Path) -> Pte:
         raise EdgeshipError(f"{path}: is a damaged ExecuTorch program ({error})", "export it again") from error
 
 
-def _read(data: bytes) -> Pte:
-    program = Table.root(data)
-    at = FIELDS["Program"]
-    segment_base = struct.unpack_from("<Q", data, 24)[0] if data[8:12] == b"eh00" else 0
-    segments = [
-        (segment_base + segment.scalar(0, "Q"), segment.scalar(1, "Q")) for segment in program.tables(at["segments"])
-    ]
+def segments_of(data: bytes, program: Table) -> list[Place]:
+    """Where the segments of a program lie; IndexError when the file ends before them."""
+    base = struct.unpack_from("<Q", data, 24)[0] if data[8:12] == b"eh00" else 0
+    tables = program.tables(FIELDS["Program"]["segments"])
+    segments = [(base + segment.scalar(0, "Q"), segment.scalar(1, "Q")) for segment in tables]
     for offset, size in segments:
         if offset + size > len(data):
             raise IndexError(f"a segment ends at {offset + size}, the file at {len(data)}")
+    return segments
+
+
+def named_data(program: Table, segments: list[Place]) -> dict[str, Place]:
+    """The data that delegates ask for by name."""
+    items = program.tables(FIELDS["Program"]["named_data"])
+    return {item.text(0): segments[item.scalar(1, "I")] for item in items}
+
+
+def _read(data: bytes) -> Pte:
+    program = Table.root(data)
+    segments = segments_of(data, program)
+    at = FIELDS["Program"]
     plan = program.tables(at["execution_plan"])[0]
     fields = FIELDS["ExecutionPlan"]
     tensors = [_tensor(value) for value in plan.tables(fields["values"])]
@@ -99,7 +114,7 @@ def _read(data: bytes) -> Pte:
     )
     operators = [operator.text(0) for operator in plan.tables(fields["operators"])]
     delegates = plan.tables(fields["delegates"])
-    named = {item.text(0): segments[item.scalar(1, "I")] for item in program.tables(at["named_data"])}
+    named = named_data(program, segments)
 
     users: dict[int, str] = {}
     for chain in plan.tables(fields["chains"]):
@@ -111,7 +126,7 @@ def _read(data: bytes) -> Pte:
                 pte.delegates[delegates[call.scalar(0, "i")].text(0)] += 1
     for delegate in delegates:
         if delegate.text(0) == XNNPACK:
-            blob = _blob(delegate, program, segments)
+            blob = delegate_data(delegate, program, segments)
             _xnnpack(data, blob, named, pte)
     _constants(program, tensors, users, segments, pte)
     return pte
@@ -141,7 +156,8 @@ def _kernel(call: Table, operators: list[str], tensors: list[Table | None], user
         pte.computing[short, _dtype(present[0])] += 1
 
 
-def _blob(delegate: Table, program: Table, segments: list[tuple[int, int]]) -> tuple[int, int]:
+def delegate_data(delegate: Table, program: Table, segments: list[Place]) -> Place:
+    """Where a backend's own data lie."""
     reference = delegate.table(1)
     if reference is None:
         return (0, 0)

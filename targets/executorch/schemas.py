@@ -19,6 +19,8 @@ FIELDS = {
         "non_const_buffer_sizes": 8,
     },
     "EValue": {"val": 1},
+    "Int": {"int_val": 0},
+    "Double": {"double_val": 0},
     "Tensor": {"scalar_type": 0, "sizes": 2, "data_buffer_idx": 5, "allocation_info": 6, "shape_dynamism": 8},
     "Chain": {"instructions": 2},
     "Instruction": {"instr_args": 1},
@@ -37,8 +39,12 @@ XNN_FIELDS = {
     "XNode": {"xnode_union": 1},
     "XValue": {"xvalue_union": 1},
     "XNNTensorValue": {"datatype": 0, "dims": 2, "constant_buffer_idx": 3, "id_out": 6},
-    "XNNQuantizedTensorValue": {"tensor_value": 0},
-    "ConstantDataOffset": {"size": 1, "named_key": 2},
+    "XNNQuantizedTensorValue": {"tensor_value": 0, "quant_params": 2},
+    "PerChannelQuant": {"scale": 0, "scale_buffer_idx": 2, "num_scales": 3},
+    "PerTensorQuant": {"scale": 0, "zero_point": 1},
+    "XNNFullyConnected": {"input1_id": 0, "filter_id": 1, "bias_id": 2},
+    "_XNNNodeConv": {"input1_id": 15, "filter_id": 16, "bias_id": 17},
+    "ConstantDataOffset": {"offset": 0, "size": 1, "named_key": 2},
 }
 SCALAR_TYPES = {
     0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64",

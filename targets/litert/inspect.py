@@ -6,9 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.litert.constants import constants
 from edgeship.targets.litert.rewrites import dtype_name, operator_name
 from edgeship.targets.litert.upstream import placement, read_flatbuffer
 from edgeship.toolchain.api import Computing, EdgeshipError, Quantization, Tensor, by_dtype, missing_extra
+
+__all__ = ["constants", "inspect_file"]
 
 MOVES_DATA = frozenset(
     """

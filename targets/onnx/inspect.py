@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeship.targets.onnx.constants import constants
 from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+__all__ = ["constants", "inspect_file"]
 
 # operators that move or convert numbers, and those that only work on shapes: nothing is computed in them
 # fmt: off

@@ -23,7 +23,7 @@ FROM_FLOAT = {"linear_dynamic", "linear_relu_dynamic", "embedding_byte"}  # quan
 
 def operators(graph: torch.Graph) -> Counter[str]:
     """Calls of each operator, blocks of control flow included; `prim::` left out."""
-    return Counter(node.kind() for node in _nodes(graph) if not node.kind().startswith("prim::"))
+    return Counter(node.kind() for node in nodes_of(graph) if not node.kind().startswith("prim::"))
 
 
 def compute_dtypes(graph: torch.Graph, inputs: Sequence[str]) -> dict[str, int]:
@@ -31,7 +31,7 @@ def compute_dtypes(graph: torch.Graph, inputs: Sequence[str]) -> dict[str, int]:
     values = [value for value in graph.inputs() if value.type().kind() == "TensorType"]
     dtypes = dict(zip((value.debugName() for value in values), inputs, strict=False))
     counts: Counter[str] = Counter()
-    for node in _nodes(graph):
+    for node in nodes_of(graph):
         read = [dtypes[value.debugName()] for value in node.inputs() if value.debugName() in dtypes]
         namespace, _, name = node.kind().partition("::")
         if node.kind() in ("prim::Constant", "prim::GetAttr"):
@@ -54,11 +54,11 @@ def compute_dtypes(graph: torch.Graph, inputs: Sequence[str]) -> dict[str, int]:
     return dict(counts)
 
 
-def constants(graph: torch.Graph) -> list[tuple[str, str, int]]:
+def stored_tensors(graph: torch.Graph) -> list[tuple[str, str, int]]:
     """Stored tensors: (name, dtype, bytes); weights packed for quantized operators included."""
     found = []
-    for node in _nodes(graph):
-        value = _value(node)
+    for node in nodes_of(graph):
+        value = constant_value(node)
         for tensor in _tensors(value):
             shape = list(tensor.shape)
             user = next((use.user.kind() for use in node.output().uses()), "constant")
@@ -66,11 +66,13 @@ def constants(graph: torch.Graph) -> list[tuple[str, str, int]]:
     return found
 
 
-def _nodes(block: Any) -> list[Any]:
-    return [each for node in block.nodes() for each in [node, *(n for b in node.blocks() for n in _nodes(b))]]
+def nodes_of(block: Any) -> list[Any]:
+    """The nodes of a graph, those of inner blocks included."""
+    return [each for node in block.nodes() for each in [node, *(n for b in node.blocks() for n in nodes_of(b))]]
 
 
-def _value(node: Any) -> Any:
+def constant_value(node: Any) -> Any:
+    """What a constant holds; None for every other node."""
     if node.kind() != "prim::Constant" or not node.hasAttributes():
         return None
     return node.output().toIValue()
@@ -92,7 +94,7 @@ def _tensors(value: Any) -> list[torch.Tensor]:
 def _constant_dtype(node: Any) -> str | None:
     import torch
 
-    value = _value(node)
+    value = constant_value(node)
     return _dtype_name(value) if isinstance(value, torch.Tensor) else None
 
 

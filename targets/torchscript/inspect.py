@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.targets.torchscript import harmless, program_file
-from edgeship.targets.torchscript.graph import compute_dtypes, constants, operators
+from edgeship.targets.torchscript.constants import constants
+from edgeship.targets.torchscript.graph import compute_dtypes, operators, stored_tensors
 from edgeship.toolchain.api import EdgeshipError
+
+__all__ = ["constants", "inspect_file"]
 
 LARGEST = 20
 
@@ -32,7 +35,7 @@ def _script(path: Path) -> dict[str, Any]:
         raise EdgeshipError(f"{path}: is not TorchScript that torch can load ({reason})", "export it again") from error
     graph = module.inlined_graph
     inputs = [value for value in graph.inputs() if value.type().kind() == "TensorType"]
-    stored = sorted(constants(graph), key=lambda item: -item[2])
+    stored = sorted(stored_tensors(graph), key=lambda item: -item[2])
     stored += [(name, str(p.dtype).removeprefix("torch."), p.nbytes) for name, p in module.state_dict().items()]
     return {
         "format": "torchscript_lite" if path.suffix == ".ptl" else "torchscript",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from edgeship.targets.torchscript.archive import clean
-from edgeship.targets.torchscript.graph import compute_dtypes, constants
+from edgeship.targets.torchscript.graph import compute_dtypes, stored_tensors
 from edgeship.targets.torchscript.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
@@ -85,7 +85,7 @@ class TorchScript(Target):
         save_lite(script, file) if self.lite else torch.jit.save(script, str(file))
         clean(file)
         weights: Counter[str] = Counter()
-        for _, dtype, size in constants(script.graph):
+        for _, dtype, size in stored_tensors(script.graph):
             weights[dtype] += size
         version = torch.__version__.split("+")[0]
         return Artifact(

@@ -8,6 +8,18 @@ from edgeship.toolchain.quant import FLOAT16, FLOAT32, QuantSpec
 
 def content_reasons(artifact: Artifact, spec: QuantSpec) -> list[str]:
     """Why the file is not what was asked for, the float layers of its parts included; what is unknown is no reason."""
+    return [*_kind_reasons(artifact, spec), *_constant_reasons(artifact)]
+
+
+def _constant_reasons(artifact: Artifact) -> list[str]:
+    """Why the file's numbers are not its program's, however small a difference they make."""
+    audit = artifact.constants
+    if audit is None or not audit.faults:
+        return []
+    return [f"only {audit}: {'; '.join(audit.faults)}"]
+
+
+def _kind_reasons(artifact: Artifact, spec: QuantSpec) -> list[str]:
     operators, weights = artifact.dtypes, artifact.weight_bytes
     if spec.is_integer and operators is not None and not {"int8", "uint8"} & set(operators):
         return [f"asked for {spec}, but no operator in the file computes in int8 ({_counts(operators)})"]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeship.toolchain import artifact as artifacts
-from edgeship.toolchain.artifact import Contract, Provenance
+from edgeship.toolchain.artifact import Artifact, ConstantsAudit, Contract, Provenance
 from edgeship.toolchain.build.records import ArtifactRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.errors import first_line
 from edgeship.toolchain.plugin import Target
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 ARTIFACT = "artifact"
 
@@ -55,14 +61,32 @@ class BuildArtifact(Stage):
             report("progress", "converting")
             out = folder / ARTIFACT
             out.mkdir()
-            artifact = self.target.export(self.program.open(), out, context)
-            told = {"provenance": self.provenance, "contract": self.contract}
+            program = self.program.open()
+            artifact = self.target.export(program, out, context)
+            told = {
+                "provenance": self.provenance,
+                "contract": self.contract,
+                "constants": _audited(program, artifact, out, warn),
+            }
             artifacts.write(artifact.model_copy(update=told), out)
             return ArtifactRecord(warnings=tuple(warnings), seconds=time.monotonic() - started)
 
         store.once(self.key, ArtifactRecord, make)
         gc.collect()
         return self.key
+
+
+def _audited(
+    program: ExportedProgram, artifact: Artifact, folder: Path, warn: Callable[[str], None]
+) -> ConstantsAudit | None:
+    """What was found of the program's constants in the file; None, with a warning, where the reader fails."""
+    from edgeship.toolchain.model.audit import audit
+
+    try:
+        return audit(program, artifact, folder)
+    except Exception as error:  # an unknown form of a file is no fault of the file
+        warn(f"the constants of {artifact.file} could not be compared with the program's: {first_line(error)}")
+        return None
 
 
 @dataclass(frozen=True)

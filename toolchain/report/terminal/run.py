@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from edgeship.toolchain.artifact import ConstantsAudit
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 from edgeship.toolchain.report.terminal.console import count
@@ -30,7 +31,7 @@ def report_view(report: Report) -> Iterator[Text | FittedTable]:
     rows = [_row(report, line, execution, metrics, common) for line, execution in report.rows]
     yield FittedTable(_columns(report, metrics), rows)
     yield Text("")
-    for text in _conditions(report, common):
+    for text in (*_conditions(report, common), *_constants(report)):
         yield Text(text, "dim")
     for line in report.lines:
         if line.recommended:
@@ -165,6 +166,16 @@ def _conditions(report: Report, common: list[str]) -> Iterator[str]:
             shapes.setdefault(shapes_text(timed.inputs), {})[line.name] = None
     for text, names in shapes.items():
         yield f"dynamic inputs measured as {text}" + (f": {', '.join(names)}" if len(shapes) > 1 else "")
+
+
+def _constants(report: Report) -> Iterator[str]:
+    """How many numbers of the programs were found in their files, where that was looked for."""
+    audits = [line.artifact.constants for line in report.lines if line.artifact and line.artifact.constants]
+    if audits:
+        found = ConstantsAudit(
+            total=sum(audit.total for audit in audits), accounted=sum(audit.accounted for audit in audits)
+        )
+        yield f"{found} in {count(len(audits), 'file')}"
 
 
 def shapes_text(inputs: dict[str, list[int]]) -> str:

@@ -1,0 +1,94 @@
+"""The constants of files beside their programs': the sound pass, and one altered number is a fault."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, export
+from edgeship.toolchain.model.audit import compare
+from edgeship.toolchain.model.constants import Constants, constants_of
+from edgeship.toolchain.model.program import flatten
+from tests.models import digit_net
+
+Program = torch.export.ExportedProgram
+SIGNATURE = Signature(
+    (Tensor(name="image", dtype="float32", shape=(1, 1, 8, 8)),),
+    (Tensor(name="logits", dtype="float32", shape=(1, 10)),),
+)
+
+
+@functools.cache
+def float_program() -> Program:
+    net, example = digit_net()
+    return export(flatten(net, 1), example, SIGNATURE)
+
+
+def as_a_file(constants: Constants, float_layers: bool = True) -> Inventory:
+    """What a target would write that stores every constant as it is."""
+    weights = [Weight(layer.place, layer.values, layer.grid, layer.bias) for layer in constants.layers]
+    later = [array for layer in constants.layers for fold in layer.folded for array in fold.alone[0]]
+    floats = [array for each in constants.floats for array in each.alternatives[0]]
+    return Inventory(weights, constants.activations, [*floats, *later])
+
+
+def folded_file(constants: Constants) -> Inventory:
+    """What a target would write that folds every batch norm."""
+    return Inventory(
+        [
+            Weight(layer.place, fold.weight.astype(np.float32), None, fold.bias.astype(np.float32))
+            if (fold := layer.folded[-1] if layer.folded else None)
+            else Weight(layer.place, layer.values, None, layer.bias)
+            for layer in constants.layers
+        ]
+    )
+
+
+def test_a_file_that_stores_a_program_as_it_is_passes_and_so_does_one_with_its_batch_norms_folded() -> None:
+    constants = constants_of(float_program())
+    plain, folded = compare(constants, as_a_file(constants)), compare(constants, folded_file(constants))
+    assert plain.faults == folded.faults == ()
+    assert str(folded) == "12 of 12 constants accounted for"  # six weights, six biases
+    assert plain.accounted == 27  # six weights, one bias, four numbers of each of five batch norms
+
+
+def test_weights_in_another_layout_are_the_same_weights() -> None:
+    constants = constants_of(float_program())
+    file = folded_file(constants)
+    turned = [
+        replace(each, values=np.moveaxis(each.values, 0, -1).copy() if each.values.ndim == 4 else each.values.T.copy())
+        for each in file.weights
+    ]
+    assert compare(constants, Inventory(turned)).faults == ()
+
+
+@pytest.mark.parametrize("position", range(6))
+def test_two_channels_in_each_others_place_are_a_fault(position: int) -> None:
+    constants = constants_of(float_program())
+    file = folded_file(constants)
+    order = [1, 0, *range(2, len(file.weights[position].values))]
+    file.weights[position] = replace(file.weights[position], values=file.weights[position].values[order])
+    assert compare(constants, file).faults
+
+
+@pytest.mark.parametrize("position", range(6))
+def test_a_folded_bias_shifted_by_a_hundredth_of_its_size_is_a_fault(position: int) -> None:
+    constants = constants_of(float_program())
+    file = folded_file(constants)
+    weight = file.weights[position]
+    assert weight.bias is not None
+    file.weights[position] = replace(weight, bias=weight.bias + np.abs(weight.bias).max() / 100)
+    (fault,) = compare(constants, file).faults
+    assert constants.layers[position].place in fault
+    assert "bias" in fault
+
+
+def test_an_integer_weight_that_the_program_does_not_have_is_a_fault() -> None:
+    constants = constants_of(float_program())
+    file = folded_file(constants)
+    file.weights.append(Weight("Conv 7", np.arange(27, dtype=np.int8).reshape(3, 9), Affine.of(0.1)))
+    assert compare(constants, file).faults == ("Conv 7: integers [3, 9] that the program does not have",)

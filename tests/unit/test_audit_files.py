@@ -1,0 +1,198 @@
+"""Single constants altered in real int8 files: every one is a fault, and the sound files have none."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from edgeship.targets.executorch import constants as pte
+from edgeship.targets.executorch.flatbuffer import Table
+from edgeship.targets.executorch.schemas import XNN_DATATYPES, XNN_FIELDS
+from edgeship.targets.executorch.target import ExecuTorch
+from edgeship.targets.litert import constants as tflite
+from edgeship.targets.litert.target import LiteRT
+from edgeship.targets.litert.upstream import read_flatbuffer, write_flatbuffer
+from edgeship.targets.onnx.target import Onnx
+from edgeship.toolchain.api import W8A8_STATIC, Artifact, Context, Samples, Signature, Target, Tensor, export
+from edgeship.toolchain.model.audit import audit, compare
+from edgeship.toolchain.model.constants import Constants, constants_of
+from edgeship.toolchain.model.program import flatten
+from edgeship.toolchain.passes.quantize import QuantizeStatic
+from tests.models import digit_data, digit_net
+
+pytestmark = pytest.mark.heavy
+
+Program = torch.export.ExportedProgram
+Altered = tuple[str, Any]
+SIGNATURE = Signature(
+    (Tensor(name="image", dtype="float32", shape=(1, 1, 8, 8)),),
+    (Tensor(name="logits", dtype="float32", shape=(1, 10)),),
+)
+
+
+@functools.cache
+def static_program() -> tuple[Program, Constants]:
+    net, example = digit_net()
+    calibration = Samples({"image": digit_data()[0].inputs["image"][:64]})
+    context = Context(SIGNATURE, example=example, calibration=calibration)
+    program = QuantizeStatic(ranges="min-max").apply(export(flatten(net, 1), example, SIGNATURE), context)
+    return program, constants_of(program)
+
+
+def exported(target: Target, folder: Path) -> Artifact:
+    return target.export(static_program()[0], folder, Context(SIGNATURE, W8A8_STATIC, example=digit_net()[1]))
+
+
+def altered(array: np.ndarray) -> Iterator[Altered]:
+    """Copies with one number, or all of one kind, wrong by what no output need show."""
+    if array.dtype == np.int8 and array.size > 1 and array.any():
+        one = array.copy()
+        one.flat[array.size // 2] += 1 if one.flat[array.size // 2] < 127 else -1
+        yield "one weight by a step", one
+        yield "weights × 1.05", np.clip(np.round(array * 1.05), -127, 127).astype(np.int8)
+        if len(array) > 1:
+            yield "two channels swapped", array[[1, 0, *range(2, len(array))]]
+    elif array.dtype in (np.int8, np.uint8) and array.size == 1:
+        yield "zero point + 1", (array + 1).astype(array.dtype)
+        yield "zero point - 1", (array - 1).astype(array.dtype)
+    elif array.dtype == np.int32 and array.size > 1 and array.any():
+        one = array.copy()
+        one.flat[0] += 2  # rounding may be off by one where a product is not exact
+        yield "bias by two steps", one
+        yield "bias shifted", (array + np.abs(array).max() // 50 + 1).astype(np.int32)
+    elif array.dtype == np.float32 and array.size:
+        yield "scale × 1.02", array * np.float32(1.02)
+        one = array.copy()
+        one.flat[-1] *= np.float32(1.02)
+        yield "one scale × 1.02", one
+
+
+def check(files: Iterator[Altered], read: Callable[[Any], Any], least: int) -> None:
+    expected = static_program()[1]
+    verdicts = [(what, compare(expected, read(file)).faults) for what, file in files]
+    assert [what for what, faults in verdicts if not faults] == []
+    assert len(verdicts) >= least
+
+
+def test_every_constant_of_an_onnx_file_counts(tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    from edgeship.targets.onnx.constants import constants
+
+    artifact = exported(Onnx(), tmp_path)
+    sound = audit(static_program()[0], artifact, tmp_path)
+    assert str(sound) == "36 of 36 constants accounted for"
+    model = onnx.load(tmp_path / artifact.file)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+    def files() -> Iterator[Altered]:
+        for node in model.graph.node:
+            for index, name in enumerate(node.input):
+                for what, array in altered(stored[name]) if name in stored else ():
+                    model.graph.initializer.append(numpy_helper.from_array(array, "altered"))
+                    node.input[index] = "altered"  # for this reader alone, where several share it
+                    file = tmp_path / "altered.onnx"
+                    onnx.save(model, file)
+                    yield f"{node.op_type} {name}: {what}", file
+                    node.input[index] = name
+                    model.graph.initializer.pop()
+
+    check(files(), constants, 100)
+
+
+def test_every_constant_of_a_tflite_file_counts(tmp_path: Path) -> None:
+    artifact = exported(LiteRT(), tmp_path)
+    sound = audit(static_program()[0], artifact, tmp_path)
+    assert str(sound) == "36 of 36 constants accounted for"
+    model = read_flatbuffer((tmp_path / artifact.file).read_bytes())
+
+    def files() -> Iterator[Altered]:
+        for tensor in model.subgraphs[0].tensors:
+            name, buffer, grid = tensor.name.decode(), model.buffers[tensor.buffer], tensor.quantization
+            kept = buffer.data
+            if kept is not None and len(kept) and tensor.type in (2, 9):  # INT32, INT8
+                array = np.asarray(kept, np.uint8).view(np.int8 if tensor.type == 9 else np.int32)
+                for what, other in altered(array.reshape(tensor.shape)) if grid and grid.scale is not None else ():
+                    buffer.data = np.ascontiguousarray(other).reshape(-1).view(np.uint8)
+                    yield f"{name}: {what}", model
+                    buffer.data = kept
+            if grid is None or grid.scale is None:
+                continue
+            scale, zero_point = grid.scale, grid.zeroPoint
+            for what, other in altered(np.asarray(scale, np.float32)):
+                grid.scale = other
+                yield f"{name}: {what}", model
+            grid.scale = scale
+            for step in (1, -1) if not kept_integers(kept) else ():
+                grid.zeroPoint = np.asarray(zero_point) + step
+                yield f"{name}: zero point by {step}", model
+            grid.zeroPoint = zero_point
+
+    check(files(), lambda changed: tflite.inventory(read_flatbuffer(write_flatbuffer(changed))), 60)
+
+
+def kept_integers(data: Any) -> bool:
+    """Whether a tensor is a constant, whose zero point is 0 by the format's rules."""
+    return data is not None and len(data) > 0
+
+
+def test_every_constant_of_a_pte_counts(tmp_path: Path) -> None:
+    artifact = exported(ExecuTorch(), tmp_path)
+    sound = audit(static_program()[0], artifact, tmp_path)
+    assert str(sound) == "36 of 36 constants accounted for"
+    content = (tmp_path / artifact.file).read_bytes()
+
+    def files() -> Iterator[Altered]:
+        for what, at, dtype, count in numbers(content):
+            for how, other in altered(np.frombuffer(content, dtype, count, at).copy()):
+                file = tmp_path / "altered.pte"
+                file.write_bytes(content[:at] + other.tobytes() + content[at + other.nbytes :])
+                yield f"{what}: {how}", file
+            if what == "zero point":
+                for step in (1, -1):
+                    (zero_point,) = struct.unpack_from("<i", content, at)
+                    file = tmp_path / "altered.pte"
+                    file.write_bytes(content[:at] + struct.pack("<i", zero_point + step) + content[at + 4 :])
+                    yield f"zero point by {step}", file
+
+    check(files(), pte.constants, 60)
+
+
+def numbers(content: bytes) -> Iterator[tuple[str, int, Any, int]]:
+    """Where the constants of XNNPACK's graph lie: what, offset, dtype, how many."""
+    graphs: list[Any] = []
+    program = Table.root(content)
+    plan = program.tables(pte.FIELDS["Program"]["execution_plan"])[0]
+    segments = pte.segments_of(content, program)
+    for delegate in plan.tables(pte.FIELDS["ExecutionPlan"]["delegates"]):
+        start, _ = pte.delegate_data(delegate, program, segments)
+        graphs.append(pte._Graph(content, start, pte.named_data(program, segments)))
+    for graph in graphs:
+        for value in graph.graph.tables(XNN_FIELDS["XNNGraph"]["xvalues"]):
+            quantized = value.table(1)
+            if value.scalar(0, "B") != 2 or quantized is None:
+                continue
+            tensor, parameters = quantized.table(0), quantized.table(2)
+            assert tensor is not None
+            assert parameters is not None
+            kind = XNN_DATATYPES[tensor.scalar(XNN_FIELDS["XNNTensorValue"]["datatype"], "h")]
+            index = tensor.scalar(XNN_FIELDS["XNNTensorValue"]["constant_buffer_idx"], "I")
+            if index:
+                offset = content.index(graph._bytes(index))
+                yield kind, offset, np.dtype(kind), len(graph._bytes(index)) // np.dtype(kind).itemsize
+            if quantized.scalar(1, "B") == pte.PER_TENSOR:
+                for what, field, dtype in (("scale", 0, np.float32), ("zero point", 1, np.int64)):
+                    at = parameters._field(field)
+                    if at is not None:
+                        yield what, at, dtype, int(what == "scale")
+            elif scales := parameters.scalar(XNN_FIELDS["PerChannelQuant"]["scale_buffer_idx"], "I"):
+                data = graph._bytes(scales)
+                yield "scales", content.index(data), np.float32, len(data) // 4

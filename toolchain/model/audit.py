@@ -1,0 +1,235 @@
+"""Whether a file holds the constants of the program it was made from, and nothing that the program does not explain.
+
+Read from the file's bytes, without a run: what no output shows (a zero point off by one, a bias shifted, a scale 2 %
+wrong in one layer of many) is a fault here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeship.toolchain.artifact import Artifact, ConstantsAudit
+from edgeship.toolchain.inventory import Inventory, Weight
+from edgeship.toolchain.model.constants import Constants, Floats, Layer, constants_of
+from edgeship.toolchain.model.equality import Same, exact, fingerprint, same_up_to_layout, share_equal, within
+from edgeship.toolchain.model.pairing import FOLDED_UNITS, LOOSE_UNITS, Parts, as_stored, dequantized, pair
+from edgeship.toolchain.registry import runtime_info
+from edgeship.toolchain.samples import Array
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+SHOWN = 5
+NEAR = 1e-3
+"""By how much the magnitudes of two weights may differ in sum that are compared number by number."""
+
+
+def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
+    """Compare the file that `folder` holds with the stored program it was made from; None where nothing reads it."""
+    runtime = runtime_info(artifact.runtime.name)
+    reader = getattr(importlib.import_module(runtime.inspect), "constants", None) if runtime else None
+    found = reader(folder / artifact.file) if reader else None
+    return None if found is None else compare(constants_of(program), found)
+
+
+def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
+    """What a program's constants and a file's have in common."""
+    comparison = _Comparison(found)
+    comparison.weights(expected.layers)
+    comparison.activations(expected)
+    for floats in expected.floats:
+        comparison.floats(floats)
+    faults = comparison.faults
+    return ConstantsAudit(
+        total=comparison.accounted + len(faults), accounted=comparison.accounted, faults=tuple(faults[:SHOWN])
+    )
+
+
+class _Comparison:
+    def __init__(self, found: Inventory) -> None:
+        self.found = found
+        self.accounted = 0
+        self.faults: list[str] = []
+        self._stored_grids = {affine.key for _, affine in found.activations}
+        self._pool: dict[int, list[Array]] = defaultdict(list)
+        seen: set[int] = set()
+        for array in found.floats:
+            if id(array) not in seen:
+                seen.add(id(array))
+                self._pool[array.size].append(array)
+
+    def weights(self, layers: list[Layer]) -> None:
+        """Every layer's weight in the file, with its scale and bias; and every integer weight of the file explained."""
+        pairs: dict[int, list[Parts]] = {index: [] for index in range(len(layers))}
+        strays: list[Weight] = []
+        candidates = _Candidates(layers)
+        for weight in self.found.weights:
+            matches = [
+                (index, parts) for index in candidates.of(weight) if (parts := pair(weight, layers[index])) is not None
+            ]
+            if not matches:
+                strays.append(weight)
+                continue
+            fewest = min((len(parts.wrong), -len(parts.agree)) for _, parts in matches)
+            chosen = [match for match in matches if (len(match[1].wrong), -len(match[1].agree)) == fewest]
+            for index, parts in chosen:
+                pairs[index].append(parts)
+            index, parts = chosen[0]
+            self.faults += [f"{layers[index].place}: the {part} is not the program's" for part in parts.wrong]
+        lost = {index for index, parts in pairs.items() if not parts}
+        for weight in strays:
+            if weight.values.dtype.kind == "f":
+                continue  # computed by the converter; what it should be is missed below
+            lost -= self._stray(weight, layers, lost)
+        for index, layer in enumerate(layers):
+            if not layer.required:
+                continue
+            if index in lost and not self._in_pool(layer.values) and not self._computed(layer):
+                self.faults.append(f"{layer.place}: the weight {list(layer.values.shape)} is not in the file")
+            elif pairs[index] or not self._computed(layer):
+                self._count(layer, pairs[index])
+            else:
+                self.accounted += 3  # its scale and zero point are in its numbers
+
+    def _computed(self, layer: Layer) -> bool:
+        """Whether the file holds the real numbers of an integer constant."""
+        return layer.grid is not None and self._has(dequantized(layer), within(LOOSE_UNITS))
+
+    def _stray(self, weight: Weight, layers: list[Layer], lost: set[int]) -> set[int]:
+        """Name an integer weight of the file that no layer has, by the layer whose weight is nearest."""
+        near = [(share_equal(weight.values, layers[index].values), index) for index in range(len(layers))]
+        share, index = max(near, default=(0.0, -1))
+        if share < 0.5:
+            self.faults.append(f"{weight.place}: integers {list(weight.values.shape)} that the program does not have")
+            return set()
+        count = round((1 - share) * weight.values.size)
+        self.faults.append(f"{layers[index].place}: {count} of {weight.values.size} weights are not the program's")
+        return {index} & lost
+
+    def _count(self, layer: Layer, found: list[Parts]) -> None:
+        """The weight of a layer is there: are the constants that belong to it?"""
+        known = {part for parts in found for part, ok in parts.agree.items() if ok}
+        if layer.grid is not None and layer.grid.key in self._stored_grids:
+            known |= {"scale", "zero point"}  # an operator is given them as numbers
+        wrong = {part for parts in found for part in parts.wrong}
+        depth = max((parts.folds for parts in found), default=0)
+        bias: Array | None = layer.folded[depth - 1].bias if depth else layer.bias
+        same = within(FOLDED_UNITS, layer.folded[depth - 1].size) if depth else exact
+        self.accounted += 1
+        scale, zero_point = (layer.grid.scale, layer.grid.zero_point) if layer.grid else (None, None)
+        arrays: dict[str, Array | None] = {"scale": scale, "zero point": zero_point, "bias": bias}
+        for part, array in arrays.items():
+            if array is None or part in wrong:
+                continue
+            if part in known or (part != "scale" and not array.any()) or self._has(array, same):
+                self.accounted += 1
+            elif part == "bias" and (later := self._added_later(layer, depth)) is not None:
+                self.accounted += 1
+                depth = later
+            else:
+                self.faults.append(f"{layer.place}: the {part} is not in the file")
+        for fold in layer.folded[depth:]:
+            self.floats(Floats(layer.place, fold.alone))
+
+    def _added_later(self, layer: Layer, depth: int) -> int | None:
+        """Up to which of the operators that follow its bias is folded with theirs, where the weight is not."""
+        for index, fold in enumerate(layer.folded[depth:], depth + 1):
+            if self._has(fold.bias, within(FOLDED_UNITS, fold.size)):
+                return index
+        return None
+
+    def activations(self, expected: Constants) -> None:
+        """The grids of both sides as sets: one that is in one only is a scale or zero point changed or lost."""
+        stored = {affine.key: place for place, affine in self.found.activations}
+        grids = [affine for _, affine in expected.activations] + [each.grid for each in expected.layers if each.grid]
+        explained = {key for affine in grids for key in (affine.key, affine.half.key)}
+        for place, affine in expected.activations:
+            key = affine.key
+            if key in stored or affine.half.key in stored:
+                self.accounted += 2
+            else:
+                self.faults.append(
+                    f"{place}: its scale {_scale(key):.6g} and zero point {_zero(key)} are not in the file"
+                )
+        for key, place in stored.items():
+            if key not in explained:
+                self.faults.append(
+                    f"{place}: scale {_scale(key):.6g} and zero point {_zero(key)}, which the program does not have"
+                )
+
+    def floats(self, floats: Floats) -> None:
+        """One of the alternatives, all of it."""
+        loose = within(LOOSE_UNITS)
+        for alternative in floats.alternatives:
+            if all(_trivial(array) or self._in_pool(array) or self._has(array, loose) for array in alternative):
+                self.accounted += len(alternative)
+                return
+        self.faults.append(f"{floats.place}: {list(floats.alternatives[0][0].shape)} numbers that are not in the file")
+
+    def _in_pool(self, array: Array) -> bool:
+        return self._has(array, exact)
+
+    def _has(self, array: Array, same: Same) -> bool:
+        if array.dtype.kind != "f":
+            return False
+        wanted = array.reshape(-1)[:1] if array.size and (array == array.flat[0]).all() else array
+        return any(
+            same_up_to_layout(each, as_stored(wanted, each) if same is exact else wanted, same)
+            for size in {array.size, wanted.size}
+            for each in self._pool[size]
+        )
+
+
+class _Candidates:
+    """Layers that a weight of the file may be, without comparing every number with every other."""
+
+    def __init__(self, layers: list[Layer]) -> None:
+        self._by_print: dict[object, list[int]] = defaultdict(list)
+        self._computed: dict[int, list[tuple[int, list[float]]]] = defaultdict(list)
+        for index, layer in enumerate(layers):
+            self._by_print[fingerprint(layer.values)].append(index)
+            if layer.values.dtype == np.float32:
+                with np.errstate(over="ignore"):
+                    self._by_print[fingerprint(layer.values.astype(np.float16))].append(index)
+            sums = [_magnitude(layer.values, fold.factor) for fold in layer.folded]
+            if layer.grid is not None:
+                sums.append(float("nan"))
+            if sums:
+                self._computed[layer.values.size].append((index, sums))
+
+    def of(self, weight: Weight) -> list[int]:
+        same = self._by_print.get(fingerprint(weight.values), [])
+        if weight.values.dtype.kind != "f":
+            return same
+        total = float(np.abs(weight.values).sum(dtype=np.float64))
+        computed = [
+            index
+            for index, sums in self._computed.get(weight.values.size, [])
+            if any(each != each or abs(each - total) <= NEAR * total for each in sums)
+        ]
+        return list(dict.fromkeys([*same, *computed]))
+
+
+def _magnitude(values: Array, factor: NDArray[np.float64]) -> float:
+    """The sum of magnitudes of the product with a factor per channel."""
+    axes = tuple(axis for axis, size in enumerate(factor.shape) if size == 1)
+    sums: NDArray[np.float64] = np.abs(values).sum(axis=axes, keepdims=True, dtype=np.float64)
+    return float((sums * np.abs(factor)).sum())
+
+
+def _trivial(array: Array) -> bool:
+    return array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0))
+
+
+def _scale(key: tuple[bytes, bytes]) -> float:
+    return float(np.frombuffer(key[0], np.float16 if len(key[0]) == 2 else np.float32)[0])
+
+
+def _zero(key: tuple[bytes, bytes]) -> int:
+    return int(np.frombuffer(key[1], np.int64)[0])

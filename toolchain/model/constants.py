@@ -1,0 +1,262 @@
+"""The constants that a file made from a program must hold: weights, biases, grids and floats, by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeship.toolchain.inventory import Affine, Weight
+from edgeship.toolchain.model.folds import BATCH_NORMS, Folded, folds, scale_and_shift
+from edgeship.toolchain.quantization.layers import layer_of
+from edgeship.toolchain.samples import Array
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+    from torch.fx import GraphModule, Node
+
+LAYERS: dict[str, tuple[tuple[int, ...], int | None]] = {
+    **{f"aten.{name}": ((1,), 2) for name in ("linear", "convolution")},
+    **{f"aten.conv{rank}d": ((1,), 2) for rank in (1, 2, 3)},
+    **{f"aten.conv_transpose{rank}d": ((1,), 2) for rank in (1, 2, 3)},
+    **{f"aten.{name}": ((0, 1), None) for name in ("matmul", "mm", "bmm")},
+    "aten.addmm": ((1, 2), 0),
+    "aten.embedding": ((0,), None),
+}
+"""Operators with weights → where these may stand among the arguments, and where the bias does."""
+VIEWS = (
+    *("aten.permute", "aten.t", "aten.transpose", "aten.reshape", "aten.view", "aten.unsqueeze", "aten.squeeze"),
+    *("aten.alias", "aten.contiguous", "aten.clone", "aten.detach", "aten.detach_", "aten.lift_fresh_copy"),
+)
+"""What leaves the numbers of a constant as they are."""
+
+
+@dataclass(frozen=True)
+class Layer(Weight):
+    """A weight of the program, and what a target may make of it by folding the constants that follow into it."""
+
+    folded: tuple[Folded, ...] = ()
+    required: bool = True
+    """False where a target may compute something else of it."""
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Float constants outside of layers; a target stores all of one alternative."""
+
+    place: str
+    alternatives: tuple[tuple[Array, ...], ...]
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What a program's file must hold."""
+
+    layers: list[Layer] = field(default_factory=list)
+    activations: list[tuple[str, Affine]] = field(default_factory=list)
+    floats: list[Floats] = field(default_factory=list)
+
+
+def constants_of(program: ExportedProgram) -> Constants:
+    """Read a stored program, folded or not: nothing of it is executed but what has only constant inputs."""
+    signature = program.graph_signature
+    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    names |= signature.inputs_to_lifted_tensor_constants
+    state = {**program.state_dict, **program.constants}
+    known = {node: state[names[node.name]] for node in program.graph.nodes if node.name in names}
+    mutated = set(signature.buffers_to_mutate.values())
+    reader = _Reader({node: value for node, value in known.items() if names[node.name] not in mutated})
+    reader.graph(program.graph_module)
+    return reader.found
+
+
+class _Reader:
+    def __init__(self, known: dict[Node, Any]) -> None:
+        self.found = Constants()
+        self._values: dict[Node, Any] = known
+        self._roots: dict[Node, frozenset[Node] | None] = {node: frozenset({node}) for node in known}
+        self._seen: set[Any] = set()
+        self._folded: set[Node] = set()
+
+    def graph(self, module: GraphModule) -> None:
+        """Every operator of a graph, branches included."""
+        for node in _alive(module):
+            if node.op != "call_function" or self._constant(node):
+                continue
+            name = _name(node)
+            inner = [getattr(module, str(arg.target)) for arg in node.all_input_nodes if _is_graph(module, arg)]
+            if inner:
+                self._enter(node, inner)
+            elif name in ("quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"):
+                self._activation(node)
+            elif node not in self._folded:
+                self._operands(node, name)
+
+    def _enter(self, node: Node, inner: list[GraphModule]) -> None:
+        operands: Any = node.args[-1] if isinstance(node.args[-1], list | tuple) else node.args
+        for module in inner:
+            inputs = [each for each in module.graph.nodes if each.op == "placeholder"]
+            for placeholder, arg in zip(reversed(inputs), reversed(operands), strict=False):
+                if self._constant(arg):
+                    self._values[placeholder] = self._value(arg)
+                    self._roots[placeholder] = self._roots[arg]
+            self.graph(module)
+
+    def _activation(self, node: Node) -> None:
+        scale, zero_point = node.args[1:3]
+        if not isinstance(scale, float | int):
+            return  # chosen at run time
+        affine = Affine.of(scale, zero_point, str(node.args[5]) == "torch.uint8")
+        if ("grid", affine.key) not in self._seen:
+            self._seen.add(("grid", affine.key))
+            self.found.activations.append((_place(node), affine))
+
+    def _operands(self, node: Node, name: str) -> None:
+        """The constants that an operator reads: as a layer where it is one, else as floats."""
+        weights, bias_at = LAYERS.get(name, ((), None))
+        taken: set[Node] = set()
+        for index in weights:
+            weight: Any = node.args[index] if index < len(node.args) else None
+            if self._constant(weight):
+                bias: Any = node.args[bias_at] if bias_at is not None and bias_at < len(node.args) else None
+                self._layer(node, weight, bias if self._constant(bias) else None, node.args[0 if index else 1])
+                taken |= {weight, bias}
+        rest = [arg for arg in node.all_input_nodes if arg not in taken and self._constant(arg)]
+        if name in BATCH_NORMS:
+            self._batch_norm(node, rest)
+            return
+        for arg in rest:
+            quantized = self._peeled(arg)
+            if quantized[1] is not None:
+                self._add(Layer(_place(node), *quantized))
+            else:
+                self._floats(node, arg)
+
+    def _layer(self, node: Node, weight: Node, bias: Node | None, source: Any) -> None:
+        values, grid = self._peeled(weight)
+        added = None if bias is None else _array(self._value(bias))
+        follows = folds(node, values, added, self._value, self._constant) if values.dtype.kind == "f" else ()
+        self._folded |= {step.node for step in follows}
+        self._add(Layer(_place(node), values, grid, added, None, self._stored(source), follows))
+
+    def _add(self, layer: Layer) -> None:
+        if layer.values.dtype.kind in "iu" and layer.values.dtype.itemsize > 1:
+            return  # positions and indices
+        self.found.layers.append(layer)
+
+    def _stored(self, source: Any) -> Affine | None:
+        """How an activation is stored that is dequantized for a layer."""
+        if (
+            getattr(source, "op", "") != "call_function"
+            or _name(source) != "quantized_decomposed.dequantize_per_tensor"
+        ):
+            return None
+        scale, zero_point = source.args[1:3]
+        unsigned = str(source.args[5]) == "torch.uint8"
+        return Affine.of(scale, zero_point, unsigned) if isinstance(scale, float | int) else None
+
+    def _peeled(self, node: Node) -> tuple[Array, Affine | None]:
+        """What is stored behind views, casts and dequantization, in whatever layout."""
+        name = _name(node)
+        if node in self._values or node.op != "call_function":
+            return _array(self._value(node)), None
+        source: Any = node.args[0] if node.args else None
+        if name == "quantized_decomposed.dequantize_per_tensor":
+            return _array(self._value(source)), Affine.of(node.args[1], node.args[2])
+        if name.startswith("quantized_decomposed.dequantize_per_channel"):
+            zeros: Any = node.args[2]
+            scales = _array(self._value(node.args[1]))
+            return _array(self._value(source)), Affine.of(scales, 0 if zeros is None else _array(self._value(zeros)))
+        if name in VIEWS:
+            return self._peeled(source)
+        if name in ("aten.to", "aten._to_copy") and self._value(source).dtype.itemsize <= 2:
+            return self._peeled(source)
+        return _array(self._value(node)), None
+
+    def _batch_norm(self, node: Node, rest: list[Node]) -> None:
+        """One that follows no layer: its four constants, or the one product and sum that they come to."""
+        scale, shift = scale_and_shift(node, self._value)
+        raw = tuple(_array(self._value(arg)) for arg in rest)
+        self.found.floats.append(Floats(_place(node), (raw, (scale, shift), (scale, -shift / scale), (scale,))))
+
+    def _floats(self, node: Node, arg: Node) -> None:
+        roots = self._roots[arg] or frozenset()
+        value = self._value(arg)
+        key = ("floats", arg)
+        if not roots or key in self._seen or not getattr(value, "is_floating_point", lambda: False)():
+            return
+        self._seen.add(key)
+        array = _array(value)
+        if array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0)):
+            return  # may be optimized away
+        stored = [_array(self._value(root)) for root in sorted(roots, key=lambda root: root.name)]
+        for integers in stored:
+            self._add(Layer(_place(node), integers, required=False)) if integers.dtype.kind in "iu" else None
+        raw = tuple(each for each in stored if each.dtype.kind == "f")
+        peeled, _ = self._peeled(arg)
+        reals = array.astype(np.float64)
+        with np.errstate(divide="ignore", over="ignore"):
+            turned = ((-reals,), (1 / reals,))
+        self.found.floats.append(Floats(_place(node), ((peeled,), (array,), raw, *turned)))
+
+    def _constant(self, node: Any) -> bool:
+        return self._rooted(node) is not None
+
+    def _rooted(self, node: Any) -> frozenset[Node] | None:
+        """The stored constants that a node is computed from; None where the inputs take part."""
+        import torch
+
+        if not isinstance(node, torch.fx.Node):
+            return None
+        if node not in self._roots:
+            computed = node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload)
+            sources = [self._rooted(arg) for arg in node.all_input_nodes] if computed else [None]
+            known = [source for source in sources if source is not None]
+            self._roots[node] = frozenset().union(*known) if len(known) == len(sources) else None
+        return self._roots[node]
+
+    def _value(self, node: Any) -> Any:
+        import torch
+
+        if node not in self._values:
+            with torch.no_grad():
+                args = torch.fx.node.map_arg(node.args, self._value)
+                keywords = torch.fx.node.map_arg(node.kwargs, self._value)
+                self._values[node] = node.target(*args, **keywords)
+        return self._values[node]
+
+
+def _alive(module: GraphModule) -> list[Node]:
+    """The nodes that an output is computed from, in order."""
+    waiting = [node for node in module.graph.nodes if node.op == "output"]
+    reached: set[Node] = set()
+    while waiting:
+        node = waiting.pop()
+        if node not in reached:
+            reached.add(node)
+            waiting += node.all_input_nodes
+    return [node for node in module.graph.nodes if node in reached]
+
+
+def _is_graph(module: GraphModule, node: Node) -> bool:
+    import torch
+
+    return node.op == "get_attr" and isinstance(getattr(module, str(node.target), None), torch.fx.GraphModule)
+
+
+def _name(node: Any) -> str:
+    """'aten.conv2d', whatever the overload."""
+    return str(node.target).rpartition(".")[0] if getattr(node, "op", "") == "call_function" else ""
+
+
+def _place(node: Node) -> str:
+    layer = layer_of(node)
+    operator = _name(node).rpartition(".")[2]
+    return f"{layer} ({operator})" if layer else operator
+
+
+def _array(value: torch.Tensor) -> Array:
+    plain = value.detach()
+    return plain.float().numpy() if str(plain.dtype) == "torch.bfloat16" else plain.numpy()

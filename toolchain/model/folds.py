@@ -1,0 +1,119 @@
+"""What a layer's weight and bias become when the constants that follow it are folded in, as converters do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeship.toolchain.samples import Array
+
+if TYPE_CHECKING:
+    from torch.fx import Node
+
+Reals = NDArray[np.float64]
+BATCH_NORMS = ("aten.batch_norm", "aten._native_batch_norm_legit_no_training", "aten.native_batch_norm")
+AFFINE = ("aten.mul", "aten.mul_", "aten.div", "aten.div_", "aten.add", "aten.add_", "aten.sub", "aten.sub_")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A layer with its batch norm, factor or addend, float64; `size` is that of the terms that were added."""
+
+    node: Node
+    layer: Array
+    factor: Reals
+    """What the layer's weight is multiplied with, in its own layout."""
+    bias: Reals
+    size: Reals
+    alone: tuple[tuple[Array, ...], ...]
+    """What a file holds that does not fold this operator: all of one of these."""
+
+    @property
+    def weight(self) -> Reals:
+        """The layer's weight times the factor."""
+        return self.layer.astype(np.float64) * self.factor
+
+
+def folds(
+    node: Node,
+    weight: Array,
+    bias: Array | None,
+    value: Callable[[Any], Any],
+    constant: Callable[[Any], bool],
+) -> tuple[Folded, ...]:
+    """After each of the operators that follow `node` one by one, as long as they scale and shift its channels."""
+    axis, channels = _channels(node, weight)
+    if axis is None:
+        return ()
+    shape = [-1 if at == axis else 1 for at in range(weight.ndim)]
+    factor, shift = np.ones(channels), np.zeros(channels) if bias is None else bias.astype(np.float64)
+    size = np.abs(shift)
+    found: list[Folded] = []
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        step = _step(node, channels, value, constant)
+        if step is None:
+            break
+        times, plus, terms = step
+        factor, shift = factor * times, shift * times + plus
+        size = np.maximum(size * np.abs(times), terms)
+        alone = (_stored(node, value, constant), (times, plus), (times, -plus / times), (1 / times,), (-plus,))
+        found.append(Folded(node, weight, factor.reshape(shape), shift, size, alone))
+    return tuple(found)
+
+
+def scale_and_shift(node: Node, value: Callable[[Any], Any]) -> tuple[Reals, Reals]:
+    """The product and sum, float64 [channels], that a batch norm is."""
+    gamma, beta, mean, variance = (
+        None if arg is None else value(arg).detach().double().numpy() for arg in node.args[1:5]
+    )
+    assert mean is not None
+    assert variance is not None
+    epsilon: Any = node.args[7] if str(node.target).startswith("aten.batch_norm.") else node.args[-1]
+    scale = (1.0 if gamma is None else gamma) / np.sqrt(variance + epsilon)
+    return scale, (0.0 if beta is None else beta) - mean * scale
+
+
+def _stored(node: Node, value: Callable[[Any], Any], constant: Callable[[Any], bool]) -> tuple[Array, ...]:
+    return tuple(value(arg).detach().numpy() for arg in node.all_input_nodes if constant(arg))
+
+
+def _channels(node: Node, weight: Array) -> tuple[int | None, int]:
+    name = str(node.target)
+    if "transpose" in name:
+        groups: Any = node.args[6] if len(node.args) > 6 else 1
+        return (1, weight.shape[1]) if groups == 1 else (None, 0)
+    if "conv" in name or "linear" in name:
+        return 0, weight.shape[0]
+    return None, 0
+
+
+def _step(
+    node: Node, channels: int, value: Callable[[Any], Any], constant: Callable[[Any], bool]
+) -> tuple[Reals, Reals, Reals] | None:
+    """Factor, addend and the size of what is added, per channel; None where the operator is something else."""
+    name = str(node.target).rpartition(".")[0]
+    if name in BATCH_NORMS:
+        scale, shift = scale_and_shift(node, value)
+        mean = np.abs(value(node.args[3]).detach().double().numpy() * scale)
+        return scale, shift, np.maximum(mean, np.abs(shift))
+    if name not in AFFINE or node.kwargs or len(node.args) != 2:
+        return None
+    operands = [arg for arg in node.args if isinstance(arg, int | float) or constant(arg)]
+    if len(operands) != 1 or (operands[0] is node.args[0] and name[5:].rstrip("_") in ("div", "sub")):
+        return None
+    number = operands[0] if isinstance(operands[0], int | float) else value(operands[0]).detach().double().numpy()
+    vector = np.asarray(number, np.float64)
+    if vector.size not in (1, channels) or (vector.size > 1 and max(vector.shape) != channels):
+        return None
+    vector = np.broadcast_to(vector.reshape(-1), (channels,))
+    ones, zeros = np.ones(channels), np.zeros(channels)
+    if "mul" in name or "div" in name:
+        times = vector if "mul" in name else 1 / vector
+        return times, zeros, zeros
+    plus = vector if "add" in name else -vector
+    return ones, plus, np.abs(plus)
