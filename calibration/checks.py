@@ -15,6 +15,7 @@ FEW = 32
 # means by 0.06 deviations; a forgotten ImageNet normalization makes 4.5
 WIDTH_RATIO = 2.0
 SHIFT = 1.0
+TAILS = ((0.001, 0.999), (0.02, 0.98))
 NEARLY = 0.01
 """Samples that vary by less, relative to their size, are as good as constant: their ranges say nothing."""
 EXACT_IN_FLOAT32 = 1 << 24
@@ -79,9 +80,10 @@ def _check_input(name: str, array: Array, evaluation: Array | None) -> list[str]
 
 
 def _compare(name: str, calibration: NDArray[np.float64], evaluation: NDArray[np.float64]) -> list[str]:
-    # single outliers say nothing: the width between two quantiles does
-    low, high = np.quantile(calibration, (0.001, 0.999))
-    true_low, true_high = np.quantile(evaluation, (0.001, 0.999))
+    # single outliers say nothing: the width between two quantiles does, and where rare spikes lie between the outer
+    # two, that between the inner ones
+    low, high = np.quantile(calibration, TAILS[0])
+    true_low, true_high = np.quantile(evaluation, TAILS[0])
     width, true_width = high - low, true_high - true_low
     ranges = f"calibration values lie in {low:.3g} … {high:.3g}, evaluation values in {true_low:.3g} … {true_high:.3g}"
     if width <= 0 or true_width <= 0:
@@ -90,9 +92,21 @@ def _compare(name: str, calibration: NDArray[np.float64], evaluation: NDArray[np
     if 1 / WIDTH_RATIO <= ratio <= WIDTH_RATIO:
         shift = abs(float(calibration.mean()) - float(evaluation.mean())) / float(evaluation.std())
         return [f"input {name}: {ranges}; their means are {shift:.1f} deviations apart"] if shift > SHIFT else []
+    if any(_alike(calibration, evaluation, tails) for tails in TAILS[1:]):
+        return []
     factor = ratio if ratio > 1 else 1 / ratio
     scaled = "; one of the two was not scaled to 0 … 1" if 100 < factor < 400 else ""
     return [f"input {name}: {ranges}, {factor:.3g} times {'wider' if ratio > 1 else 'narrower'}{scaled}"]
+
+
+def _alike(calibration: NDArray[np.float64], evaluation: NDArray[np.float64], tails: tuple[float, float]) -> bool:
+    """Whether both lie in the same range between two quantiles, and are more than one value there."""
+    (low, high), (true_low, true_high) = (np.quantile(values, tails) for values in (calibration, evaluation))
+    width, true_width = high - low, true_high - true_low
+    if width <= 0 or true_width <= 0:
+        return False
+    near = max(abs(low - true_low), abs(high - true_high)) <= (WIDTH_RATIO - 1) * min(width, true_width)
+    return bool(near and 1 / WIDTH_RATIO <= width / true_width <= WIDTH_RATIO)
 
 
 def _check_labels(calibration: Array | None, evaluation: Array | None) -> list[str]:

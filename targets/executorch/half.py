@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.api import Context, export
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule
 
+LARGEST = 65504.0
 LEAST_SQNR_DB = 30.0
 """Below this against the stored program half arithmetic lost something: a healthy net has 50 dB and more."""
 
@@ -56,9 +58,9 @@ def _to_half(module: GraphModule) -> None:
                 with graph.inserting_after(node):
                     half = cast(node, torch.float16)
                 node.replace_all_uses_with(half, delete_user_cb=lambda user, half=half: user is not half)
-        elif node.op == "call_function" and torch.float32 in (*node.args, *node.kwargs.values()):
-            node.args = tuple(torch.float16 if arg is torch.float32 else arg for arg in node.args)
-            node.kwargs = {k: torch.float16 if v is torch.float32 else v for k, v in node.kwargs.items()}
+        elif node.op == "call_function":
+            node.args = tuple(_fitting(arg) for arg in node.args)
+            node.kwargs = {name: _fitting(value) for name, value in node.kwargs.items()}
         elif node.op == "output":
             with graph.inserting_before(node):
                 outputs = [cast(out, torch.float32) if _is_float32(out) else out for out in node.all_input_nodes]
@@ -70,6 +72,16 @@ def _to_half(module: GraphModule) -> None:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     module.recompile()
+
+
+def _fitting(argument: Any) -> Any:
+    """float16 for float32; a bound or a mask's value that float16 does not have becomes its largest."""
+    import torch
+
+    if argument is torch.float32:
+        return torch.float16
+    beyond = isinstance(argument, float) and math.isfinite(argument) and abs(argument) > LARGEST
+    return math.copysign(LARGEST, argument) if beyond else argument
 
 
 def _is_float32(node: torch.fx.Node) -> bool:

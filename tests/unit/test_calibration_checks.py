@@ -89,6 +89,15 @@ def test_nearly_constant_and_nearly_equal_samples_are_reported() -> None:
     assert "nearly" not in warnings(images(32), evaluation=None)
 
 
+def test_rare_spikes_raise_no_alarm() -> None:
+    def spiked(count: int, seed: int, share: float) -> Array:
+        found = images(count, seed)
+        found[np.random.default_rng(seed).random(found.shape) < share] = 100
+        return found
+
+    assert not warnings(spiked(32, 1, 0.0005), evaluation=Samples({"image": spiked(64, 2, 0.002)}))
+
+
 def test_ids_that_float32_cannot_hold_are_reported() -> None:
     ids = RNG.integers(0, 1 << 25, (32, 1, 16))
     assert "whole numbers up to" in warnings(ids.astype(np.float32), evaluation=None)

@@ -13,6 +13,7 @@ import models
 import numpy as np
 import pytest
 import torch
+from native import needs_native
 
 from edgeship.targets.executorch.inspect import inspect_file
 from edgeship.targets.executorch.pte import read
@@ -28,6 +29,9 @@ from edgeship.toolchain.api import (
     Samples,
 )
 from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.commands.inspect import describe
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.judge.answers import execute
 from edgeship.toolchain.model.program import export, flatten
 from edgeship.toolchain.passes.cast import CastFp16
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
@@ -110,6 +114,46 @@ def test_a_half_program_computes_in_half(tmp_path: Path) -> None:
     assert db > 55
     assert artifact.dtypes == {"float16": 5}
     assert set(artifact.weight_bytes) == {"float16"}
+
+
+def test_bounds_and_mask_values_beyond_float16_keep_half_arithmetic(tmp_path: Path) -> None:
+    class Masked(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(16, 16)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores = self.layer(x).clamp(-1e9, torch.finfo(torch.float32).max)
+            return scores.masked_fill(x > 1, torch.finfo(torch.float32).min).softmax(-1)
+
+    torch.manual_seed(0)
+    example = (torch.randn(1, 16),)
+    signature = Signature((Tensor(name="x", dtype="float32", shape=(1, 16)),), ())
+    at = Context(signature=signature, example=example)
+    half = CastFp16().apply(export(flatten(Masked().eval(), 1), example, signature), at)
+    artifact = ExecuTorch().export(half, tmp_path, replace(at, spec=FLOAT16))
+    assert artifact.dtypes is not None
+    assert artifact.dtypes.get("float16")
+    assert not any("breaks" in note for note in artifact.notes)
+
+
+@needs_native
+def test_an_answer_that_lies_channels_last_in_memory_is_read_by_its_dimensions(tmp_path: Path) -> None:
+    """Of a file made elsewhere: ours have no memory format."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    torch.manual_seed(0)
+    net = torch.nn.Conv2d(3, 5, 1).to(memory_format=torch.channels_last).eval()
+    x = torch.randn(1, 3, 4, 6)
+    program = torch.export.export(net, (x,))
+    lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+    (tmp_path / "model.pte").write_bytes(lowered.buffer)
+    artifact = describe(tmp_path / "model.pte")
+    with Local().open() as link:
+        _, [answer] = execute(artifact, tmp_path, link, [{artifact.inputs[0].name: x.numpy()}])
+    [found] = answer.values()
+    assert np.allclose(found, net(x).detach().numpy(), atol=1e-5)
 
 
 def test_a_weight_beyond_float16_keeps_float_arithmetic_and_says_so(tmp_path: Path) -> None:

@@ -27,14 +27,19 @@ def without_memory_format(module: GraphModule) -> bool:
     for name, weight in list(module.named_parameters()):
         if _is_turned(weight):
             owner, _, last = name.rpartition(".")
-            plain = torch.nn.Parameter(weight.detach().contiguous(), requires_grad=weight.requires_grad)
+            plain = torch.nn.Parameter(
+                weight.detach().clone(memory_format=torch.contiguous_format), requires_grad=weight.requires_grad
+            )
             setattr(module.get_submodule(owner), last, plain)
             changed = True
     return changed
 
 
 def _is_turned(weight: Any) -> bool:
-    return bool(weight.dim() >= 4 and not weight.is_contiguous())
+    """By its strides: torch calls a 1×1 kernel contiguous in both orders, and its strides decide about the answer's."""
+    import torch
+
+    return bool(weight.dim() >= 4 and weight.stride() != torch.empty(weight.shape, device="meta").stride())
 
 
 def _format(node: Node) -> Any:

@@ -51,7 +51,7 @@ class VerifyOptions(_Table):
     max_metric_drop: float = Field(0.02, ge=0, description="how far the task metric may lie below the float model's")
     min_sqnr_db: dict[str, float] = Field(
         default_factory=dict,
-        description="own limits by spec, e.g. {'w8a8-static' = 20}; see docs/verification.md",
+        description="own limits by spec, e.g. {'w8a8-static' = 20}; see docs/verdicts.md",
     )
 
 

@@ -83,9 +83,8 @@ class Engine {
       const std::string name = names.empty() ? "output_" + std::to_string(i) : names[i];
       if (!value.isTensor()) throw std::runtime_error("output " + name + " is not a tensor");
       const auto& tensor = value.toTensor();
-      const auto* data = static_cast<const uint8_t*>(tensor.const_data_ptr());
       outputs.push_back({name, dtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()},
-                         {data, data + tensor.nbytes()}});
+                         in_order_of_dimensions(tensor)});
     }
     return outputs;
   }
@@ -99,6 +98,25 @@ class Engine {
       {"float64", ScalarType::Double}, {"int8", ScalarType::Char},    {"uint8", ScalarType::Byte},
       {"int16", ScalarType::Short},    {"uint16", ScalarType::UInt16}, {"int32", ScalarType::Int},
       {"int64", ScalarType::Long},     {"bool", ScalarType::Bool}};
+
+  // The last dimension's values side by side, whatever order the file keeps them in (channels last).
+  static std::vector<uint8_t> in_order_of_dimensions(const executorch::aten::Tensor& tensor) {
+    const auto* data = static_cast<const uint8_t*>(tensor.const_data_ptr());
+    const size_t width = size_t(tensor.element_size()), dimensions = size_t(tensor.dim());
+    std::vector<uint8_t> bytes;
+    bytes.reserve(tensor.nbytes());
+    std::vector<size_t> index(dimensions, 0);
+    for (size_t left = size_t(tensor.numel()); left > 0; --left) {
+      size_t place = 0;
+      for (size_t axis = 0; axis < dimensions; ++axis) place += index[axis] * size_t(tensor.strides()[axis]);
+      bytes.insert(bytes.end(), data + place * width, data + (place + 1) * width);
+      for (size_t axis = dimensions; axis-- > 0;) {
+        if (++index[axis] < size_t(tensor.sizes()[axis])) break;
+        index[axis] = 0;
+      }
+    }
+    return bytes;
+  }
 
   static ScalarType scalar_type(const std::string& wanted) {
     for (const auto& [name, type] : kTypes)
