@@ -32,6 +32,7 @@ from edgeship.toolchain.devices.local import LocalLink
 from edgeship.toolchain.judge import verdict as judging
 from edgeship.toolchain.judge.line import case_of
 from edgeship.toolchain.model import program as programs
+from edgeship.toolchain.model.audit import audit
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.plan import Plan, Recipe
 from edgeship.toolchain.samples import load_samples
@@ -139,6 +140,7 @@ class Bench:
                 artifact = plan.target.export(program, out, context)
             except Exception as error:  # a program that no converter takes ships nothing
                 return {"skipped": f"not made: {type(error).__name__}: {str(error)[:120]}"}
+            artifact = artifact.model_copy(update={"constants": audit(stored.open(), artifact, out)})
             return _row(judging.judge(artifact, out, self.link, case_of(built, self.recipe)))
 
 
