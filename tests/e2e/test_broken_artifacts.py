@@ -20,6 +20,7 @@ from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.samples import load_samples
@@ -38,7 +39,7 @@ def lines(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> dict[t
 def judge(line: Built, artifact: Artifact, folder: Path) -> verify.Verdict:
     evaluation = line.plan.model.data["evaluation"]
     assert evaluation.metric is not None
-    case = verify.Case(
+    case = Case(
         spec=line.plan.spec,
         samples=load_samples(line.comparison.samples),
         expected=dict(load_samples(line.comparison.expected).inputs),

@@ -18,7 +18,8 @@ from edgeship.targets.torchscript.target import TorchScript
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, Artifact, QuantSpec, Target
 from edgeship.toolchain.devices.local import Local
-from edgeship.toolchain.judge.verdict import Case, Verdict, judge
+from edgeship.toolchain.judge.case import Case
+from edgeship.toolchain.judge.verdict import Verdict, judge
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
 pytestmark = pytest.mark.heavy

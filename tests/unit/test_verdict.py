@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeship.toolchain.artifact import Artifact, Runtime
+from edgeship.toolchain.artifact import Artifact, ConstantsAudit, Runtime
 from edgeship.toolchain.judge.answers import Answers
+from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.task import Task
-from edgeship.toolchain.judge.verdict import Case, Verdict, judged
+from edgeship.toolchain.judge.verdict import Verdict, judged
 from edgeship.toolchain.metrics.cosine import Cosine
 from edgeship.toolchain.metrics.top1 import Top1
 from edgeship.toolchain.protocol.messages import Result
@@ -100,6 +101,11 @@ def test_where_the_program_answers_by_chance_the_line_says_that_only_constants_d
     case = Case(W8A8_STATIC, Samples({"x": LOGITS}), {"y": LOGITS[:8]}, {"y": LOGITS}, floor=floor)
     int8 = ARTIFACT.model_copy(update={"dtypes": {"int8": 1}, "weight_bytes": {"int8": 1}})
     found = judged(int8, case, Answers(result(), {"y": LOGITS}))
-    assert any("only the file's constants decide" in warning for warning in found.warnings)
+    assert found.verdict == "unverifiable"
+    assert "only the file's constants decide" in found.reasons[0]
     assert found.threshold is not None
     assert found.threshold.program_db == 6
+    known = int8.model_copy(update={"constants": ConstantsAudit(total=3, accounted=3)})
+    found = judged(known, case, Answers(result(), {"y": LOGITS}))
+    assert found.verdict == "pass"
+    assert any("only the file's constants decide" in warning for warning in found.warnings)

@@ -20,8 +20,9 @@ from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.commands.isolated import Reader
 from edgeship.toolchain.errors import DataError, RecipeError
 from edgeship.toolchain.judge import verdict as verification
+from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.task import Task
-from edgeship.toolchain.judge.verdict import Case, Verdict
+from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Result, dump

@@ -16,6 +16,7 @@ from edgeship.toolchain.judge.parity import OutputParity, Parity
 from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.stats import MAX_SQNR_DB
 
+PROGRAM, MODEL = "its own program", "the float model"
 FLOAT32_STEP = 1e-6
 """The finest spread that counts in float32, relative to the magnitude: 8 units in the last place."""
 FLOAT32_NOISE_DB = 100.0

@@ -11,8 +11,9 @@ from edgeship.toolchain.build import code, keys
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.judge import verdict as verify
+from edgeship.toolchain.judge.case import Case, Stream
 from edgeship.toolchain.judge.task import Task
-from edgeship.toolchain.judge.verdict import Case, Stream, Verdict
+from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Device, Metric
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of

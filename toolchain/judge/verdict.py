@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,29 +11,35 @@ from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.judge import answers as asking
 from edgeship.toolchain.judge import parity
-from edgeship.toolchain.judge.agreement import Agreement, Question, agreements, bad_samples, open_questions
+from edgeship.toolchain.judge.agreement import (
+    MODEL,
+    PROGRAM,
+    Agreement,
+    Question,
+    agreements,
+    bad_samples,
+    open_questions,
+)
 from edgeship.toolchain.judge.answers import Answers
+from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.contents import content_reasons, content_warnings
 from edgeship.toolchain.judge.limits import (
     DECISIVE_FLOOR_DB,
-    WORST_SAMPLE_MARGIN_DB,
     Threshold,
     is_exact,
     threshold,
 )
+from edgeship.toolchain.judge.otherwise import own_program_otherwise, resized_reasons, stream_reasons
 from edgeship.toolchain.judge.parity import Parity
-from edgeship.toolchain.judge.task import MetricResult, Task
+from edgeship.toolchain.judge.task import MetricResult
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.messages import Result
-from edgeship.toolchain.quant import FLOAT32, QuantSpec
-from edgeship.toolchain.quantization.noise import Floor
-from edgeship.toolchain.samples import Array, Samples
+from edgeship.toolchain.quant import FLOAT32
 
 VERSION = 7
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
 NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB")
 """Codes of errors that say that an agent lacks something, not that the file is wrong."""
-PROGRAM, MODEL = "its own program", "the float model"
 
 
 class Verdict(BaseModel):
@@ -57,38 +62,6 @@ class Verdict(BaseModel):
     lasting: bool = Field(True, description="whether the file itself is the reason: a device's failure is tried again")
 
 
-@dataclass(frozen=True)
-class Stream:
-    """The program's outputs on the first samples with its state fed back: output name → input name of the state."""
-
-    expected: dict[str, Array]
-    feedback: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Case:
-    """What an artifact is judged against. Arrays are [n, *shape] by output name."""
-
-    spec: QuantSpec
-    samples: Samples
-    expected: dict[str, Array]
-    """The program's outputs on the first samples."""
-    reference: dict[str, Array]
-    """The float model's outputs on all samples."""
-    program: Literal["the model", "a changed model", "unknown"] = "the model"
-    """What the artifact's own program is: the model's, one that was pruned or trained on and is meant to differ from
-    it, or, of a file made elsewhere, unknown: then `expected` is the float model's answer and quantization is allowed
-    its loss."""
-    task: Task | None = None
-    resized: tuple[Samples, dict[str, Array]] | None = None
-    """One sample at another size of the dynamic dimensions, and the program's outputs for it."""
-    stream: Stream | None = None
-    floor: Floor | None = None
-    """What noise does to the program; None: unknown, the limits are fixed."""
-    min_sqnr_db: dict[str, float] = field(default_factory=dict)
-    slow_samples: int = 2
-
-
 def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
     """Execute an artifact over a link to a device and judge its outputs, its task metric and what is in the file."""
     if reason := link.can_execute(artifact, "verify"):
@@ -107,10 +80,10 @@ def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
     verdict = judged(artifact, case, answers)
     if verdict.threshold is None:
         return verdict
-    own = _own_program_otherwise(artifact, case)
-    extra, lasting = [*_resized_reasons(answers, case, own)], not answers.resized_crashed
+    own = own_program_otherwise(artifact, case)
+    extra, lasting = [*resized_reasons(answers, case, own)], not answers.resized_crashed
     try:
-        extra += _stream_reasons(artifact, folder, link, case, own)
+        extra += stream_reasons(artifact, folder, link, case, own)
     except DeviceError as error:
         extra.append(f"as a stream it did not run: {error}")
         lasting = False
@@ -146,10 +119,12 @@ def judged(artifact: Artifact, case: Case, answers: Answers) -> Verdict:
     if case.task and metric:
         reasons += case.task.reasons(metric)
     unproven, notes = open_questions(found)
-    notes += _by_constants(limits)
+    unproven = [f"{why}: untrained?" for why in unproven]
+    if by_chance := _by_chance(limits):
+        (unproven if artifact.constants is None else notes).append(by_chance)
     return Verdict(
         verdict="fail" if reasons else "unverifiable" if unproven else "pass",
-        reasons=tuple(dict.fromkeys(reasons or [f"{why}: untrained?" for why in unproven])),
+        reasons=tuple(dict.fromkeys(reasons or unproven)),
         warnings=(*_warnings(artifact, case, answers.result), *notes),
         executed_by=executed_by,
         against_program=against_program,
@@ -159,14 +134,6 @@ def judged(artifact: Artifact, case: Case, answers: Answers) -> Verdict:
         metric=metric,
         threshold=limits,
     )
-
-
-def _own_program_otherwise(artifact: Artifact, case: Case) -> Question:
-    """For other inputs than the floor was measured on: a single one, or state that goes round and gathers noise."""
-    fixed_db = threshold(case.spec, artifact, {}).program_db
-    floors = case.floor.outputs if case.floor else {}
-    outputs = {name: min(fixed_db, one.worst_sample_db - WORST_SAMPLE_MARGIN_DB) for name, one in floors.items()}
-    return Question(PROGRAM, fixed_db, str(case.spec), is_exact(case.spec, artifact), outputs)
 
 
 def _own_program(artifact: Artifact, case: Case, limits: Threshold) -> Question:
@@ -186,14 +153,14 @@ def _agreements(program: Parity, model: Parity, own: Question, limits: Threshold
     return [one for found, question in asked for one in agreements(found, question, questions)]
 
 
-def _by_constants(limits: Threshold) -> list[str]:
-    """What is said where agreement with the program proves little."""
+def _by_chance(limits: Threshold) -> str:
+    """What is said where agreement with the program proves little; nothing where it proves something."""
     if limits.floor_db is None or limits.floor_db >= DECISIVE_FLOOR_DB:
-        return []
-    return [
+        return ""
+    return (
         f"its own program answers {limits.floor_db:.1f} dB against itself when its roundings are disturbed by a "
         "hundredth of a step: agreement proves little here, only the file's constants decide"
-    ]
+    )
 
 
 def _loss_reasons(program: Parity, artifact: Parity, found: list[Agreement], limits: Threshold) -> list[str]:
@@ -231,30 +198,3 @@ def _warnings(artifact: Artifact, case: Case, result: Result) -> list[str]:
     if check is not None and check.overflows:  # even where a later operator hides it
         warnings.append(f"finite numbers became infinite in half precision in {', '.join(check.overflows[:5])}")
     return warnings
-
-
-def _resized_reasons(answers: Answers, case: Case, own: Question) -> list[str]:
-    if answers.resized_problem:
-        return [f"at another size of its dynamic dimensions it did not run: {answers.resized_problem}"]
-    if answers.resized is None or case.resized is None:
-        return []
-    return _apart("at another size of its dynamic dimensions", case.resized[1], answers.resized, own)
-
-
-def _stream_reasons(artifact: Artifact, folder: Path, link: Link, case: Case, own: Question) -> list[str]:
-    """The first samples again, each taking the state that the one before it answered."""
-    if case.stream is None:
-        return []
-    steps = len(next(iter(case.stream.expected.values())))
-    steps = min(steps, case.slow_samples) if link.is_slow(artifact) else steps
-    result, answers = asking.execute(artifact, folder, link, asking.rows(case.samples, steps), case.stream.feedback)
-    if failure := result.runs[0].error:
-        return [f"as a stream it did not run: {failure.message}"]
-    return _apart("as a stream", case.stream.expected, asking.stacked(answers), own)
-
-
-def _apart(what: str, expected: dict[str, Array], actual: dict[str, Array], own: Question) -> list[str]:
-    found = parity.compare(expected, actual)
-    judged = agreements(found, own)
-    differing = (one.reason for one in judged if one.outcome == "differs")
-    return [f"{what}: {reason}" for reason in (*found.problems, *differing)]
