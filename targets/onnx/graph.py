@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -71,6 +71,18 @@ def same(left: Scheme | None, right: Scheme | None) -> bool:
     )
 
 
+def clip_bounds(clip: ir.Node) -> tuple[float, float]:
+    """Bounds of a Clip or Relu; infinite where it has none, NaN where one is computed at run time."""
+    if clip.op_type == "Relu":
+        return 0.0, np.inf
+    found = []
+    for index, missing in ((1, -np.inf), (2, np.inf)):
+        value = clip.inputs[index] if len(clip.inputs) > index else None
+        bound = constant(value)
+        found.append(missing if value is None else np.nan if bound is None else float(bound))
+    return found[0], found[1]
+
+
 def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     """A constant of this graph; equal constants asked for under one name are shared."""
     import onnx_ir as ir
@@ -87,7 +99,9 @@ def initializer(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     return value
 
 
-def insert(before: ir.Node, op_type: str, inputs: list[ir.Value], name: str, **attributes: int) -> ir.Value:
+def insert(
+    before: ir.Node, op_type: str, inputs: Sequence[ir.Value | None], name: str, **attributes: int | str
+) -> ir.Value:
     """Put a new standard operator before a node; returns its output, named `name`."""
     import onnx_ir as ir
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgeship.targets.onnx import dynamic_int8, static_int8, weights
-from edgeship.toolchain.api import FLOAT16, FLOAT32, QuantSpec
+from edgeship.targets.onnx import around_layers, dynamic_int8, float_layers, static_int8, weights
+from edgeship.toolchain.api import FLOAT16, QuantSpec
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -19,14 +19,16 @@ def steps(spec: QuantSpec, activations: str) -> list[Rewrite]:
     chosen: list[Rewrite] = [static_int8.pool_spatial_means]
     if spec.has("static"):
         chosen += [
+            around_layers.pad_in_convolutions,  # before the pairs that it brings together are dropped
             static_int8.drop_repeated_pairs,
             static_int8.drop_implied_clips,
+            float_layers.dequantize_weights_at_load,
             static_int8.quantize_biases,  # before the zero points move: it reads scales only
         ]
         if activations == "uint8":
             chosen.append(static_int8.activations_to_uint8)
-        if FLOAT32 in spec.each:
-            chosen.append(static_int8.keep_float_layers)  # after the zero points moved
+        chosen += [around_layers.clip_integers, around_layers.pad_integers]  # after the zero points moved
+        chosen.append(float_layers.keep_float_layers)  # after the zero points moved
     if spec.has("dynamic"):
         chosen += [dynamic_int8.join_dynamic_pairs, dynamic_int8.multiply_integers, dynamic_int8.convolve_integers]
     if spec.has("weights"):
@@ -40,6 +42,8 @@ def rewrite(model: ir.Model, spec: QuantSpec, activations: str) -> dict[str, int
     """Apply them to the model in place; returns how often each applied."""
     from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-    applied = {step.__name__: step(model) for step in steps(spec, activations)}
-    RemoveUnusedNodesPass()(model)
+    applied = {}
+    for step in steps(spec, activations):
+        applied[step.__name__] = step(model)
+        RemoveUnusedNodesPass()(model)  # no step sees what the ones before it left behind
     return {name: count for name, count in applied.items() if count}

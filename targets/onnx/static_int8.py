@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeship.targets.onnx.graph import by_type, constant, initializer, insert, producer, replace, same, scheme
+from edgeship.targets.onnx.graph import (
+    by_type,
+    clip_bounds,
+    constant,
+    initializer,
+    insert,
+    producer,
+    replace,
+    same,
+    scheme,
+)
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -39,24 +49,12 @@ def drop_implied_clips(model: ir.Model) -> int:
         users = clip.outputs[0].consumers()
         if clip.outputs[0].is_graph_output() or not users:
             continue
-        if all(user.op_type == "QuantizeLinear" and _implies(user, *_bounds(clip)) for user in users):
+        if all(user.op_type == "QuantizeLinear" and _implies(user, *clip_bounds(clip)) for user in users):
             value = clip.inputs[0]
             assert value is not None
             replace(clip, value)
             count += 1
     return count
-
-
-def _bounds(clip: ir.Node) -> tuple[float, float]:
-    if clip.op_type == "Relu":
-        return 0.0, np.inf
-    found = []
-    for index, missing in ((1, -np.inf), (2, np.inf)):
-        value = clip.inputs[index] if len(clip.inputs) > index else None
-        bound = constant(value)
-        # a bound that is computed at run time: nothing implies it
-        found.append(missing if value is None else np.nan if bound is None else float(bound))
-    return found[0], found[1]
 
 
 def _implies(quantize: ir.Node, low: float, high: float) -> bool:
@@ -96,7 +94,7 @@ def quantize_biases(model: ir.Model) -> int:
     Exact to half a step of the accumulator, which is far below one step of the output.
     """
     count = 0
-    for node in by_type(model, "Conv", "Gemm", "ConvTranspose"):
+    for node in by_type(model, "Conv", "Gemm"):
         bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
         activation = producer(node.inputs[0], "DequantizeLinear")
         weight = producer(node.inputs[1], "DequantizeLinear")
@@ -145,40 +143,6 @@ def activations_to_uint8(model: ir.Model) -> int:
         stored.type = _uint8()
         count += 1
     return count
-
-
-def keep_float_layers(model: ir.Model) -> int:
-    """A layer with float weights between DQ and Q reads a DQ of its own, with its one scale repeated per channel.
-
-    Behind a DQ with a single scale ONNX Runtime quantizes float weights by itself when it loads the file, one scale
-    per layer (its WeightBiasQuantization): the layer would neither be float nor be quantized well.
-    """
-    count = 0
-    for node in by_type(model, "Conv", "ConvTranspose", "Gemm"):
-        weight, dequantize = constant(node.inputs[1]), producer(node.inputs[0], "DequantizeLinear")
-        found = scheme(dequantize) if dequantize is not None else None
-        graph = node.graph
-        if weight is None or weight.dtype != np.float32 or dequantize is None or found is None or graph is None:
-            continue
-        if found.scale.size != 1:
-            continue
-        name, stored = f"{node.outputs[0].name}_input", dequantize.inputs[0]
-        assert stored is not None
-        channels = _input_channels(node, weight.shape)
-        scales = initializer(graph, f"{name}_scale", np.full(channels, found.scale.item(), np.float32))
-        zeros = initializer(graph, f"{name}_zero", np.full(channels, found.zero_point.item(), found.zero_point.dtype))
-        node.replace_input_with(0, insert(node, "DequantizeLinear", [stored, scales, zeros], name, axis=1))
-        count += 1
-    return count
-
-
-def _input_channels(node: ir.Node, weight: tuple[int, ...]) -> int:
-    """How many channels the layer's input has along axis 1."""
-    if node.op_type == "Conv":
-        groups: int = node.attributes.get_int("group", 1)
-        return weight[1] * groups
-    transposed: int = node.attributes.get_int("transB", 0)
-    return weight[1] if node.op_type == "Gemm" and transposed else weight[0]
 
 
 def _uint8() -> ir.TensorType:

@@ -116,16 +116,21 @@ def dequantize_at_load(model: ir.Model) -> int:
         users = dequantize.outputs[0].consumers()
         if not users or any(user.op_type not in ("Conv", "ConvTranspose") for user in users):
             continue
-        found, stored = scheme(dequantize), dequantize.inputs[0]
-        integers, graph = constant(stored), dequantize.graph
-        if found is None or stored is None or integers is None or graph is None or np.any(found.zero_point):
-            continue
-        shape = [1] * integers.ndim
-        if found.axis is not None:
-            shape[found.axis] = -1
-        name = f"{dequantize.outputs[0].name}"
-        scales = initializer(graph, f"{name}_scale", found.scale.astype(np.float32).reshape(shape))
-        floats = insert(dequantize, "Cast", [stored], f"{name}_cast", to=_FLOAT)
-        replace(dequantize, insert(dequantize, "Mul", [floats, scales], f"{name}_float"))
-        count += 1
+        count += floats_at_load(dequantize)
     return count
+
+
+def floats_at_load(dequantize: ir.Node) -> bool:
+    """Replace a symmetric DQ(w) by Cast(w) * scale; whether it could be done."""
+    found, stored = scheme(dequantize), dequantize.inputs[0]
+    integers, graph = constant(stored), dequantize.graph
+    if found is None or stored is None or integers is None or graph is None or np.any(found.zero_point):
+        return False
+    shape = [1] * integers.ndim
+    if found.axis is not None:
+        shape[found.axis] = -1
+    name = f"{dequantize.outputs[0].name}"
+    scales = initializer(graph, f"{name}_scale", found.scale.astype(np.float32).reshape(shape))
+    floats = insert(dequantize, "Cast", [stored], f"{name}_cast", to=_FLOAT)
+    replace(dequantize, insert(dequantize, "Mul", [floats, scales], f"{name}_float"))
+    return True
