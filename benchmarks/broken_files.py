@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.broken_table import SOUND, counted, exact_interval
 from benchmarks.mutations import MUTATIONS, mutate
 from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
 from edgeship.toolchain.build.builder import Builder, builder
@@ -41,7 +42,6 @@ NETS = ("digits", *(f"{kind}-{seed}" for seed in range(3) for kind in ("deep", "
 TARGETS = ("onnx", "torchscript", "litert", "coreai", "coreml", "executorch")
 QUICK_NETS, QUICK_TARGETS = ("digits", "encoder-0"), ("onnx", "torchscript")
 SHAPES = {"deep": "[1, 3, 24, 24]", "encoder": "[1, 12]", "recurrent": "[1, 4, 12]"}
-SOUND = "sound"
 
 
 class Forked(LocalLink):
@@ -164,22 +164,6 @@ def _row(verdict: judging.Verdict) -> dict[str, Any]:
         "sqnr_db": parity and round(parity.sqnr_db, 1),
         "floor_db": limits and limits.floor_db and round(limits.floor_db, 1),
     }
-
-
-def counted(rows: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    """(kind, target, whether the verdict was right) of every row that counts."""
-    for name, row in rows.items():
-        kind, target = name.split("/")[3], name.split("/")[2]
-        if "skipped" not in row and row["verdict"] != "not-executed":
-            yield kind, target, row["verdict"] == "pass" if kind == SOUND else row["verdict"] != "pass"
-
-
-def exact_interval(hits: int, count: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95% interval of a share."""
-    from scipy import stats
-
-    interval = stats.binomtest(hits, count).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
 
 
 def goals(rows: dict[str, Any]) -> Iterator[Goal]:

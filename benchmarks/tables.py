@@ -15,13 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.broken_table import broken_table
 from benchmarks.latency_table import latency_table
 from benchmarks.markdown import RUNTIMES, Document, conditions, grid
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "results.md", ROOT / "docs" / "verdicts.md")
 SLOWER = 1.05
 FEW = 50
 """Fewer samples than these stand beside a task metric (Core AI's interpreter is slow)."""
@@ -171,6 +172,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "pitch": example_table,
     "zoo": zoo_table,
     "latency": latency_table,
+    "broken_files": broken_table,
     "speed": speed_table,
 }
 

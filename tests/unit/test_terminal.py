@@ -12,11 +12,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.recipe.read import read
 from edgeship.toolchain.report.bench import Bench, Benched, short_names
 from edgeship.toolchain.report.document import Measurement, ModelFacts, Report, ReportLine, shared_warnings
 from edgeship.toolchain.report.terminal import console, lists
-from edgeship.toolchain.report.terminal.files import bench_view, inspection_view
+from edgeship.toolchain.report.terminal.files import bench_view, inspection_view, verdict_view
 from edgeship.toolchain.report.terminal.run import report_view
 from edgeship.toolchain.report.terminal.table import Column, FittedTable
 
@@ -328,3 +329,10 @@ def test_every_other_table_keeps_its_words_too(width: int) -> None:
 def test_backends_are_said_in_words() -> None:
     assert "backends: onnxruntime (CPUExecutionProvider (Conv 2, Gemm 1))" in listed(100)["inspect"]
     assert listed(100)["cache"].endswith("/home/somebody/.cache/edgeship: 4.1 kB of at most 20.0 GB")
+
+
+def test_a_file_made_elsewhere_is_judged_by_a_limit_that_is_said_to_be_fixed() -> None:
+    near = {"sqnr_db": 48, "worst_sample_sqnr_db": 30, "cosine": 1, "max_abs": 0.1, "samples": 64}
+    limits = {"program_db": 25, "float_db": 15, "loss_db": 2}
+    found = Verdict.model_validate({"verdict": "pass", "against_float": near, "threshold": limits})
+    assert "limit 15.0 dB (fixed: " in shown(verdict_view(Path("m.onnx"), found), 100)

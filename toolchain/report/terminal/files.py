@@ -27,6 +27,8 @@ def verdict_view(file: Path, verdict: Verdict) -> Iterator[Text | FittedTable]:
             f"SQNR {decibel(found.sqnr_db)} (worst sample {decibel(found.worst_sample_sqnr_db)}), "
             f"cosine {found.cosine:.6f}, largest difference {found.max_abs:.3g}, on {count(found.samples, 'sample')}"
         )
+        if limits := verdict.threshold:
+            yield Text(f"limit {decibel(limits.float_db)} (fixed: the program that it was made from is not known)")
         if found.top1_agreement is not None:
             yield Text(f"top-1 agreement {share(found.top1_agreement)}")
     if metric := verdict.metric:

@@ -1,0 +1,59 @@
+"""The table of broken files: kinds down, formats across, how many were caught; below it bounds and misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.markdown import RUNTIMES, Document, conditions, grid
+
+SOUND = "sound"
+
+
+def counted(rows: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """(kind, target, whether the verdict was right) of every row that counts."""
+    for name, row in rows.items():
+        kind, target = name.split("/")[3], name.split("/")[2]
+        if "skipped" not in row and row["verdict"] != "not-executed":
+            yield kind, target, row["verdict"] == "pass" if kind == SOUND else row["verdict"] != "pass"
+
+
+def exact_interval(hits: int, count: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95% interval of a share."""
+    from scipy import stats
+
+    interval = stats.binomtest(hits, count).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def broken_table(document: Document, results: Path) -> str:
+    """Caught ÷ judged by kind and format, and the sound files that passed."""
+    rows: dict[str, Any] = document["rows"]
+    found = list(counted(rows))
+    targets = [target for target in RUNTIMES if any(target == other for _, other, _ in found)]
+    kinds = list(dict.fromkeys(kind for kind, _, _ in found if kind != SOUND))
+
+    def cell(kind: str, target: str | None) -> str:
+        right = [ok for of, at, ok in found if of == kind and target in (None, at)]
+        return f"{sum(right)} of {len(right)}" if right else ""
+
+    body = [[kind, *(cell(kind, target) for target in targets), cell(kind, None)] for kind in (*kinds, SOUND)]
+    body[-1][0] = "sound files that pass"
+    table = grid(["broken by", *(RUNTIMES[target] for target in targets), "all"], body)
+    broken = [ok for kind, _, ok in found if kind != SOUND]
+    sound = [ok for kind, _, ok in found if kind == SOUND]
+    missed, alarms = len(broken) - sum(broken), len(sound) - sum(sound)
+    said = (
+        f"{sum(broken)} of {len(broken)} broken files are caught (missed: {missed}, at most "
+        f"{exact_interval(missed, len(broken))[1]:.1%} at 95%); {alarms} false alarms on {len(sound)} sound files "
+        f"(at most {exact_interval(alarms, len(sound))[1]:.1%})."
+    )
+    nets = ", ".join(dict.fromkeys(name.split("/")[0] for name in rows))
+    how = conditions(document, f"Caught ÷ judged; networks: {nets}; bounds of Clopper and Pearson.")
+    told = [
+        f"\n- {name}: {row['sqnr_db']} dB" + (f" (floor {row['floor_db']})" if row.get("floor_db") else "")
+        for name, row in rows.items()
+        if "skipped" not in row and not name.endswith(f"/{SOUND}") and row["verdict"] == "pass"
+    ]
+    return f"{table}\n\n{said}\n\n{how}" + (f"\n\nNot caught:\n{''.join(told)}" if told else "")
