@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgeship.toolchain.quant import FLOAT32
+from edgeship.toolchain.quantization.aliasing import may_be_view
 
 if TYPE_CHECKING:
-    from torch.fx import GraphModule, Node
+    from torch.fx import GraphModule
     from torchao.quantization.pt2e.quantizer import QuantizationConfig
 
     from edgeship.toolchain.quantization.layers import Change
@@ -42,15 +43,6 @@ def take_silu_apart(model: GraphModule, made_of: Change) -> int:
         taken += 1
     model.recompile()
     return taken
-
-
-def may_be_view(node: Node) -> bool:
-    """Whether the node's result may share memory with another tensor."""
-    import torch
-
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return True
-    return any(result.alias_info is not None for result in node.target._schema.returns)
 
 
 def annotate_sigmoid(model: GraphModule, config: QuantizationConfig) -> int:

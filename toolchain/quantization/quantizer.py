@@ -7,6 +7,8 @@ What it changes:
 * a convolution (or linear) and its ReLU6 share one quantization of the output (the stock quantizer only fuses ReLU);
 * the floor under every scale is 1e-9 instead of 2**-12, which destroys networks with small activations;
 * SiLU is taken apart, and sigmoid computes in integers (see `activations`);
+* what adds 0 or multiplies by 1 is taken out (see `identities`), and factors and terms per channel, lone batch norms
+  among them, become part of a layer or a depthwise convolution (see `channels`);
 * integer arithmetic (positions, masks) is left alone: the stock one turns its scalars into float tensors.
 """
 
@@ -105,10 +107,15 @@ def _quantizer_class() -> Any:
 
         def transform_for_annotation(self, model: GraphModule) -> GraphModule:
             from edgeship.toolchain.quantization.activations import take_silu_apart
+            from edgeship.toolchain.quantization.channels import fold_affines
+            from edgeship.toolchain.quantization.identities import drop_identities
             from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
 
             if self.global_config is not None:
+                drop_identities(model, self.made_of)
                 take_silu_apart(model, self.made_of)
+                if not self.global_config.is_qat:  # what is trained keeps its parameters
+                    fold_affines(model, self.made_of)
             float_scalars_to_buffers(model)
             return model
 
