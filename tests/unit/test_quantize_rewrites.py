@@ -1,4 +1,4 @@
-"""What leaves a program before it is quantized: identities, lone batch norms, factors and terms per channel."""
+"""How a program is rewritten before it is quantized: identities, lone batch norms, factors per channel, averages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import operator
 import numpy as np
 import pytest
 import torch
-from quantize_context import answers, operators, program_of, sqnr_db
+from quantize_context import answers, nodes, operators, program_of, sqnr_db
 from torch import nn
 
 from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, Samples
@@ -146,3 +146,37 @@ def test_a_copy_that_is_overwritten_stays_a_copy(change):
     module = torch.export.export(Copied(), (value,)).module()
     change(module, everything)
     assert torch.equal(module(value), Copied()(value))
+
+
+class Averaged(nn.Module):
+    """A convolution whose answer is averaged over the whole image in three ways, and over quarters of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 16, 1)
+        self.pool, self.quarters = nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(2)
+        self.line, self.head = nn.AdaptiveAvgPool1d(1), nn.Linear(64, 16)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        value = torch.relu(self.conv(image))
+        whole = self.pool(value).flatten(1) + self.line(value.flatten(2)).flatten(1) + value.mean((2, 3))
+        return whole + self.head(self.quarters(value).flatten(1))
+
+
+def test_an_average_over_the_whole_image_has_a_scale_of_its_own():
+    rows = np.random.default_rng(0).normal(size=(24, 1, 3, 16, 16)).astype(np.float32)
+    net = Averaged()
+    program, context, _ = program_of(net, (torch.from_numpy(rows[0]),), Samples({"image": rows}), ("image",))
+    quantized = QuantizeStatic(ranges="min-max").apply(program, context)
+    means = nodes(quantized, lambda name: "mean.dim" in name)
+    assert len(means) == 3
+    for mean in means:
+        (after,) = mean.users
+        assert after.args[1] < mean.args[0].args[1] / 4
+    (pool,) = nodes(quantized, lambda name: "adaptive_avg_pool" in name)
+    (after,) = pool.users
+    assert after.args[1] == pool.args[0].args[1]
+    assert sqnr_db(answers(program, context.calibration), answers(quantized, context.calibration)) > 40
+    kept = QuantizeStatic(ranges="min-max", parts=(("pool", "float32"),)).apply(program, context)
+    assert len(nodes(kept, lambda name: "adaptive_avg_pool" in name)) == 2

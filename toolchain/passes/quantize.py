@@ -9,6 +9,8 @@ What a target meets, after folding:
 quantize-static
     x → quantize_per_tensor(scale, zero_point, -128, 127, int8) → dequantize_per_tensor → conv2d | linear | add | mul …
     SiLU is sigmoid and mul; what follows a sigmoid is quantized with scale 1/256 and zero point -128.
+    A batch norm that follows no convolution is a depthwise convolution of size 1. Global average pooling is mean.dim,
+    and the quantize after it has a scale of its own; other pooling keeps its input's.
     int8 weight → dequantize_per_channel(scales, zeros, axis 0, -127, 127, int8) → the weight argument;
     biases are float. ReLU and ReLU6 (hardtanh) follow their convolution directly, the quantize comes after them.
 

@@ -9,6 +9,8 @@ What it changes:
 * SiLU is taken apart, and sigmoid computes in integers (see `activations`);
 * what adds 0 or multiplies by 1 is taken out (see `identities`), and factors and terms per channel, lone batch norms
   among them, become part of a layer or a depthwise convolution (see `channels`);
+* an average over a whole image has a scale of its own instead of its input's (see `means`): 25.0 → 33.3 dB in a small
+  EfficientNet-like net, 37.1 → 43.5 in a residual one;
 * integer arithmetic (positions, masks) is left alone: the stock one turns its scalars into float tensors.
 """
 
@@ -109,11 +111,13 @@ def _quantizer_class() -> Any:
             from edgeship.toolchain.quantization.activations import take_silu_apart
             from edgeship.toolchain.quantization.channels import fold_affines
             from edgeship.toolchain.quantization.identities import drop_identities
+            from edgeship.toolchain.quantization.means import pools_to_means
             from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
 
             if self.global_config is not None:
                 drop_identities(model, self.made_of)
                 take_silu_apart(model, self.made_of)
+                pools_to_means(model, self.made_of)
                 if not self.global_config.is_qat:  # what is trained keeps its parameters
                     fold_affines(model, self.made_of)
             float_scalars_to_buffers(model)
@@ -121,6 +125,7 @@ def _quantizer_class() -> Any:
 
         def annotate(self, model: GraphModule) -> GraphModule:
             from edgeship.toolchain.quantization.activations import annotate_sigmoid
+            from edgeship.toolchain.quantization.means import scale_means
 
             leave_float(model, self.made_of)
             if self.global_config is not None:
@@ -131,6 +136,8 @@ def _quantizer_class() -> Any:
                 forget_weights(model)
                 super().annotate(model)
             fuse_relu6(model)
+            if self.global_config is not None:
+                scale_means(model, self.global_config)
             return model
 
     return PortableQuantizer
