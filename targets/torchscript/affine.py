@@ -1,4 +1,4 @@
-"""What a quantize node stores: its scale and zero point, and the bounds that they make superfluous."""
+"""What a quantize node stores: its scale and zero point, and the bounds that they leave open."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ def affine(quantize: Node) -> Affine:
     return float(quantize.args[1]), int(quantize.args[2]) + offset  # type: ignore[arg-type]
 
 
-def clamp_of(node: Any) -> tuple[float, float] | None:
-    """The bounds of a ReLU or ReLU6 that alone reads its input."""
+def bounds_of(node: Any) -> tuple[float, float] | None:
+    """The bounds of a ReLU or ReLU6."""
     import torch
 
     aten = torch.ops.aten
     if getattr(node, "target", None) in (aten.relu.default, aten.relu_.default):
-        bounds = (0.0, float("inf"))
-    elif getattr(node, "target", None) in (aten.hardtanh.default, aten.hardtanh_.default):
+        return 0.0, float("inf")
+    if getattr(node, "target", None) in (aten.hardtanh.default, aten.hardtanh_.default):
         low, high = (*node.args[1:], -1.0, 1.0)[:2] if len(node.args) < 3 else node.args[1:3]
-        bounds = (float(low), float(high))
-    else:
-        return None
-    return bounds if len(node.args[0].users) == 1 else None
+        return float(low), float(high)
+    return None
 
 
-def is_implied(clamp: tuple[float, float], quantize: Node) -> bool:
-    """Whether uint8 at this scale cannot leave the bounds by half a step."""
+def bounds_left(clamp: tuple[float, float], quantize: Node) -> tuple[float | None, float | None]:
+    """The bounds that uint8 at this scale could leave by half a step; None for each that it cannot."""
     scale, zero = affine(quantize)
     low, high = (0 - zero) * scale, (255 - zero) * scale
-    return low >= clamp[0] - scale / 2 and high <= clamp[1] + scale / 2
+    return (
+        None if low >= clamp[0] - scale / 2 else clamp[0],
+        None if high <= clamp[1] + scale / 2 else clamp[1],
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeship.targets.torchscript.engines import opened
 from edgeship.targets.torchscript.graph import constant_value, nodes_of
 from edgeship.toolchain.api import Affine, Array, Inventory, Weight
 
@@ -21,10 +22,7 @@ UNSIGNED = 13
 
 def constants(path: Path) -> Inventory:
     """Everything that the file stores."""
-    import torch
-
-    module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    return _Reader(module).inventory()
+    return _Reader(opened(path)).inventory()
 
 
 class _Reader:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeship.targets.torchscript import harmless, program_file
 from edgeship.targets.torchscript.constants import constants
+from edgeship.targets.torchscript.engines import opened
 from edgeship.targets.torchscript.graph import compute_dtypes, operators, stored_tensors
 from edgeship.toolchain.api import EdgeshipError
 
@@ -18,7 +19,8 @@ LARGEST = 20
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
-    """What is in a TorchScript file or a .pt2: keys format, inputs, outputs, operators, dtypes, largest, backends.
+    """What is in a TorchScript file or a .pt2: keys format, inputs, outputs, operators, dtypes, largest, backends; of a
+    script the `backend` that phones have for it.
 
     Raises EdgeshipError when torch cannot load it.
     """
@@ -26,10 +28,9 @@ def inspect_file(path: Path) -> dict[str, Any]:
 
 
 def _script(path: Path) -> dict[str, Any]:
-    import torch
-
+    lite = path.suffix == ".ptl"
     try:
-        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        module = opened(path)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # torch goes on about checkpoints
         raise EdgeshipError(f"{path}: is not TorchScript that torch can load ({reason})", "export it again") from error
@@ -37,12 +38,14 @@ def _script(path: Path) -> dict[str, Any]:
     inputs = [value for value in graph.inputs() if value.type().kind() == "TensorType"]
     stored = sorted(stored_tensors(graph), key=lambda item: -item[2])
     stored += [(name, str(p.dtype).removeprefix("torch."), p.nbytes) for name, p in module.state_dict().items()]
+    dtypes = compute_dtypes(graph, ["float32"] * len(inputs))
     return {
-        "format": "torchscript_lite" if path.suffix == ".ptl" else "torchscript",
+        "format": "torchscript_lite" if lite else "torchscript",
+        "backend": "qnnpack" if lite and dtypes.get("int8") else "cpu",
         "inputs": [{"name": value.debugName(), "dtype": None, "shape": None} for value in inputs],
         "outputs": [{"name": name, "dtype": None, "shape": None} for name in _outputs(graph)],
         "operators": dict(operators(graph).most_common()),
-        "dtypes": compute_dtypes(graph, ["float32"] * len(inputs)),
+        "dtypes": dtypes,
         "largest": [[name, size] for name, _, size in sorted(stored, key=lambda item: -item[2])[:LARGEST]],
         "backends": {"torch": operators(graph).total()},
     }

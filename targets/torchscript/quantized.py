@@ -9,23 +9,31 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 
-def conv(node: Node, weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    """The layer of a conv1d or conv2d node; weights [out, in/groups, …], per channel; a float bias."""
+def conv(node: Node, weight: torch.Tensor, bias: torch.Tensor | None, transposed: bool = False) -> Any:
+    """The layer of a convolution's node; weights [out, in/groups, …] (transposed: [in, out/groups, …]), per channel;
+    a float bias."""
     from torch.ao.nn import quantized
 
     dims = weight.dim() - 2
     given: list[Any] = list(node.args[3:])
-    stride, padding, dilation, groups = given + [[1] * dims, [0] * dims, [1] * dims, 1][len(given) :]
-    kind: Any = quantized.Conv1d if dims == 1 else quantized.Conv2d
+    if transposed:
+        default = [[1] * dims, [0] * dims, [0] * dims, 1, [1] * dims]
+        stride, padding, output_padding, groups, dilation = given + default[len(given) :]
+        kind: Any = quantized.ConvTranspose1d if dims == 1 else quantized.ConvTranspose2d
+        channels, more = (weight.shape[0], weight.shape[1] * groups), {"output_padding": _tuple(output_padding, dims)}
+    else:
+        stride, padding, dilation, groups = given + [[1] * dims, [0] * dims, [1] * dims, 1][len(given) :]
+        kind = (quantized.Conv1d, quantized.Conv2d, quantized.Conv3d)[dims - 1]
+        channels, more = (weight.shape[1] * groups, weight.shape[0]), {}
     layer = kind(
-        weight.shape[1] * groups,
-        weight.shape[0],
+        *channels,
         tuple(weight.shape[2:]),
         stride=_tuple(stride, dims),
         padding=_tuple(padding, dims),
         dilation=_tuple(dilation, dims),
         groups=groups,
         bias=bias is not None,
+        **more,
     )
     layer.set_weight_bias(weight, bias)
     return layer

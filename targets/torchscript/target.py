@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from edgeship.targets.torchscript.archive import clean
+from edgeship.targets.torchscript.engines import Engine, engine_of, selected
 from edgeship.targets.torchscript.graph import compute_dtypes, stored_tensors
 from edgeship.targets.torchscript.runtime import RUNTIME
 from edgeship.toolchain.api import (
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
 REFERENCE = "int8 in reference arithmetic: every operator computes in float32; for comparison only"
+SELECT = (
+    "made for onednn's kernels: set torch.backends.quantized.engine = 'onednn' before loading it; "
+    "torch's own choice on x86 saturates"
+)
 NO_MOBILE_PASSES = "torch here is built without XNNPACK: optimize_for_mobile was left out, the file is frozen only"
 
 
@@ -44,14 +50,15 @@ class TorchScript(Target):
     packages: ClassVar[tuple[str, ...]] = ("torch", "torchao")
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "torchscript"
+    version: ClassVar[int] = 2
 
     lite: bool = Field(False, description="write a .ptl for the lite interpreter")
     method: Literal["trace", "script"] = Field("trace", description="how torch records the program")
-    engine: Literal["default", "qnnpack", "x86", "reference"] = Field(
+    engine: Literal["default", "qnnpack", "onednn", "x86", "reference"] = Field(
         "default",
-        description="int8 kernels the runtime selects; default: torch's own choice there (qnnpack on ARM, x86 on x86); "
-        "reference: float arithmetic, for comparison. x86 also keeps dynamic activations to 7 bits, which processors "
-        "without VNNI need",
+        description="int8 kernels that the file is made for, judged and timed with; default: qnnpack for a .ptl (what "
+        "phones have), onednn for a .pt. x86 is torch's own choice on servers: its 16-bit sums saturate on processors "
+        "without VNNI and in depthwise convolutions; reference: float arithmetic, for comparison",
     )
 
     def schemes(self) -> frozenset[str]:
@@ -68,22 +75,15 @@ class TorchScript(Target):
         """Write model.pt or model.ptl; ExportError when it cannot be recorded or answers something else."""
         import torch
 
-        from edgeship.targets.torchscript.upstream import save_lite
-
-        module, notes = self._module(program, context), []
-        examples = [context.example, _second(context.example, context.signature)]
-        script = torch.jit.freeze(self._record(module, examples))
-        _compare(module, script, examples)
-        if context.spec.is_integer and self.engine == "reference":
+        notes: list[str] = []
+        engine = engine_of(self.engine, self.lite) if self._in_integers(context.spec) else None
+        if context.spec.is_integer and engine is None:
             context.warn(REFERENCE)
             notes.append(REFERENCE)
-        if self.lite:
-            script, optimized = _for_mobile(script)
-            if not optimized:
-                notes.append(NO_MOBILE_PASSES)
-        file = out / ("model.ptl" if self.lite else "model.pt")
-        save_lite(script, file) if self.lite else torch.jit.save(script, str(file))
-        clean(file)
+        if engine == "onednn":
+            notes.append(SELECT)
+        with selected(engine) if engine else nullcontext():
+            file, script = self._write(program, engine, out, context, notes)
         weights: Counter[str] = Counter()
         for _, dtype, size in stored_tensors(script.graph):
             weights[dtype] += size
@@ -92,7 +92,7 @@ class TorchScript(Target):
             format="torchscript_lite" if self.lite else "torchscript",
             file=file.name,
             spec=str(context.spec),
-            runtime=Runtime(name="torch", minimum_version=version, backends=(Backend(name=self._backend()),)),
+            runtime=Runtime(name="torch", minimum_version=version, backends=(Backend(name=engine or "cpu"),)),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
             size_bytes=size_bytes(file),
@@ -103,22 +103,41 @@ class TorchScript(Target):
             details={"torch": version, "method": self.method, "frozen": True},
         )
 
-    def _backend(self) -> str:
-        return self.engine if self.engine in ("qnnpack", "x86") else "cpu"
+    def _in_integers(self, spec: QuantSpec) -> bool:
+        return spec.is_integer and self.engine != "reference"
 
-    def _module(self, program: ExportedProgram, context: Context) -> GraphModule:
-        """The program as a plain module, in integer kernels where the program is quantized."""
+    def _write(
+        self, program: ExportedProgram, engine: Engine | None, out: Path, context: Context, notes: list[str]
+    ) -> tuple[Path, torch.jit.ScriptModule]:
+        """The file, and the program in it; `notes` are told what a user must know about it."""
+        import torch
+
+        from edgeship.targets.torchscript.upstream import save_lite
+
+        module = self._module(program, engine, context)
+        examples = [context.example, _second(context.example, context.signature)]
+        script = torch.jit.freeze(self._record(module, examples))
+        _compare(module, script, examples)
+        if self.lite:
+            script, optimized = _for_mobile(script)
+            if not optimized:
+                notes.append(NO_MOBILE_PASSES)
+        file = out / ("model.ptl" if self.lite else "model.pt")
+        save_lite(script, file) if self.lite else torch.jit.save(script, str(file))
+        clean(file)
+        if engine:
+            _load(file, engine, context.example)
+        return file, script
+
+    def _module(self, program: ExportedProgram, engine: Engine | None, context: Context) -> GraphModule:
+        """The program as a plain module, in an engine's integer kernels where it is quantized."""
         from edgeship.targets.torchscript.integers import to_integer_kernels
         from edgeship.targets.torchscript.plain import plain_module
 
         if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
         module = plain_module(program)
-        if (
-            context.spec.is_integer
-            and self.engine != "reference"
-            and not to_integer_kernels(module, reduce_range=self.engine == "x86")
-        ):
+        if engine and not to_integer_kernels(module, engine):
             raise ExportError(
                 f"torch has no integer kernel for any operator of this {context.spec} program",
                 'choose another target, or `engine = "reference"` to compare numbers',
@@ -143,6 +162,22 @@ class TorchScript(Target):
             raise ExportError(
                 f"torch.jit.{self.method} cannot take the program: {first_line(error)}", f'try method = "{other}"'
             ) from (error)
+
+
+def _load(file: Path, engine: Engine, example: tuple[torch.Tensor, ...]) -> None:
+    """Read the file back and run it once; ExportError where the engine refuses it."""
+    import torch
+
+    from edgeship.targets.torchscript.upstream import load_lite
+
+    try:
+        module = load_lite(file) if file.suffix == ".ptl" else torch.jit.load(str(file))  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            module(*example)
+    except RuntimeError as error:
+        raise ExportError(
+            f"{engine} refuses the file: {first_line(error)}", "choose another engine, or leave this layer in float"
+        ) from error
 
 
 def _for_mobile(script: torch.jit.ScriptModule) -> tuple[torch.jit.ScriptModule, bool]:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 import torch
 
 from edgeship.targets.torchscript import harmless
+from edgeship.targets.torchscript.engines import selected
 from edgeship.targets.torchscript.inspect import inspect_file
 from edgeship.targets.torchscript.target import TorchScript
 from edgeship.targets.torchscript.upstream import load_lite
@@ -35,6 +37,7 @@ from edgeship.toolchain.api import (
     Samples,
 )
 from edgeship.toolchain.artifact import Artifact, Tensor
+from edgeship.toolchain.commands.inspect import describe
 from edgeship.toolchain.model.program import export, flatten, save
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
 from edgeship.toolchain.plugin import Signature
@@ -76,8 +79,9 @@ def build(target: TorchScript, spec: QuantSpec, out: Path) -> tuple[Artifact, fl
     assert at.calibration is not None
     image = torch.from_numpy(at.calibration.row(5)[0])
     file = out / artifact.file
-    module = load_lite(file) if target.lite else torch.jit.load(str(file))
-    with torch.no_grad():
+    backend = artifact.runtime.backend
+    with selected(backend) if backend != "cpu" else nullcontext(), torch.no_grad():  # type: ignore[arg-type]
+        module = load_lite(file) if target.lite else torch.jit.load(str(file))
         return artifact, sqnr_db(source.module()(image)[0], module(image)[0])
 
 
@@ -101,16 +105,28 @@ def test_a_static_int8_program_computes_in_integers_only(method: str, lite: bool
     assert artifact.weight_bytes["int8"] > 1000
 
 
-@pytest.mark.parametrize("engine", ["qnnpack", "x86"])
-def test_the_integer_file_runs_on_each_engine(engine: str, tmp_path: Path) -> None:
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = engine
-    try:
-        artifact, db = build(TorchScript.model_validate({"engine": engine}), W8A8_STATIC, tmp_path)
-    finally:
-        torch.backends.quantized.engine = before
+@pytest.mark.parametrize(
+    ("options", "engine"),
+    [
+        ({}, "onednn"),
+        ({"lite": True}, "qnnpack"),
+        ({"engine": "qnnpack"}, "qnnpack"),
+        ({"engine": "x86"}, "x86"),
+        ({"engine": "reference"}, "cpu"),
+    ],
+)
+def test_an_integer_file_names_the_engine_it_is_judged_with(
+    options: dict[str, Any], engine: str, tmp_path: Path
+) -> None:
+    artifact, db = build(TorchScript.model_validate(options), W8A8_STATIC, tmp_path)
     assert db > 40
     assert artifact.runtime.backend == engine
+    assert any("onednn" in note for note in artifact.notes) == (engine == "onednn")
+
+
+def test_a_float_file_is_for_any_engine(tmp_path: Path) -> None:
+    artifact, _ = build(TorchScript(lite=True), FLOAT32, tmp_path)
+    assert artifact.runtime.backend == "cpu"
 
 
 def test_a_dynamic_int8_program_computes_its_linear_layer_in_integers(tmp_path: Path) -> None:
@@ -179,9 +195,15 @@ def test_a_lite_file_holds_no_weight_twice(tmp_path: Path) -> None:
     assert len(constants) == len(set(constants))
 
 
+def test_a_lite_file_from_elsewhere_is_for_qnnpack(tmp_path: Path) -> None:
+    artifact, _ = build(TorchScript(lite=True), W8A8_STATIC, tmp_path)
+    assert describe(tmp_path / artifact.file).runtime.backend == "qnnpack"
+
+
 def test_inspecting_reads_operators_dtypes_and_sizes(tmp_path: Path) -> None:
     artifact, _ = build(TorchScript(), W8A8_STATIC, tmp_path)
     found = inspect_file(tmp_path / artifact.file)
+    assert found["backend"] == "cpu"
     assert found["operators"]["quantized::conv2d"] == 3
     assert found["dtypes"] == artifact.dtypes
     assert found["largest"][0][1] == 512

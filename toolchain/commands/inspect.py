@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain import registry
-from edgeship.toolchain.artifact import MANIFEST, Artifact, Runtime, Tensor
+from edgeship.toolchain.artifact import MANIFEST, Artifact, Backend, Runtime, Tensor
 from edgeship.toolchain.commands.isolated import REMEDY, Reader, damaged
 from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
@@ -86,7 +86,9 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
             extra_files=tuple(extra),
             extra_sha256=extra,
             spec=str(spec_of(about)),
-            runtime=Runtime(name=runtime.name, minimum_version=version),
+            runtime=Runtime(
+                name=runtime.name, minimum_version=version, backends=(Backend(name=about.get("backend", "cpu")),)
+            ),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
             size_bytes=about["size_bytes"],

@@ -198,7 +198,8 @@ class LiteRT(Engine):
 class Torch(Engine):
     """TorchScript (.pt), its lite interpreter (.ptl) and exported programs (.pt2).
 
-    A backend that is one of torch's quantized engines (qnnpack, x86) is selected before loading."""
+    Another backend than cpu is one of torch's engines of int8 kernels (qnnpack, onednn, x86), selected before loading,
+    which packs the weights for it."""
 
     name = "torch"
 
@@ -209,7 +210,10 @@ class Torch(Engine):
         self.version = torch.__version__
         torch.set_num_threads(self.threads)
         torch.set_grad_enabled(False)
-        if self.backend in torch.backends.quantized.supported_engines:
+        if self.backend != "cpu":
+            have = torch.backends.quantized.supported_engines
+            if self.backend not in have:
+                raise ValueError(f"this torch has no int8 kernels of {self.backend}; it has {', '.join(have)}")
             torch.backends.quantized.engine = self.backend
         if self.format == "torch":
             with contextlib.suppress(ImportError):  # registers the operators of quantized programs
