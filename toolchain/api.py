@@ -32,8 +32,8 @@ from edgeship.toolchain.errors import (
 from edgeship.toolchain.inventory import Affine, Inventory, Weight
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
-from edgeship.toolchain.model.program import export, folded
-from edgeship.toolchain.model.rewriting import Place, Rewrite, rewrite
+from edgeship.toolchain.model.pooling import explicit_averages, explicit_pools
+from edgeship.toolchain.model.program import export, folded, rewritten
 from edgeship.toolchain.plugin import (
     Analysis,
     Context,
@@ -99,7 +99,6 @@ __all__ = [
     "ModuleToProgramPass",
     "Need",
     "Pass",
-    "Place",
     "Placement",
     "Plugin",
     "ProgramPass",
@@ -107,7 +106,6 @@ __all__ = [
     "Quantization",
     "RecipeError",
     "Result",
-    "Rewrite",
     "Runtime",
     "RuntimeInfo",
     "Samples",
@@ -123,6 +121,8 @@ __all__ = [
     "cache_root",
     "conversion_error",
     "digest",
+    "explicit_averages",
+    "explicit_pools",
     "export",
     "first_line",
     "float_scalars",
@@ -133,7 +133,7 @@ __all__ = [
     "missing_extra",
     "parse_spec",
     "python_agent",
-    "rewrite",
+    "rewritten",
     "runtime_info",
     "size_bytes",
     "source_file",

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.targets.coreai.inspect import compute_dtypes, weight_bytes
-from edgeship.targets.coreai.pooling import pools
 from edgeship.targets.coreai.runtime import RUNTIME
 from edgeship.targets.coreai.upstream import coreai_torch, read_asset, save_asset
 from edgeship.toolchain.api import (
@@ -22,9 +21,9 @@ from edgeship.toolchain.api import (
     Tensor,
     conversion_error,
     digest,
-    export,
+    explicit_pools,
     folded,
-    rewrite,
+    rewritten,
     size_bytes,
 )
 
@@ -64,10 +63,7 @@ class CoreAI(Target):
         signature = context.signature
         if not context.spec.is_float:
             program = folded(program, signature, context.example, rewrite_quantizers)
-        if any(node.target in pools() for node in program.graph.nodes):
-            module = program.module(check_guards=False)
-            if rewrite(module, pools()):
-                program = export(module, context.example, signature)
+        program = rewritten(program, signature, context.example, explicit_pools())
         names = [tensor.name for tensor in signature.inputs]
         try:
             save_asset(program, names, [tensor.name for tensor in signature.outputs], asset)

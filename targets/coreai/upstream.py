@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeship.targets.coreai.decompositions import lacking
 from edgeship.toolchain.errors import missing_extra
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def save_asset(program: ExportedProgram, inputs: Sequence[str], outputs: Sequenc
     """
     package = coreai_torch()
     converter = package.TorchConverter(mode=package.TorchConverter.Mode.RELEASE)
-    decomposed = program.run_decompositions(package.get_decomp_table())
+    decomposed = program.run_decompositions({**package.get_decomp_table(), **lacking()})
     converter.add_exported_program(decomposed, input_names=list(inputs), output_names=list(outputs))
     converter.to_coreai().save_asset(path)
     metadata = path / "metadata.json"

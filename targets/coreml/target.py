@@ -13,7 +13,14 @@ from edgeship.targets.coreml.package import clean
 from edgeship.targets.coreml.pooling import decompositions
 from edgeship.targets.coreml.precision import leaving_half
 from edgeship.targets.coreml.runtime import RUNTIME
-from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+from edgeship.targets.coreml.upstream import (
+    coremltools,
+    lossy_operators,
+    missing_operators,
+    read_program,
+    read_spec,
+    take_int4_groups,
+)
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
@@ -26,8 +33,10 @@ from edgeship.toolchain.api import (
     Tensor,
     conversion_error,
     digest,
+    explicit_averages,
     float_scalars,
     folded,
+    rewritten,
     size_bytes,
 )
 
@@ -80,6 +89,7 @@ class CoreML(Target):
         package = out / "model.mlpackage"
         if not context.spec.is_float:
             program = folded(program, context.signature, context.example, float_scalars)
+        program = rewritten(program, context.signature, context.example, explicit_averages())
         wide = _convert(program, context, self.precision, self.minimum_deployment_target, package)
         clean(package)
         spec, contents = read_spec(package).description, read_program(package)
@@ -152,7 +162,7 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
         )
 
     def convert(program: ExportedProgram, outputs: list[Any] | None = None) -> Any:
-        needed = {**lossy_operators(program), **decompositions(program)}
+        needed = {**lossy_operators(program), **missing_operators(), **decompositions(program)}
         every: Any = torch.export.default_decompositions()
         every.update(needed)
         try:

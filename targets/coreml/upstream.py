@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from edgeship.toolchain.errors import missing_extra
 
 if TYPE_CHECKING:
+    import torch
     from torch.export import ExportedProgram
 
 Constant = NDArray[Any] | str
@@ -139,6 +141,22 @@ def lossy_operators(program: ExportedProgram) -> dict[Any, Any]:
     if any(node.target is gelu and node.kwargs.get("approximate", "none") != "none" for node in program.graph.nodes):
         return dict(get_decompositions([gelu]))
     return {}
+
+
+def missing_operators() -> dict[Any, Any]:
+    """Decompositions of the operators that the converter stops at: lerp by a number, a product along a dimension."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.lerp.Scalar: lambda start, end, weight: start + (end - start) * weight,
+        aten.prod.dim_int: _product,
+    }
+
+
+def _product(x: torch.Tensor, dim: int, keepdim: bool = False) -> torch.Tensor:
+    product = functools.reduce(operator.mul, x.unbind(dim))
+    return product.unsqueeze(dim) if keepdim else product
 
 
 def read_spec(package: Path) -> Any:

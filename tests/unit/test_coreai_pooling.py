@@ -9,8 +9,8 @@ import torch
 from test_coreai_target import answers, made, sqnr_db
 from torch import Tensor, nn
 
-from edgeship.targets.coreai.pooling import pools
-from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, QuantSpec, rewrite
+from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, QuantSpec, explicit_pools
+from edgeship.toolchain.model.rewriting import rewrite
 
 pytestmark = pytest.mark.heavy
 
@@ -51,6 +51,8 @@ def test_padding_that_does_not_count_and_sizes_rounded_up(spec: QuantSpec, limit
         nn.AvgPool3d(2, 2, 1, ceil_mode=True, count_include_pad=False),
         nn.MaxPool2d(3, 2, 1, ceil_mode=True),
         nn.MaxPool1d(3, 2, ceil_mode=True),
+        nn.MaxPool3d(2),
+        nn.MaxPool3d((2, 3, 2), (1, 2, 2), 1, ceil_mode=True),
     ],
     ids=str,
 )
@@ -59,7 +61,7 @@ def test_every_rewritten_pool_is_torch_s(pool: nn.Module) -> None:
     sizes = {"1d": (14,), "2d": (10, 13), "3d": (7, 6, 9)}[type(pool).__name__[-2:]]
     x = torch.randn(1, 2, *sizes)
     module = torch.export.export(pool, (x,)).module(check_guards=False)
-    assert rewrite(module, pools())
+    assert rewrite(module, explicit_pools())
     assert not any(True in node.args[1:] for node in module.graph.nodes if "pool" in str(node.target))
     assert torch.allclose(module(x), pool(x), atol=1e-6)
 
@@ -67,4 +69,24 @@ def test_every_rewritten_pool_is_torch_s(pool: nn.Module) -> None:
 def test_pools_that_the_converter_takes_are_left_alone() -> None:
     pool = nn.Sequential(nn.AvgPool2d(3, 2, 1), nn.MaxPool2d(2))
     module = torch.export.export(pool, (torch.randn(1, 2, 12, 12),)).module(check_guards=False)
-    assert not rewrite(module, pools())
+    assert not rewrite(module, explicit_pools())
+
+
+def test_operators_without_a_lowering_are_written_with_those_that_have_one(tmp_path: Path) -> None:
+    class Lacking(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            grid = torch.tanh(x[:, :2].permute(0, 2, 3, 1))
+            return (
+                nn.functional.elu(x) + x.std(1, keepdim=True) + torch.remainder(x * 3, 1.3),
+                nn.functional.grid_sample(x, grid, align_corners=False),
+                x.sort(1, descending=True).values,
+                nn.functional.adaptive_max_pool2d(x, (5, 3)),
+                torch.logaddexp(x, torch.where(torch.isnan(x), 0, x.flip(1))),
+            )
+
+    torch.manual_seed(0)
+    image = torch.randn(1, 4, 12, 13)
+    artifact, program = made(Lacking().eval(), (image,), ["image"], tmp_path)
+    got = answers(artifact, tmp_path, (image,))
+    for index, want in enumerate(program(image)):
+        assert sqnr_db(want, got[f"output_{index}"]) > 80, index

@@ -40,6 +40,18 @@ CASES: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
     "magnitude": (lambda net, x: torch.stft(x, 32, 8, window=net.window, return_complex=True).abs(), "stft"),
     "parts": (lambda net, x: torch.view_as_real(torch.stft(x, 32, 8, return_complex=True)[:, 1:].mT), "stft"),
     "affine grid": (lambda net, x: F.affine_grid(x[:, :6].view(1, 2, 3), [1, 3, 5, 8], align_corners=True), "affine"),
+    "nearest": (lambda net, x: F.interpolate(x.view(1, 2, 8, 16), size=(13, 16)), "nearest"),
+    "nearest by a factor": (lambda net, x: F.interpolate(x.view(1, 2, 8, 16), scale_factor=1.6), "nearest"),
+    "antialias": (
+        lambda net, x: F.interpolate(x.view(1, 2, 8, 16), size=(5, 6), mode="bilinear", antialias=True),
+        "_aa",
+    ),
+    "trunc": (lambda net, x: torch.fmod(3 * x, 1.3) + (2 * x).trunc() + torch.fmod(x, x.flip(1).abs() + 1), "fmod"),
+    "hypot": (lambda net, x: torch.hypot(x, x.flip(1)), "hypot"),
+    "cdist": (lambda net, x: torch.cdist(x.view(1, 8, 32), x.flip(1).view(1, 8, 32)), "cdist"),
+    "median": (lambda net, x: x.view(8, 32).median(1).values, "median"),
+    "diagonal": (lambda net, x: x.view(1, 4, 8, 8).diagonal(1, 3, 2), "diagonal"),
+    "or": (lambda net, x: (((x > 0.3) | (x < -0.3)) ^ (x > 1)).float(), "__or__"),
     "spectrum": (lambda net, x: (torch.fft.rfft(x) * torch.fft.rfft(x.flip(1))).real, "fft"),
     "phase": (lambda net, x: torch.fft.rfft(x + 3).angle().cos(), "fft"),
 }

@@ -6,11 +6,14 @@ rewrite must know them stays as it is.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgeship.toolchain.model.elementary import arithmetic
 from edgeship.toolchain.model.layout import has_memory_format, without_memory_format
+from edgeship.toolchain.model.resampling import resizes
 from edgeship.toolchain.model.rewriting import Place, Rewrite, rewrite
 from edgeship.toolchain.model.spectra import without_complex_numbers
 
@@ -42,6 +45,7 @@ def _is_complex(program: ExportedProgram) -> bool:
     return any(dtype is not None and dtype.is_complex for dtype in dtypes)
 
 
+@functools.cache
 def _rewrites() -> dict[Any, Rewrite]:
     import torch
 
@@ -57,6 +61,8 @@ def _rewrites() -> dict[Any, Rewrite]:
         aten.unfold.default: _unfold,
         aten.as_strided.default: _as_strided,
         aten.affine_grid_generator.default: _affine_grid,
+        **resizes(),
+        **arithmetic(),
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.errors import EdgeshipError, ExportError
 from edgeship.toolchain.model.portable import portable
+from edgeship.toolchain.model.rewriting import Rewrite, rewrite
 from edgeship.toolchain.plugin import Signature
 
 if TYPE_CHECKING:
@@ -207,3 +208,16 @@ def folded(
     fold_weights(module)
     rewrite(module)
     return export(module, example, signature)
+
+
+def rewritten(
+    program: ExportedProgram,
+    signature: Signature,
+    example: Sequence[torch.Tensor],
+    rewrites: Mapping[Any, Rewrite],
+) -> ExportedProgram:
+    """The program with these operators rewritten; the same one where none of them needs it."""
+    if not any(node.target in rewrites for node in program.graph.nodes):
+        return program
+    module: Any = program.module(check_guards=False)
+    return export(module, example, signature) if rewrite(module, rewrites) else program

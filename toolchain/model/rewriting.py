@@ -75,6 +75,8 @@ def _replaced(module: GraphModule, node: Node, one: Rewrite) -> bool:
     while made is not node:  # they belong to the layer that the operator belonged to
         made.meta |= {key: node.meta[key] for key in ("nn_module_stack", "stack_trace") if key in node.meta}
         made = made.next
+    if (value := node.meta.get("val")) is not None:  # for the rewrite of what reads it
+        answer.node.meta.setdefault("val", value[0] if isinstance(value, tuple | list) else value)
     node.replace_all_uses_with(answer.node)
     module.graph.erase_node(node)
     return True

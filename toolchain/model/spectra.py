@@ -98,7 +98,8 @@ class _Real:
 
         aten = torch.ops.aten
         args: Any = self.node.args
-        x, length, hop, _, window, *_ = (*args, None, None, None)
+        x, length = args[:2]
+        hop, _, window = (*args[2:5], None, None, None)[:3]
         frames = self.call(aten.unfold.default, x, -1, length, hop or length // 4)
         weights = None if window is None else operator.attrgetter(str(window.target))(self.module)
         real, imaginary = self.transform(frames, length, weights)

@@ -227,3 +227,21 @@ def resize_bilinear(x: Tensor, target_size_height: Tensor, target_size_width: Te
         raise NotImplementedError(f"resize_bilinear with sampling_mode {sampling_mode}")
     size = (int(target_size_height), int(target_size_width))
     return F.interpolate(x, size=size, mode="bilinear", align_corners=sampling_mode == "STRICT_ALIGN_CORNERS")
+
+
+@operator
+def resample(
+    x: Tensor,
+    coordinates: Tensor,
+    sampling_mode: str,
+    padding_mode: str,
+    padding_value: Tensor,
+    coordinates_mode: str,
+    align_corners: Tensor,
+) -> Tensor:
+    if coordinates_mode != "normalized_minus_one_to_one" or float(padding_value):
+        raise NotImplementedError(
+            f"resample with coordinates_mode {coordinates_mode}, padding {float(padding_value):g}"
+        )
+    outside = {"constant": "zeros", "border": "border", "reflection": "reflection", "symmetric": "reflection"}
+    return F.grid_sample(x, coordinates, sampling_mode, outside[padding_mode], bool(align_corners))

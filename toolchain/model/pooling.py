@@ -1,7 +1,8 @@
-"""Pools that coreai-torch gets wrong or stops at, in those that it gets right.
+"""Pools in a form that every converter gets right: explicit padding, no sizes rounded up, no divisors of their own.
 
-coreai-torch 0.4.3 averages padding as if it counted (11.8 dB for the layer alone), stops at `ceil_mode` ("tuple index
-out of range") and has no maximum in three dimensions.
+What goes wrong otherwise: coreai-torch 0.4.3 averages padding as if it counted (11.8 dB for the layer alone), stops at
+`ceil_mode` and has no maximum in three dimensions; coremltools 9 averages too much where ceil_mode adds a window (21
+dB) and takes no divisor.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgeship.toolchain.api import Place, Rewrite
+    from edgeship.toolchain.model.rewriting import Place, Rewrite
 
 
-def pools() -> dict[Any, Rewrite]:
-    """Operator → its rewrite, which leaves alone what the converter takes."""
+def explicit_averages() -> dict[Any, Rewrite]:
+    """Average pool → its rewrite, which leaves plain ones alone."""
     import torch
 
     aten = torch.ops.aten
-    averages = (aten.avg_pool1d.default, aten.avg_pool2d.default, aten.avg_pool3d.default)
-    largest = (aten.max_pool1d.default, aten.max_pool2d.default, aten.max_pool3d.default)
-    return {**dict.fromkeys(averages, _average), **dict.fromkeys(largest, _largest)}
+    return dict.fromkeys((aten.avg_pool1d.default, aten.avg_pool2d.default, aten.avg_pool3d.default), _average)
+
+
+def explicit_pools() -> dict[Any, Rewrite]:
+    """The same for maxima, too; those in three dimensions become two in two."""
+    import torch
+
+    aten = torch.ops.aten
+    largest = dict.fromkeys((aten.max_pool1d.default, aten.max_pool2d.default), _largest)
+    return {**explicit_averages(), **largest, aten.max_pool3d.default: _largest_in_3d}
 
 
 def _average(
@@ -76,6 +84,33 @@ def _largest(
         x = torch.ops.aten.constant_pad_nd.default(x, around, torch.finfo(torch.float32).min)
     pool: Any = place.node.target
     return pool(x, kernel, stride)
+
+
+def _largest_in_3d(
+    place: Place,
+    x: Any,
+    kernel: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    ceil_mode: bool = False,
+) -> Any:
+    """Over height and width of each depth, then over the depths of each place."""
+    import torch
+
+    aten, sizes = torch.ops.aten, place.sizes
+    if sizes is None or len(sizes) != 5 or any(factor > 1 for factor in dilation):
+        return None
+    kernel, stride, padding = (list(v) * (3 // len(v)) for v in (kernel, stride or kernel, padding))
+    around = _around(place, sizes, kernel, stride, padding)
+    if any(around):
+        x = aten.constant_pad_nd.default(x, around, torch.finfo(torch.float32).min)
+    depth, height, width = (sizes[2 + i] + around[4 - 2 * i] + around[5 - 2 * i] for i in range(3))
+    after = list(place.node.meta["val"].shape)
+    flat = aten.reshape.default(x, [sizes[0], sizes[1] * depth, height, width])
+    flat = aten.max_pool2d.default(flat, kernel[1:], stride[1:])
+    deep = aten.reshape.default(flat, [sizes[0], sizes[1], depth, after[3] * after[4]])
+    return aten.reshape.default(aten.max_pool2d.default(deep, [kernel[0], 1], [stride[0], 1]), after)
 
 
 def _around(

@@ -1,0 +1,60 @@
+"""Operators that coreai-torch 0.4.3 has no lowering for, in those that it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def lacking() -> dict[Any, Callable[..., Any]]:
+    """For run_decompositions: torch's own where it has one, else ours."""
+    import torch
+    from torch._decomp import get_decompositions
+
+    aten = torch.ops.aten
+    return {
+        **get_decompositions([aten.elu, aten.grid_sampler_2d]),
+        aten.var.correction: _variance,
+        aten.argmin.default: lambda x, dim=None, keepdim=False: torch.argmax(-x, dim, keepdim),
+        aten.isnan.default: lambda x: x != x,
+        aten.remainder.Scalar: lambda x, divisor: x - torch.div(x, divisor, rounding_mode="floor") * divisor,
+        aten.logaddexp.default: _logaddexp,
+        aten.sort.default: _sort,
+        aten.adaptive_max_pool2d.default: _adaptive_max_pool2d,
+    }
+
+
+def _variance(
+    x: Any, dim: Sequence[int] | None = None, *, correction: float | None = None, keepdim: bool = False
+) -> Any:
+    axes = [*range(x.dim())] if not dim else [axis % x.dim() for axis in dim]
+    count = math.prod(x.shape[axis] for axis in axes)
+    squares = (x - x.mean(axes, keepdim=True)).square().sum(axes, keepdim=keepdim)
+    return squares / max(count - (1 if correction is None else correction), 0)
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    import torch
+
+    return torch.maximum(x, y) + torch.log(1 + torch.exp(-(x - y).abs()))
+
+
+def _sort(x: Any, dim: int = -1, descending: bool = False) -> Any:
+    import torch
+
+    values, indices = torch.ops.aten.topk.default(x, x.shape[dim], dim, descending, True)
+    return values, indices
+
+
+def _adaptive_max_pool2d(x: Any, output_size: Sequence[int]) -> Any:
+    """One dimension after the other; the windows are aten's: from floor(i·size/count) to ceil((i+1)·size/count)."""
+    import torch
+
+    for axis, count in enumerate(output_size):
+        dim = axis - len(output_size)
+        size = x.shape[dim]
+        windows = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+        parts = [x.narrow(dim, start, end - start).amax(dim, keepdim=True) for start, end in windows]
+        x = parts[0] if count == 1 else torch.cat(parts, dim)
+    return x, torch.zeros_like(x, dtype=torch.int64)
