@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "ConvInteger")
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+_NO_WEIGHTS = ("DequantizeLinear", "Cast", "Clip", "Pad")
+"""Integers that these take are told of elsewhere, or are a quantized bound or filling."""
 _ZERO_POINTS = {"QuantizeLinear": (2,), "DequantizeLinear": (2,), "MatMulInteger": (2, 3), "ConvInteger": (2, 3)}
 
 
@@ -45,7 +47,7 @@ class _Reader:
                     continue
                 if array.dtype.kind == "f":
                     floats[id(value)] = array
-                elif _is_integer(array) and not (standard and node.op_type in (*LAYERS, "DequantizeLinear", "Cast")):
+                elif _is_integer(array) and not (standard and node.op_type in (*LAYERS, *_NO_WEIGHTS)):
                     weights.append(Weight(_place(node), array.astype(np.int8)))
             if standard and node.op_type in QUANTIZERS:
                 self._quantizer(node, weights, activations)

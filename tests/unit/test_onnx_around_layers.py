@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgeship.targets.onnx.constants import constants
 from edgeship.targets.onnx.inspect import operators, optimized
 from edgeship.targets.onnx.rewrites import rewrite
 from edgeship.toolchain.api import W8A8_STATIC
@@ -39,6 +40,7 @@ def test_a_clip_that_the_range_does_not_imply_works_on_integers(bounds: Any, act
     change, applied, kernels = executed(g.model(g.pair(clipped)), activations, tmp_path)
     assert change == 0
     assert applied["clip_integers"] == 1
+    assert [weight.values.shape for weight in constants(tmp_path / "model.onnx").weights] == [(5, 4, 3, 3)]
     if activations == "uint8":
         assert (kernels[INTEGER], kernels["Clip"]) == (1, 1)
         assert not FLOAT - {"Clip"} & kernels.keys()
@@ -79,6 +81,7 @@ def test_padding_that_no_convolution_does_works_on_integers(widths: Any, options
     change, applied, kernels = executed(model, "uint8", tmp_path)
     assert change == 0
     assert applied["pad_integers"] == 1
+    assert len(constants(tmp_path / "model.onnx").weights) == 1
     assert "pad_in_convolutions" not in applied
     assert kernels["Pad"] == kernels["QuantizeLinear"] == kernels["DequantizeLinear"] == 1
 
