@@ -82,10 +82,23 @@ def pool_spatial_means(model: ir.Model) -> int:
         name = mean.outputs[0].name or mean.name or "mean"
         pooled = insert(mean, "GlobalAveragePool", [value], f"{name}_pooled")
         if not mean.attributes.get_int("keepdims", 1):
+            pooled = _quantized_alike(mean, pooled, f"{name}_pooled")
             pooled = insert(mean, "Flatten", [pooled], f"{name}_flat", axis=1)
         replace(mean, pooled)
         count += 1
     return count
+
+
+def _quantized_alike(mean: ir.Node, pooled: ir.Value, name: str) -> ir.Value:
+    """The pooled value behind a pair of what quantizes the mean, if that is one Q: the integer kernel ends in it."""
+    users = mean.outputs[0].consumers()
+    if len(users) != 1 or users[0].op_type != "QuantizeLinear" or (found := scheme(users[0])) is None:
+        return pooled
+    if found.scale.size > 1:
+        return pooled
+    parameters = users[0].inputs[1:]
+    stored = insert(mean, "QuantizeLinear", [pooled, *parameters], f"{name}_stored")
+    return insert(mean, "DequantizeLinear", [stored, *parameters], f"{name}_read")
 
 
 def quantize_biases(model: ir.Model) -> int:

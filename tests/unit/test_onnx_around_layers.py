@@ -86,6 +86,17 @@ def test_padding_that_no_convolution_does_works_on_integers(widths: Any, options
     assert kernels["Pad"] == kernels["QuantizeLinear"] == kernels["DequantizeLinear"] == 1
 
 
+def test_a_quantized_mean_without_height_and_width_is_pooled_in_integers(tmp_path: Path) -> None:
+    g = Graph(2, 4, 8, 8)
+    convolved = g.pair(g.node("Conv", g.pair(g.x), g.weight(5, 4, 3, 3)))
+    model = g.model(g.pair(g.node("ReduceMean", convolved, g.constant(np.array([2, 3])), keepdims=0), scale=0.01))
+    change, applied, kernels = executed(model, "uint8", tmp_path)
+    assert change <= 0.0101
+    assert applied["pool_spatial_means"] == 1
+    assert kernels["com.microsoft.QLinearGlobalAveragePool"] == 1
+    assert kernels["QuantizeLinear"] == kernels["DequantizeLinear"] == 1
+
+
 def test_a_transposed_convolution_reads_weights_that_are_dequantized_once(tmp_path: Path) -> None:
     g = Graph(2, 4, 8, 8)
     integers = RANDOM.integers(-127, 128, (4, 6, 2, 2)).astype(np.int8)
