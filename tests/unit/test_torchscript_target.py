@@ -97,10 +97,12 @@ def test_a_float_program_answers_the_same(method: str, lite: bool, tmp_path: Pat
 
 @pytest.mark.parametrize("method", ["trace", "script"])
 @pytest.mark.parametrize("lite", [False, True])
-def test_a_static_int8_program_computes_in_integers_only(method: str, lite: bool, tmp_path: Path) -> None:
+def test_a_static_int8_program_computes_in_integers_but_for_the_mean(method: str, lite: bool, tmp_path: Path) -> None:
     target = TorchScript.model_validate({"method": method, "lite": lite})
     artifact, db = build(target, W8A8_STATIC, tmp_path)
     assert db > 40
+    # the mean over the whole image has a scale of its own, and torch's integer kernel keeps its input's
+    assert artifact.dtypes.pop("float32", 0) <= 1
     assert set(artifact.dtypes) == {"int8"}
     assert artifact.weight_bytes["int8"] > 1000
 
