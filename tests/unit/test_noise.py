@@ -64,6 +64,23 @@ def test_half_precision_has_a_lower_floor_than_float32() -> None:
     assert 45 < measured(network, half=True).sqnr_db < 75
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_the_infinities_of_a_mask_stay_what_they_are(half: bool) -> None:
+    class Masked(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x.masked_fill(x > 1, -torch.inf) * 1.5).softmax(-1)
+
+    assert measured(Masked(), half).sqnr_db > 45
+
+
+def test_an_output_that_is_zero_everywhere_does_not_set_the_limit() -> None:
+    class Dead(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 0
+
+    assert measured(Dead()).sqnr_db == 200
+
+
 def test_whole_numbers_in_float_are_left_alone() -> None:
     class Ids(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

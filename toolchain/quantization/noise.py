@@ -114,6 +114,8 @@ def _run(
 
 
 def _floor(expected: Array, runs: Sequence[Array]) -> OutputFloor:
+    if not np.any(expected):  # which no noise can be compared with
+        return OutputFloor(sqnr_db=stats.MAX_SQNR_DB, worst_sample_db=stats.MAX_SQNR_DB)
     pairs = [(a, b) for run in runs for a, b in zip(expected, run, strict=True) if np.any(a)]
     total = min(stats.sqnr_db(expected, run) for run in runs)
     varying = [stats.sqnr_db(stats.without_mean(expected), stats.without_mean(run)) for run in runs]
@@ -174,7 +176,10 @@ def interpreter() -> type[Interpreter]:
                 return value
             relative = HALF_RELATIVE if self._half else FLOAT32_RELATIVE
             disturbed = torch.addcmul(value, value, self._noise(value), value=relative)
-            return disturbed.clamp_(-LARGEST_HALF, LARGEST_HALF).half().float() if self._half else disturbed
+            if self._half:
+                disturbed = disturbed.clamp_(-LARGEST_HALF, LARGEST_HALF).half().float()
+            # an infinity, as masks have it, less an infinity is none
+            return disturbed if bool(value.sum().isfinite()) else torch.where(value.isfinite(), disturbed, value)
 
         def _noise(self, like: torch.Tensor) -> torch.Tensor:
             count = like.numel()
