@@ -144,8 +144,10 @@ def test_lines_share_their_programs_and_a_second_run_makes_nothing(build: Build,
     lines, executor, _ = build(*plans)
     assert [line for line in lines if isinstance(line, Stopped)] == []
     counts = {name: executor.ran.count(name) for name in set(executor.ran)}
-    # outputs: the model's on all samples and on the first, the doubled one's on the first
-    assert counts == {"BuildModel": 1, "ApplyPass": 1, "BuildArtifact": 3, "ReadData": 1, "RunProgram": 3}
+    # outputs: the model's on all samples and on the first, the doubled one's on the first; each program's floor once
+    assert counts == {
+        "BuildModel": 1, "ApplyPass": 1, "BuildArtifact": 3, "ReadData": 1, "RunProgram": 3, "MeasureFloor": 2,
+    }  # fmt: skip
     again, executor, _ = build(*plans)
     assert executor.ran == []
     for first, second in zip(lines, again, strict=True):
@@ -214,7 +216,7 @@ def test_an_edit_of_the_users_model_makes_it_again_and_of_its_comments_only_the_
     (tmp_path / "net.py").write_text(NET + "\n# a comment\n")
     assert build(line)[1].ran == ["BuildModel"]  # its bytes are equal: nothing after it is
     (tmp_path / "net.py").write_text(NET.replace("seed(0)", "seed(1)"))
-    assert set(build(line)[1].ran) == {"BuildModel", "ApplyPass", "BuildArtifact", "RunProgram"}
+    assert set(build(line)[1].ran) == {"BuildModel", "ApplyPass", "BuildArtifact", "RunProgram", "MeasureFloor"}
 
 
 def test_programs_are_open_to_who_analyses_them(model: Model, tmp_path: Path) -> None:
