@@ -6,7 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from edgeship.targets.coreai.constants import constants
 from edgeship.targets.coreai.upstream import AssetOperation, read_asset
+
+__all__ = ["constants", "inspect_file"]
 
 MOVES = {
     *("constant", "output", "reshape", "transpose", "pad", "broadcast_to", "broadcast_in_dims", "concat", "slice"),
@@ -20,7 +23,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
     """The facts that `edgeship inspect` prints."""
     found = read_asset(path)
     kinds = Counter(op.kind for op in found.operations if op.kind not in ("constant", "output"))
-    constants = [op for op in found.operations if op.kind == "constant"]
+    stored = [op for op in found.operations if op.kind == "constant"]
     return {
         "format": "coreai",
         "inputs": [{"name": n, "dtype": d, "shape": s} for n, d, s in found.inputs],
@@ -28,7 +31,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "operators": dict(kinds.most_common()),
         "dtypes": compute_dtypes(found.operations),
         "weight_bytes": weight_bytes(found.operations),
-        "largest": [[op.name, op.bytes] for op in sorted(constants, key=lambda op: -op.bytes)[:10]],
+        "largest": [[op.name, op.bytes] for op in sorted(stored, key=lambda op: -op.bytes)[:10]],
         "backends": {},
     }
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeship.targets.coreai.decompositions import lacking
 from edgeship.toolchain.errors import missing_extra
 
@@ -78,6 +81,9 @@ DTYPES = {
 }
 PASSED = {"pad", "reshape", "transpose", "broadcast_to", "expand_dims", "squeeze"}
 """Operators that hand values on as they are."""
+READABLE = ("float32", "float16", "int8", "uint8", "int32", "uint32")
+_RESOURCE = re.compile(r'(\w+): "0x([0-9A-Fa-f]*)"')
+_BLOB = re.compile(r"dense_resource<(\w+)>")
 _TENSOR = re.compile(r"tensor<(?P<shape>(?:(?:\d+|\?)x)*)(?P<dtype>[a-z]\w*)>")
 
 
@@ -101,6 +107,59 @@ def read_asset(path: Path) -> Asset:
         [(name, *_type(value.type)) for (name, _), value in answered],
         operations,
     )
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What one operator of `main` takes: arrays where they are stored, None where they are computed."""
+
+    kind: str
+    unsigned: bool
+    """Whether it answers unsigned integers or reads them."""
+    arrays: list[NDArray[Any] | None]
+
+
+def read_operands(path: Path) -> list[Operands]:
+    """Every operator of an .aimodel with the constants it takes (int4 as int8); nothing of it is executed."""
+    from coreai.authoring import AIModelAsset
+
+    program = AIModelAsset.load(path).program
+    text = str(program._module)
+    # large constants stand behind the graph: a word of alignment, then the bytes
+    blobs = {name: bytes.fromhex(content)[4:] for name, content in _RESOURCE.findall(text[text.rfind("{-#") :])}
+    found: list[Operands] = []
+
+    def walk(region: Any) -> None:
+        for block in region.blocks:
+            for op in block.operations:
+                if op.name != "coreai.constant":
+                    types = [str(value.type) for value in (*list(op.operands)[:1], *op.results)]
+                    unsigned = any("xui8" in each or "<ui8" in each for each in types)
+                    found.append(Operands(_kind(op), unsigned, [_stored(value, blobs) for value in op.operands]))
+                for inner in op.regions:
+                    walk(inner)
+
+    walk(program._get_graph("main").bodyRegion)
+    return found
+
+
+def _stored(value: Any, blobs: dict[str, bytes]) -> NDArray[Any] | None:
+    owner = value.owner
+    if not hasattr(owner, "operands") or owner.name != "coreai.constant":
+        return None
+    attribute = next(iter(owner.attributes)).attr
+    dtype, shape = _type(value.type)
+    name = _BLOB.match(str(attribute)[:100])
+    if name is None and dtype.endswith("int4"):  # numpy's view of one would end the process
+        numbers = np.array([int(text) for text in re.findall(r"-?\d+", str(attribute).partition(" : ")[0])], np.int8)
+        return np.broadcast_to(numbers.reshape(shape) if numbers.size == math.prod(shape) else numbers[:1], shape)
+    if name is None:
+        return np.array(attribute) if dtype in READABLE else None
+    if dtype.endswith("int4"):  # two to a byte, the first in the lower half
+        pairs = np.frombuffer(blobs[name[1]], np.uint8)
+        halves = np.stack([pairs << 4, pairs & 0xF0], 1).reshape(-1).view(np.int8) >> 4
+        return halves[: math.prod(shape)].reshape(shape)
+    return np.frombuffer(blobs[name[1]], np.dtype(dtype)).reshape(shape)
 
 
 def _last(graph: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeship.toolchain.artifact import Artifact, ConstantsAudit
-from edgeship.toolchain.inventory import Inventory, Weight
+from edgeship.toolchain.inventory import Affine, Inventory, Weight
 from edgeship.toolchain.model.constants import Constants, Floats, Layer, constants_of
 from edgeship.toolchain.model.equality import Same, exact, fingerprint, same_up_to_layout, share_equal, within
 from edgeship.toolchain.model.pairing import FOLDED_UNITS, LOOSE_UNITS, Parts, as_stored, dequantized, pair
@@ -44,7 +44,8 @@ def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
     comparison.weights(expected.layers)
     comparison.activations(expected)
     for floats in expected.floats:
-        comparison.floats(floats)
+        if floats.node is None or floats.node not in comparison.absorbed:
+            comparison.floats(floats)
     faults = comparison.faults
     return ConstantsAudit(
         total=comparison.accounted + len(faults), accounted=comparison.accounted, faults=tuple(faults[:SHOWN])
@@ -56,6 +57,7 @@ class _Comparison:
         self.found = found
         self.accounted = 0
         self.faults: list[str] = []
+        self.absorbed: set[object] = set()
         self._stored_grids = {affine.key for _, affine in found.activations}
         self._pool: dict[int, list[Array]] = defaultdict(list)
         seen: set[int] = set()
@@ -98,8 +100,11 @@ class _Comparison:
                 self.accounted += 3  # its scale and zero point are in its numbers
 
     def _computed(self, layer: Layer) -> bool:
-        """Whether the file holds the real numbers of an integer constant."""
-        return layer.grid is not None and self._has(dequantized(layer), within(LOOSE_UNITS))
+        """Whether the file holds the real numbers of an integer constant, or what they are computed from."""
+        if layer.grid is None:
+            return False
+        known = (all(self._in_pool(each) or _trivial(each) for each in floats) for floats in layer.sources if floats)
+        return any(known) or self._has(dequantized(layer), within(LOOSE_UNITS))
 
     def _stray(self, weight: Weight, layers: list[Layer], lost: set[int]) -> set[int]:
         """Name an integer weight of the file that no layer has, by the layer whose weight is nearest."""
@@ -118,6 +123,10 @@ class _Comparison:
         if layer.grid is not None and layer.grid.key in self._stored_grids:
             known |= {"scale", "zero point"}  # an operator is given them as numbers
         wrong = {part for parts in found for part in parts.wrong}
+        if absorbed := {parts.absorbed.node for parts in found if parts.absorbed}:
+            self.absorbed |= absorbed
+            self.accounted += 1 + (layer.bias is not None and not wrong)
+            return
         depth = max((parts.folds for parts in found), default=0)
         bias: Array | None = layer.folded[depth - 1].bias if depth else layer.bias
         same = within(FOLDED_UNITS, layer.folded[depth - 1].size) if depth else exact
@@ -149,9 +158,13 @@ class _Comparison:
         stored = {affine.key: place for place, affine in self.found.activations}
         grids = [affine for _, affine in expected.activations] + [each.grid for each in expected.layers if each.grid]
         explained = {key for affine in grids for key in (affine.key, affine.half.key)}
+        written = [affine for _, affine in self.found.activations]
+        other = [(grid.key, affine) for affine in written for grid, new in expected.rescaled if _near(affine, new)]
+        replaced = {key for key, _ in other}
+        explained |= {affine.key for _, affine in other}
         for place, affine in expected.activations:
             key = affine.key
-            if key in stored or affine.half.key in stored:
+            if key in stored or affine.half.key in stored or key in replaced:
                 self.accounted += 2
             else:
                 self.faults.append(
@@ -198,6 +211,7 @@ class _Candidates:
                 with np.errstate(over="ignore"):
                     self._by_print[fingerprint(layer.values.astype(np.float16))].append(index)
             sums = [_magnitude(layer.values, fold.factor) for fold in layer.folded]
+            sums += [_magnitude(layer.values, fold.factor) for fold in layer.absorbed]
             if layer.grid is not None:
                 sums.append(float("nan"))
             if sums:
@@ -225,6 +239,12 @@ def _magnitude(values: Array, factor: NDArray[np.float64]) -> float:
 
 def _trivial(array: Array) -> bool:
     return array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0))
+
+
+def _near(found: Affine, wanted: Affine) -> bool:
+    """Whether a grid is one that was computed, up to the rounding of a quotient in the file's precision."""
+    same = within(LOOSE_UNITS)
+    return found.scale.size == 1 and bool(found.zero_point == wanted.zero_point) and same(found.scale, wanted.scale)
 
 
 def _scale(key: tuple[bytes, bytes]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.toolchain.inventory import Affine, Weight
-from edgeship.toolchain.model.folds import BATCH_NORMS, Folded, folds, scale_and_shift
+from edgeship.toolchain.model.folds import BATCH_NORMS, Folded, absorbed, folds, scale_and_shift
 from edgeship.toolchain.quantization.layers import layer_of
 from edgeship.toolchain.samples import Array
 
@@ -38,6 +38,10 @@ class Layer(Weight):
     """A weight of the program, and what a target may make of it by folding the constants that follow into it."""
 
     folded: tuple[Folded, ...] = ()
+    absorbed: tuple[Folded, ...] = ()
+    """The same for what stands before it."""
+    sources: tuple[tuple[Array, ...], ...] = ()
+    """Of an integer constant that is no layer's: floats that it is computed from, which may stand in its place."""
     required: bool = True
     """False where a target may compute something else of it."""
 
@@ -48,6 +52,8 @@ class Floats:
 
     place: str
     alternatives: tuple[tuple[Array, ...], ...]
+    node: Node | None = None
+    """The operator that reads them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,9 @@ class Constants:
     layers: list[Layer] = field(default_factory=list)
     activations: list[tuple[str, Affine]] = field(default_factory=list)
     floats: list[Floats] = field(default_factory=list)
+    rescaled: list[tuple[Affine, Affine]] = field(default_factory=list)
+    """Grids of the operands and results of sums, each with one that a target may write instead: all of a sum are
+    divided by the scale of one operand."""
 
 
 def constants_of(program: ExportedProgram) -> Constants:
@@ -113,8 +122,23 @@ class _Reader:
             self._seen.add(("grid", affine.key))
             self.found.activations.append((_place(node), affine))
 
+    def _sum(self, node: Node) -> None:
+        """The grids of a sum of two dequantized operands."""
+        grids = [self._stored(arg) for arg in node.args[:2]]
+        result: Node | None = node
+        while result is not None and not _name(result).endswith("quantize_per_tensor"):
+            result = next(iter(result.users)) if len(result.users) == 1 else None
+        answer = self._stored(next(iter(result.users))) if result is not None and result.users else None
+        for operand in grids:
+            for grid in (*grids, answer) if operand is not None else ():
+                if grid is not None and operand is not None:
+                    scale = grid.scale.astype(np.float64) / operand.scale.astype(np.float64)
+                    self.found.rescaled.append((grid, Affine(scale, grid.zero_point)))
+
     def _operands(self, node: Node, name: str) -> None:
         """The constants that an operator reads: as a layer where it is one, else as floats."""
+        if name in ("aten.add", "aten.add_", "aten.sub", "aten.sub_"):
+            self._sum(node)
         weights, bias_at = LAYERS.get(name, ((), None))
         taken: set[Node] = set()
         for index in weights:
@@ -130,16 +154,19 @@ class _Reader:
         for arg in rest:
             quantized = self._peeled(arg)
             if quantized[1] is not None:
-                self._add(Layer(_place(node), *quantized))
+                before = arg.all_input_nodes[0].all_input_nodes
+                real = tuple(_array(self._value(each)) for each in before[:1])
+                self._add(Layer(_place(node), *quantized, sources=(self._stored_floats(arg), real)))
             else:
                 self._floats(node, arg)
 
     def _layer(self, node: Node, weight: Node, bias: Node | None, source: Any) -> None:
         values, grid = self._peeled(weight)
         added = None if bias is None else _array(self._value(bias))
-        follows = folds(node, values, added, self._value, self._constant) if values.dtype.kind == "f" else ()
+        given = node, values, added, self._value, self._constant
+        follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
-        self._add(Layer(_place(node), values, grid, added, None, self._stored(source), follows))
+        self._add(Layer(_place(node), values, grid, added, None, self._stored(source), follows, before))
 
     def _add(self, layer: Layer) -> None:
         if layer.values.dtype.kind in "iu" and layer.values.dtype.itemsize > 1:
@@ -191,15 +218,31 @@ class _Reader:
         array = _array(value)
         if array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0)):
             return  # may be optimized away
-        stored = [_array(self._value(root)) for root in sorted(roots, key=lambda root: root.name)]
-        for integers in stored:
-            self._add(Layer(_place(node), integers, required=False)) if integers.dtype.kind in "iu" else None
-        raw = tuple(each for each in stored if each.dtype.kind == "f")
+        for root in roots:
+            if (integers := _array(self._value(root))).dtype.kind in "iu":
+                self._add(Layer(_place(node), integers, required=False))
+        raw = self._stored_floats(arg)
+        factors = self._factors(arg, node)
         peeled, _ = self._peeled(arg)
         reals = array.astype(np.float64)
         with np.errstate(divide="ignore", over="ignore"):
             turned = ((-reals,), (1 / reals,))
-        self.found.floats.append(Floats(_place(node), ((peeled,), (array,), raw, *turned)))
+        self.found.floats.append(Floats(_place(node), ((peeled,), (array,), raw, *factors, *turned), node))
+
+    def _factors(self, product: Node, reader: Node) -> tuple[tuple[Array, ...], ...]:
+        """The float factors of a product of constants, whose integers are noted: rows of an integer table."""
+        factors: list[Array] = []
+        for factor in product.all_input_nodes if _name(product) == "aten.mul" else ():
+            if _name(factor) in ("aten.to", "aten._to_copy"):
+                self._add(Layer(_place(reader), _array(self._value(factor.all_input_nodes[0])), required=False))
+            else:
+                factors.append(_array(self._value(factor)))
+        return (tuple(factors),) if factors else ()
+
+    def _stored_floats(self, node: Node) -> tuple[Array, ...]:
+        """The floats that a constant is computed from."""
+        roots = sorted(self._roots[node] or (), key=lambda root: root.name)
+        return tuple(each for root in roots if (each := _array(self._value(root))).dtype.kind == "f")
 
     def _constant(self, node: Any) -> bool:
         return self._rooted(node) is not None

@@ -66,6 +66,69 @@ def folds(
     return tuple(found)
 
 
+def absorbed(
+    node: Node,
+    weight: Array,
+    bias: Array | None,
+    value: Callable[[Any], Any],
+    constant: Callable[[Any], bool],
+) -> tuple[Folded, ...]:
+    """A linear layer with the layer norm before it, or its factor alone, and the scale of the attention behind it."""
+    if not str(node.target).startswith("aten.linear"):
+        return ()
+    norm = _before(node)
+    gamma, beta = _norm(norm, value, constant) if norm is not None else (None, None)
+    wide = weight.astype(np.float64)
+    added = np.zeros(len(wide)) if bias is None else bias.astype(np.float64)
+    # sums of as many products as there are inputs, in an order of the converter's own
+    terms = (np.abs(added) + (0 if beta is None else np.abs(wide) @ np.abs(beta))) * max(
+        1.0, np.sqrt(wide.shape[1]) / 4
+    )
+    ones = np.ones((1, wide.shape[1]))
+    before = [(node, ones, added)]
+    if norm is not None and gamma is not None:
+        before.append((norm, gamma.reshape(1, -1), added))
+    if norm is not None and gamma is not None and beta is not None:
+        before.insert(1, (norm, gamma.reshape(1, -1), added + wide @ beta))
+    scales = (1.0, *_attention_scales(node))
+    return tuple(
+        Folded(owner, weight, factor * scale, shift * scale, terms * scale, ())
+        for owner, factor, shift in before
+        for scale in scales
+        if owner is not node or scale != 1
+    )
+
+
+def _before(node: Node) -> Node | None:
+    """The layer norm that a layer reads, through what leaves its numbers as they are in inference."""
+    source: Any = node.args[0]
+    while str(getattr(source, "target", "")).startswith(("aten.dropout", "aten.alias", "aten.clone")):
+        source = source.args[0]
+    return source if str(getattr(source, "target", "")).startswith("aten.layer_norm") else None
+
+
+def _norm(
+    norm: Node, value: Callable[[Any], Any], constant: Callable[[Any], bool]
+) -> tuple[Reals | None, Reals | None]:
+    given = [*norm.args, None, None]
+    gamma, beta = (value(arg).detach().double().numpy() if constant(arg) else None for arg in given[2:4])
+    return (gamma, beta) if gamma is not None and gamma.ndim == 1 else (None, None)
+
+
+def _attention_scales(node: Node) -> tuple[float, ...]:
+    """What queries and keys are multiplied with where attention is written out: its scale, or the root for both."""
+    while len(node.users) == 1:
+        (user,) = node.users
+        if str(user.target).startswith("aten.scaled_dot_product_attention"):
+            given: Any = user.kwargs.get("scale")
+            scale = float(given or user.args[0].meta["val"].shape[-1] ** -0.5)  # type: ignore[union-attr]
+            return (scale**0.5, scale)
+        if not str(user.target).startswith(("aten.view", "aten.reshape", "aten.transpose", "aten.permute")):
+            return ()
+        node = user
+    return ()
+
+
 def scale_and_shift(node: Node, value: Callable[[Any], Any]) -> tuple[Reals, Reals]:
     """The product and sum, float64 [channels], that a batch norm is."""
     gamma, beta, mean, variance = (

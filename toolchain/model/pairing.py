@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgeship.toolchain.inventory import Affine, Weight
 from edgeship.toolchain.model.constants import Layer
 from edgeship.toolchain.model.equality import exact, same_up_to_layout, within
+from edgeship.toolchain.model.folds import Folded
 from edgeship.toolchain.samples import Array
 
 FOLDED_UNITS = 16
@@ -24,6 +25,8 @@ class Parts:
 
     agree: dict[str, bool]
     folds: int = 0
+    absorbed: Folded | None = None
+    """What stood before the layer and is in its weight now."""
 
     @property
     def wrong(self) -> list[str]:
@@ -47,6 +50,11 @@ def pair(found: Weight, layer: Layer) -> Parts | None:
     for index, fold in enumerate(layer.folded):
         if same_up_to_layout(found.values, fold.weight, within(FOLDED_UNITS)):
             return Parts(_bias(found, fold.bias, fold.size), index + 1)
+    for fold in layer.absorbed:
+        if same_up_to_layout(found.values, fold.weight, within(FOLDED_UNITS)):
+            same = [each for each in layer.absorbed if np.array_equal(each.factor, fold.factor)]
+            offers = [_bias(found, each.bias, each.size) for each in same]
+            return Parts(next((offer for offer in offers if all(offer.values())), offers[0]), 0, fold)
     return None
 
 
