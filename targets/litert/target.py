@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgeship.targets.litert import inspect, rewrites, upstream, weights
+from edgeship.targets.litert import inspect, rewrites, transposed, upstream, weights
 from edgeship.targets.litert.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
@@ -41,7 +41,7 @@ FILE = "model.tflite"
 class LiteRT(Target):
     """A .tflite file for LiteRT (TensorFlow Lite) and its XNNPACK delegate."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
     format: ClassVar[str] = "litert"
     extra: ClassVar[str] = "litert"
@@ -165,6 +165,8 @@ class LiteRT(Target):
 
         program = private_copy(program, shapes)
         broadcast_without_expanding(program)
+        if context.spec.has("static"):
+            transposed.round_transposed_weights(program)
         if context.spec.kind == "dynamic":
             drop_dynamic_activations(program)
         if str(context.spec) == "float16":
@@ -185,6 +187,7 @@ class LiteRT(Target):
         rewrites.rename_inputs_and_outputs(model, names, [tensor.name for tensor in signature.outputs])
         rewrites.shorten_tensor_names(model)
         if kind == "static":
+            transposed.transpose_convolutions_in_integers(model)
             rewrites.compute_in_float(model)
             if self.io == "float":
                 rewrites.float_inputs_and_outputs(model)
