@@ -40,6 +40,7 @@ class CoreAI(Target):
     """An .aimodel for Apple's Core AI (iOS 27, macOS 27); on Linux its runtime is an interpreter: numbers, no speed."""
 
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
+    version: ClassVar[int] = 2
     format: ClassVar[str] = "coreai"
     extra: ClassVar[str] = "coreai"
     packages: ClassVar[tuple[str, ...]] = ("coreai-torch", "coreai-core")

@@ -39,7 +39,7 @@ def leaving_half(program: MilProgram, inputs: Sequence[Tensor]) -> list[str]:
             value
             for name, source in operation.inputs.items()
             for value, one in _pairs(given[name], source)
-            if one is None
+            if one is None or _is_weight(value)
         ]
         if any(map(_leaves, [*computed, *results])) or _quantizer_leaves(operation, given):
             found[operation.name.removesuffix(HALF)] = None
@@ -56,6 +56,12 @@ def _pairs(given: Any, source: Any) -> list[tuple[Any, Any]]:
     if isinstance(source, list):
         return [(value, one.constant) for value, one in zip(given, source, strict=True)]
     return [(given, source.constant)]
+
+
+def _is_weight(constant: Any) -> bool:
+    """Single numbers (an epsilon, a limit) say little: what they are added to says more."""
+    numel = getattr(constant, "numel", lambda: 0)
+    return bool(numel() > 1)
 
 
 def _leaves(value: Tensor) -> bool:

@@ -55,6 +55,7 @@ class CoreML(Target):
     """An ML program for iOS 17 and later; computes in float16 unless told otherwise, as the Neural Engine does."""
 
     runtime: ClassVar[RuntimeInfo | None] = RUNTIME
+    version: ClassVar[int] = 2
     format: ClassVar[str] = "coreml"
     extra: ClassVar[str] = "coreml"
     packages: ClassVar[tuple[str, ...]] = ("coremltools",)
@@ -151,7 +152,13 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
     wide: list[str] = []
 
     def converted(decomposed: ExportedProgram, outputs: list[Any] | None) -> Any:
-        half = ct.transform.FP16ComputePrecision(op_selector=lambda operator: operator.name not in wide)
+        def is_half(operator: Any) -> bool:
+            # a compressed weight is as wide as what reads it
+            readers = [reader for value in operator.outputs for reader in value.child_ops]
+            compressed = operator.op_type.startswith("constexpr_")
+            return all(one.name not in wide for one in (readers if compressed else [operator]))
+
+        half = ct.transform.FP16ComputePrecision(op_selector=is_half)
         return ct.convert(
             decomposed,
             inputs=inputs,

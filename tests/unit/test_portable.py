@@ -89,3 +89,10 @@ def test_what_is_rewritten_still_belongs_to_its_layer() -> None:
     program = export(Outer().eval(), (torch.randn(1, 256),), signature)
     made = next(node for node in program.graph.nodes if node.target is torch.ops.aten.sub.Tensor)
     assert list(made.meta["nn_module_stack"].values())[-1][0] == "inner"
+
+
+def test_limits_written_as_integers_become_floats() -> None:
+    signature = Signature((Named(name="x", dtype="float32", shape=(1, 256)),), ())
+    program = export(nn.Hardtanh(-2, 2), (torch.randn(1, 256),), signature)
+    (limited,) = [node for node in program.graph.nodes if node.target is torch.ops.aten.hardtanh.default]
+    assert [type(limit) for limit in limited.args[1:]] == [float, float]

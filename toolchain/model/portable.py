@@ -57,6 +57,7 @@ def _rewrites() -> dict[Any, Rewrite]:
         aten.new_zeros.default: lambda place, x, size, **options: _full(place, size, 0, options),
         aten.new_full.default: lambda place, x, size, value, **options: _full(place, size, value, options),
         aten.diff.default: _diff,
+        aten.hardtanh.default: _float_limits,
         aten.im2col.default: _im2col,
         aten.unfold.default: _unfold,
         aten.as_strided.default: _as_strided,
@@ -77,6 +78,15 @@ def _full(place: Place, size: Any, value: Any, options: dict[str, Any]) -> Any:
     dtype = options.get("dtype") or place.value().dtype
     number = float(value) if dtype.is_floating_point and isinstance(value, int) else value
     return place.call(torch.ops.aten.full.default, size, number, dtype=dtype)
+
+
+def _float_limits(place: Place, x: Any, low: float = -1.0, high: float = 1.0) -> Any:
+    """Limits that the user wrote as integers, as floats: coremltools stops at the others."""
+    import torch
+
+    if isinstance(low, float) and isinstance(high, float):
+        return None
+    return torch.ops.aten.hardtanh.default(x, float(low), float(high))
 
 
 def _diff(place: Place, x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
