@@ -11,7 +11,8 @@ import torch
 
 from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, export
 from edgeship.toolchain.model.audit import compare
-from edgeship.toolchain.model.constants import Constants, constants_of
+from edgeship.toolchain.model.constants import constants_of
+from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.model.program import flatten
 from tests.models import digit_net
 

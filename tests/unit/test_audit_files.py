@@ -22,7 +22,8 @@ from edgeship.targets.litert.upstream import read_flatbuffer, write_flatbuffer
 from edgeship.targets.onnx.target import Onnx
 from edgeship.toolchain.api import W8A8_STATIC, Artifact, Context, Samples, Signature, Target, Tensor, export
 from edgeship.toolchain.model.audit import audit, compare
-from edgeship.toolchain.model.constants import Constants, constants_of
+from edgeship.toolchain.model.constants import constants_of
+from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.model.program import flatten
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 from tests.models import digit_data, digit_net

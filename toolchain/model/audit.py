@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeship.toolchain.artifact import Artifact, ConstantsAudit
 from edgeship.toolchain.inventory import Affine, Inventory, Weight
-from edgeship.toolchain.model.constants import Constants, Floats, Layer, constants_of
-from edgeship.toolchain.model.equality import Same, exact, fingerprint, same_up_to_layout, share_equal, within
+from edgeship.toolchain.model.candidates import Candidates
+from edgeship.toolchain.model.constants import constants_of
+from edgeship.toolchain.model.equality import Same, exact, same_up_to_layout, share_equal, within
+from edgeship.toolchain.model.expected import Constants, Floats, Layer
 from edgeship.toolchain.model.pairing import FOLDED_UNITS, LOOSE_UNITS, Parts, as_stored, dequantized, pair
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.samples import Array
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 SHOWN = 5
-NEAR = 1e-3
-"""By how much the magnitudes of two weights may differ in sum that are compared number by number."""
 
 
 def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
@@ -70,7 +69,7 @@ class _Comparison:
         """Every layer's weight in the file, with its scale and bias; and every integer weight of the file explained."""
         pairs: dict[int, list[Parts]] = {index: [] for index in range(len(layers))}
         strays: list[Weight] = []
-        candidates = _Candidates(layers)
+        candidates = Candidates(layers)
         for weight in self.found.weights:
             matches = [
                 (index, parts) for index in candidates.of(weight) if (parts := pair(weight, layers[index])) is not None
@@ -197,44 +196,6 @@ class _Comparison:
             for size in {array.size, wanted.size}
             for each in self._pool[size]
         )
-
-
-class _Candidates:
-    """Layers that a weight of the file may be, without comparing every number with every other."""
-
-    def __init__(self, layers: list[Layer]) -> None:
-        self._by_print: dict[object, list[int]] = defaultdict(list)
-        self._computed: dict[int, list[tuple[int, list[float]]]] = defaultdict(list)
-        for index, layer in enumerate(layers):
-            self._by_print[fingerprint(layer.values)].append(index)
-            if layer.values.dtype == np.float32:
-                with np.errstate(over="ignore"):
-                    self._by_print[fingerprint(layer.values.astype(np.float16))].append(index)
-            sums = [_magnitude(layer.values, fold.factor) for fold in layer.folded]
-            sums += [_magnitude(layer.values, fold.factor) for fold in layer.absorbed]
-            if layer.grid is not None:
-                sums.append(float("nan"))
-            if sums:
-                self._computed[layer.values.size].append((index, sums))
-
-    def of(self, weight: Weight) -> list[int]:
-        same = self._by_print.get(fingerprint(weight.values), [])
-        if weight.values.dtype.kind != "f":
-            return same
-        total = float(np.abs(weight.values).sum(dtype=np.float64))
-        computed = [
-            index
-            for index, sums in self._computed.get(weight.values.size, [])
-            if any(each != each or abs(each - total) <= NEAR * total for each in sums)
-        ]
-        return list(dict.fromkeys([*same, *computed]))
-
-
-def _magnitude(values: Array, factor: NDArray[np.float64]) -> float:
-    """The sum of magnitudes of the product with a factor per channel."""
-    axes = tuple(axis for axis, size in enumerate(factor.shape) if size == 1)
-    sums: NDArray[np.float64] = np.abs(values).sum(axis=axes, keepdims=True, dtype=np.float64)
-    return float((sums * np.abs(factor)).sum())
 
 
 def _trivial(array: Array) -> bool:

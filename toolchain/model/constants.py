@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeship.toolchain.inventory import Affine, Weight
-from edgeship.toolchain.model.folds import BATCH_NORMS, Folded, absorbed, folds, scale_and_shift
-from edgeship.toolchain.quantization.layers import layer_of
+from edgeship.toolchain.inventory import Affine
+from edgeship.toolchain.model.expected import Constants, Floats, Layer
+from edgeship.toolchain.model.folds import BATCH_NORMS, absorbed, folds, scale_and_shift
+from edgeship.toolchain.model.nodes import alive, array_of, is_graph, name_of, place_of
 from edgeship.toolchain.samples import Array
 
 if TYPE_CHECKING:
-    import torch
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
 
@@ -31,41 +30,6 @@ VIEWS = (
     *("aten.alias", "aten.contiguous", "aten.clone", "aten.detach", "aten.detach_", "aten.lift_fresh_copy"),
 )
 """What leaves the numbers of a constant as they are."""
-
-
-@dataclass(frozen=True)
-class Layer(Weight):
-    """A weight of the program, and what a target may make of it by folding the constants that follow into it."""
-
-    folded: tuple[Folded, ...] = ()
-    absorbed: tuple[Folded, ...] = ()
-    """The same for what stands before it."""
-    sources: tuple[tuple[Array, ...], ...] = ()
-    """Of an integer constant that is no layer's: floats that it is computed from, which may stand in its place."""
-    required: bool = True
-    """False where a target may compute something else of it."""
-
-
-@dataclass(frozen=True)
-class Floats:
-    """Float constants outside of layers; a target stores all of one alternative."""
-
-    place: str
-    alternatives: tuple[tuple[Array, ...], ...]
-    node: Node | None = None
-    """The operator that reads them."""
-
-
-@dataclass(frozen=True)
-class Constants:
-    """What a program's file must hold."""
-
-    layers: list[Layer] = field(default_factory=list)
-    activations: list[tuple[str, Affine]] = field(default_factory=list)
-    floats: list[Floats] = field(default_factory=list)
-    rescaled: list[tuple[Affine, Affine]] = field(default_factory=list)
-    """Grids of the operands and results of sums, each with one that a target may write instead: all of a sum are
-    divided by the scale of one operand."""
 
 
 def constants_of(program: ExportedProgram) -> Constants:
@@ -91,11 +55,11 @@ class _Reader:
 
     def graph(self, module: GraphModule) -> None:
         """Every operator of a graph, branches included."""
-        for node in _alive(module):
+        for node in alive(module):
             if node.op != "call_function" or self._constant(node):
                 continue
-            name = _name(node)
-            inner = [getattr(module, str(arg.target)) for arg in node.all_input_nodes if _is_graph(module, arg)]
+            name = name_of(node)
+            inner = [getattr(module, str(arg.target)) for arg in node.all_input_nodes if is_graph(module, arg)]
             if inner:
                 self._enter(node, inner)
             elif name in ("quantized_decomposed.quantize_per_tensor", "quantized_decomposed.dequantize_per_tensor"):
@@ -120,13 +84,13 @@ class _Reader:
         affine = Affine.of(scale, zero_point, str(node.args[5]) == "torch.uint8")
         if ("grid", affine.key) not in self._seen:
             self._seen.add(("grid", affine.key))
-            self.found.activations.append((_place(node), affine))
+            self.found.activations.append((place_of(node), affine))
 
     def _sum(self, node: Node) -> None:
         """The grids of a sum of two dequantized operands."""
         grids = [self._stored(arg) for arg in node.args[:2]]
         result: Node | None = node
-        while result is not None and not _name(result).endswith("quantize_per_tensor"):
+        while result is not None and not name_of(result).endswith("quantize_per_tensor"):
             result = next(iter(result.users)) if len(result.users) == 1 else None
         answer = self._stored(next(iter(result.users))) if result is not None and result.users else None
         for operand in grids:
@@ -155,18 +119,18 @@ class _Reader:
             quantized = self._peeled(arg)
             if quantized[1] is not None:
                 before = arg.all_input_nodes[0].all_input_nodes
-                real = tuple(_array(self._value(each)) for each in before[:1])
-                self._add(Layer(_place(node), *quantized, sources=(self._stored_floats(arg), real)))
+                real = tuple(array_of(self._value(each)) for each in before[:1])
+                self._add(Layer(place_of(node), *quantized, sources=(self._stored_floats(arg), real)))
             else:
                 self._floats(node, arg)
 
     def _layer(self, node: Node, weight: Node, bias: Node | None, source: Any) -> None:
         values, grid = self._peeled(weight)
-        added = None if bias is None else _array(self._value(bias))
+        added = None if bias is None else array_of(self._value(bias))
         given = node, values, added, self._value, self._constant
         follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
-        self._add(Layer(_place(node), values, grid, added, None, self._stored(source), follows, before))
+        self._add(Layer(place_of(node), values, grid, added, None, self._stored(source), follows, before))
 
     def _add(self, layer: Layer) -> None:
         if layer.values.dtype.kind in "iu" and layer.values.dtype.itemsize > 1:
@@ -177,7 +141,7 @@ class _Reader:
         """How an activation is stored that is dequantized for a layer."""
         if (
             getattr(source, "op", "") != "call_function"
-            or _name(source) != "quantized_decomposed.dequantize_per_tensor"
+            or name_of(source) != "quantized_decomposed.dequantize_per_tensor"
         ):
             return None
         scale, zero_point = source.args[1:3]
@@ -186,27 +150,29 @@ class _Reader:
 
     def _peeled(self, node: Node) -> tuple[Array, Affine | None]:
         """What is stored behind views, casts and dequantization, in whatever layout."""
-        name = _name(node)
+        name = name_of(node)
         if node in self._values or node.op != "call_function":
-            return _array(self._value(node)), None
+            return array_of(self._value(node)), None
         source: Any = node.args[0] if node.args else None
         if name == "quantized_decomposed.dequantize_per_tensor":
-            return _array(self._value(source)), Affine.of(node.args[1], node.args[2])
+            return array_of(self._value(source)), Affine.of(node.args[1], node.args[2])
         if name.startswith("quantized_decomposed.dequantize_per_channel"):
             zeros: Any = node.args[2]
-            scales = _array(self._value(node.args[1]))
-            return _array(self._value(source)), Affine.of(scales, 0 if zeros is None else _array(self._value(zeros)))
+            scales = array_of(self._value(node.args[1]))
+            return array_of(self._value(source)), Affine.of(
+                scales, 0 if zeros is None else array_of(self._value(zeros))
+            )
         if name in VIEWS:
             return self._peeled(source)
         if name in ("aten.to", "aten._to_copy") and self._value(source).dtype.itemsize <= 2:
             return self._peeled(source)
-        return _array(self._value(node)), None
+        return array_of(self._value(node)), None
 
     def _batch_norm(self, node: Node, rest: list[Node]) -> None:
         """One that follows no layer: its four constants, or the one product and sum that they come to."""
         scale, shift = scale_and_shift(node, self._value)
-        raw = tuple(_array(self._value(arg)) for arg in rest)
-        self.found.floats.append(Floats(_place(node), (raw, (scale, shift), (scale, -shift / scale), (scale,))))
+        raw = tuple(array_of(self._value(arg)) for arg in rest)
+        self.found.floats.append(Floats(place_of(node), (raw, (scale, shift), (scale, -shift / scale), (scale,))))
 
     def _floats(self, node: Node, arg: Node) -> None:
         roots = self._roots[arg] or frozenset()
@@ -215,34 +181,34 @@ class _Reader:
         if not roots or key in self._seen or not getattr(value, "is_floating_point", lambda: False)():
             return
         self._seen.add(key)
-        array = _array(value)
+        array = array_of(value)
         if array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0)):
             return  # may be optimized away
         for root in roots:
-            if (integers := _array(self._value(root))).dtype.kind in "iu":
-                self._add(Layer(_place(node), integers, required=False))
+            if (integers := array_of(self._value(root))).dtype.kind in "iu":
+                self._add(Layer(place_of(node), integers, required=False))
         raw = self._stored_floats(arg)
         factors = self._factors(arg, node)
         peeled, _ = self._peeled(arg)
         reals = array.astype(np.float64)
         with np.errstate(divide="ignore", over="ignore"):
             turned = ((-reals,), (1 / reals,))
-        self.found.floats.append(Floats(_place(node), ((peeled,), (array,), raw, *factors, *turned), node))
+        self.found.floats.append(Floats(place_of(node), ((peeled,), (array,), raw, *factors, *turned), node))
 
     def _factors(self, product: Node, reader: Node) -> tuple[tuple[Array, ...], ...]:
         """The float factors of a product of constants, whose integers are noted: rows of an integer table."""
         factors: list[Array] = []
-        for factor in product.all_input_nodes if _name(product) == "aten.mul" else ():
-            if _name(factor) in ("aten.to", "aten._to_copy"):
-                self._add(Layer(_place(reader), _array(self._value(factor.all_input_nodes[0])), required=False))
+        for factor in product.all_input_nodes if name_of(product) == "aten.mul" else ():
+            if name_of(factor) in ("aten.to", "aten._to_copy"):
+                self._add(Layer(place_of(reader), array_of(self._value(factor.all_input_nodes[0])), required=False))
             else:
-                factors.append(_array(self._value(factor)))
+                factors.append(array_of(self._value(factor)))
         return (tuple(factors),) if factors else ()
 
     def _stored_floats(self, node: Node) -> tuple[Array, ...]:
         """The floats that a constant is computed from."""
         roots = sorted(self._roots[node] or (), key=lambda root: root.name)
-        return tuple(each for root in roots if (each := _array(self._value(root))).dtype.kind == "f")
+        return tuple(each for root in roots if (each := array_of(self._value(root))).dtype.kind == "f")
 
     def _constant(self, node: Any) -> bool:
         return self._rooted(node) is not None
@@ -269,37 +235,3 @@ class _Reader:
                 keywords = torch.fx.node.map_arg(node.kwargs, self._value)
                 self._values[node] = node.target(*args, **keywords)
         return self._values[node]
-
-
-def _alive(module: GraphModule) -> list[Node]:
-    """The nodes that an output is computed from, in order."""
-    waiting = [node for node in module.graph.nodes if node.op == "output"]
-    reached: set[Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node not in reached:
-            reached.add(node)
-            waiting += node.all_input_nodes
-    return [node for node in module.graph.nodes if node in reached]
-
-
-def _is_graph(module: GraphModule, node: Node) -> bool:
-    import torch
-
-    return node.op == "get_attr" and isinstance(getattr(module, str(node.target), None), torch.fx.GraphModule)
-
-
-def _name(node: Any) -> str:
-    """'aten.conv2d', whatever the overload."""
-    return str(node.target).rpartition(".")[0] if getattr(node, "op", "") == "call_function" else ""
-
-
-def _place(node: Node) -> str:
-    layer = layer_of(node)
-    operator = _name(node).rpartition(".")[2]
-    return f"{layer} ({operator})" if layer else operator
-
-
-def _array(value: torch.Tensor) -> Array:
-    plain = value.detach()
-    return plain.float().numpy() if str(plain.dtype) == "torch.bfloat16" else plain.numpy()

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeship.toolchain.inventory import Affine, Weight
-from edgeship.toolchain.model.constants import Layer
 from edgeship.toolchain.model.equality import exact, same_up_to_layout, within
+from edgeship.toolchain.model.expected import Layer
 from edgeship.toolchain.model.folds import Folded
 from edgeship.toolchain.samples import Array
 
