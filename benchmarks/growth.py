@@ -73,9 +73,10 @@ def goals(rows: dict[str, Any]) -> Iterator[Goal]:
 
 
 class Watch:
-    """The most memory that all descendants of this process held together, until it is closed."""
+    """The most memory that the descendants of this process that began since held together, until it is closed."""
 
     def __init__(self) -> None:
+        self._others = {process.pid for process in psutil.Process().children(recursive=True)}
         self.peak_bytes = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -83,7 +84,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):
-            tree = psutil.Process().children(recursive=True)
+            tree = [each for each in psutil.Process().children(recursive=True) if each.pid not in self._others]
             self.peak_bytes = max(self.peak_bytes, sum(map(pss_bytes, tree)))
 
     def close(self) -> int:

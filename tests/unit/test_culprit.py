@@ -66,14 +66,21 @@ class Stops:
         return caught.value
 
 
-def test_core_ai_names_the_pool_that_it_cannot_take(tmp_path: Path) -> None:
-    program, context = given(tmp_path)
+class Products(nn.Module):
+    """Core AI's converter has no running product."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.cumprod(torch.sigmoid(image), 3)
+
+
+def test_core_ai_names_the_operator_that_it_cannot_take(tmp_path: Path) -> None:
+    image = torch.rand(1, 3, 4, 4)
+    program, context, _ = program_of(Products(), (image,), Samples({"image": image[None].numpy()}), ("image",), 1)
     with pytest.raises(ExportError) as caught:
         CoreAI().export(program, tmp_path, context)
     message = str(caught.value)
-    assert message.startswith("coreai-torch cannot convert aten.avg_pool2d.default at pool (test_culprit.py:")
-    assert "x = torch.relu(self.body(self.pool(x)))" in message
-    assert message.endswith("tuple index out of range")
+    assert message.startswith("coreai-torch cannot convert aten.cumprod.default")
+    assert "return torch.cumprod(torch.sigmoid(image), 3)" in message
     assert "operators" in caught.value.hint
 
 

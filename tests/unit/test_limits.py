@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgeship.toolchain.artifact import Artifact, Runtime
+from edgeship.toolchain.floor import Floor, OutputFloor
 from edgeship.toolchain.judge.limits import FIXED, MARGIN_DB, MOST_DB, is_exact, threshold
 from edgeship.toolchain.quant import parse
-from edgeship.toolchain.quantization.noise import Floor, OutputFloor
 
 ARTIFACT = Artifact(
     format="onnx", file="m.onnx", spec="float32", runtime=Runtime(name="onnxruntime", minimum_version="1"),

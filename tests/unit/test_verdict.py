@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeship.toolchain.artifact import Artifact, ConstantsAudit, Runtime
+from edgeship.toolchain.floor import Floor, OutputFloor
 from edgeship.toolchain.judge.answers import Answers
 from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.task import Task
@@ -17,7 +18,6 @@ from edgeship.toolchain.metrics.cosine import Cosine
 from edgeship.toolchain.metrics.top1 import Top1
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.quant import FLOAT32, W8A8_STATIC
-from edgeship.toolchain.quantization.noise import Floor, OutputFloor
 from edgeship.toolchain.samples import Array, Samples
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "protocol"

@@ -8,8 +8,8 @@ from typing import Literal
 
 from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.errors import EXIT_LINE_FAILED, EdgeshipError, UnsupportedError
+from edgeship.toolchain.floor import Floor
 from edgeship.toolchain.plugin import Signature
-from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.recipe.plan import Plan
 
 

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.build.store import Entry, Record
+from edgeship.toolchain.floor import Floor
 from edgeship.toolchain.model.cost import Cost
 from edgeship.toolchain.plugin import Signature
-from edgeship.toolchain.quantization.noise import Floor
 
 SAMPLES = "samples.safetensors"
 

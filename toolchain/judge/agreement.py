@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgeship.toolchain.floor import Floor
 from edgeship.toolchain.judge.limits import MARGIN_DB, WORST_SAMPLE_DB, WORST_SAMPLE_MARGIN_DB
 from edgeship.toolchain.judge.parity import OutputParity, Parity
-from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.stats import MAX_SQNR_DB
 
 PROGRAM, MODEL = "its own program", "the float model"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edgeship.toolchain.floor import Floor
 from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.quant import QuantSpec
-from edgeship.toolchain.quantization.noise import Floor
 from edgeship.toolchain.samples import Array, Samples
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgeship.toolchain.artifact import Artifact
+from edgeship.toolchain.floor import Floor
 from edgeship.toolchain.quant import QuantSpec
-from edgeship.toolchain.quantization.noise import Floor
 
 
 class Threshold(BaseModel):
