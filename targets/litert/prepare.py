@@ -88,6 +88,47 @@ def _through_quantizers(node: Node, position: int) -> tuple[Any, int]:
     return (quantize, 0) if alone else (node, position)
 
 
+def round_weights(program: ExportedProgram) -> int:
+    """Make the float weights of quantized layers integers times scale, in place; returns how many.
+
+    The program computes the same. The converter quantizes them once more, and where a weight lies half-way between two
+    integers it would take the other one.
+    """
+    import torch
+
+    signature = program.graph_signature
+    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    names |= signature.inputs_to_lifted_tensor_constants
+    values = {**program.constants, **program.state_dict}
+
+    def rounded(quantize: Node) -> torch.Tensor | None:
+        if str(quantize.target) != "quantized_decomposed.quantize_per_channel.default":
+            return None
+        arguments: tuple[Any, ...] = quantize.args
+        source, scales, zeros, *scheme = arguments
+        if any(tensor.name not in names for tensor in (source, scales, zeros)):
+            return None
+        grid = values[names[scales.name]], values[names[zeros.name]]
+        decomposed = torch.ops.quantized_decomposed
+        stored = decomposed.quantize_per_channel.default(values[names[source.name]].detach(), *grid, *scheme)
+        real: torch.Tensor = decomposed.dequantize_per_channel.default(stored, *grid, *scheme)
+        return real
+
+    changed = 0
+    for node in program.graph.nodes:
+        if node.op != "placeholder" or node.name not in names or node.meta["val"].dtype != torch.float32:
+            continue
+        found = [rounded(user) for user in node.users]
+        first = found[0] if found else None
+        if first is None or not all(each is not None and torch.equal(each, first) for each in found):
+            continue
+        parameter = node.name in signature.inputs_to_parameters
+        store = program.state_dict if names[node.name] in program.state_dict else program.constants
+        store[names[node.name]] = torch.nn.Parameter(first, False) if parameter else first
+        changed += 1
+    return changed
+
+
 def drop_dynamic_activations(program: ExportedProgram) -> int:
     """Remove, in place, the run-time quantization of activations: hybrid operators do it themselves.
 

@@ -160,13 +160,15 @@ class LiteRT(Target):
             broadcast_without_expanding,
             drop_dynamic_activations,
             private_copy,
+            round_weights,
             widen_float16_constants,
         )
 
         program = private_copy(program, shapes)
         broadcast_without_expanding(program)
         if context.spec.has("static"):
-            transposed.round_transposed_weights(program)
+            round_weights(program)
+            transposed.take_rounded_weights(program)
         if context.spec.kind == "dynamic":
             drop_dynamic_activations(program)
         if str(context.spec) == "float16":

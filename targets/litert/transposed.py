@@ -1,7 +1,7 @@
 """Transposed convolutions in integers: the converter leaves them in float between DEQUANTIZE and QUANTIZE.
 
-It also forgets that their weights were quantized. So the weights are rounded before it gets the program, and the
-operators joined in the file that it makes.
+It also forgets that their weights were quantized. So it is given rounded ones, and the operators are joined in the file
+that it makes.
 """
 
 from __future__ import annotations
@@ -24,35 +24,20 @@ WITH_BIAS = 3
 """The version of TRANSPOSE_CONV that adds a bias; int8 came before."""
 
 
-def round_transposed_weights(program: ExportedProgram) -> int:
-    """Make the float weights of quantized transposed convolutions integers times scale, in place; returns how many."""
-    import torch
-
-    signature = program.graph_signature
-    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    names |= signature.inputs_to_lifted_tensor_constants
-    values = {**program.constants, **program.state_dict}
-    rounded = 0
+def take_rounded_weights(program: ExportedProgram) -> int:
+    """Let transposed convolutions read their rounded float weights (`prepare.round_weights`), in place; how many."""
+    taken = 0
     for node in program.graph.nodes:
         if not str(node.target).startswith("aten.conv_transpose"):
             continue
         dequantize = node.args[1]
         quantize = dequantize.args[0] if str(dequantize.target).startswith(f"{_DECOMPOSED}.dequantize_per_c") else None
-        if quantize is None or not str(quantize.target).startswith(f"{_DECOMPOSED}.quantize_per_channel"):
-            continue
-        source, *scheme = quantize.args
-        if len(source.users) > 1 or any(tensor.name not in names for tensor in (source, *scheme[:2])):
-            continue
-        weight, scales, zeros = (values[names[tensor.name]] for tensor in (source, *scheme[:2]))
-        stored = quantize.target(weight.detach(), scales, zeros, *scheme[2:])
-        values_now = dequantize.target(stored, scales, zeros, *dequantize.args[3:])
-        is_parameter = source.name in signature.inputs_to_parameters
-        program.state_dict[names[source.name]] = torch.nn.Parameter(values_now, False) if is_parameter else values_now
-        node.update_arg(1, source)
-        rounded += 1
+        if quantize is not None and str(quantize.target).startswith(f"{_DECOMPOSED}.quantize_per_channel"):
+            node.update_arg(1, quantize.args[0])
+            taken += 1
     program.graph.eliminate_dead_code()
     program.graph_module.recompile()
-    return rounded
+    return taken
 
 
 def transpose_convolutions_in_integers(model: Any) -> int:
