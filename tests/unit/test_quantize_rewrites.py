@@ -180,3 +180,25 @@ def test_an_average_over_the_whole_image_has_a_scale_of_its_own():
     assert sqnr_db(answers(program, context.calibration), answers(quantized, context.calibration)) > 40
     kept = QuantizeStatic(ranges="min-max", parts=(("pool", "float32"),)).apply(program, context)
     assert len(nodes(kept, lambda name: "adaptive_avg_pool" in name)) == 2
+
+
+class Joined(nn.Module):
+    """Ids and a mask are joined before anything is computed with them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.head = nn.Embedding(20, 8), nn.Linear(8, 4)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        joined = torch.cat([ids, ids * 2], 1)
+        mask = torch.cat([ids > 3, ids > 5], 1)
+        rows = torch.relu(self.head(self.table(joined)))
+        return torch.cat([rows, rows + 1], 2) * mask[:, :, None]
+
+
+def test_integers_and_masks_that_are_joined_are_not_observed() -> None:
+    torch.manual_seed(0)
+    ids = np.random.default_rng(0).integers(0, 10, (16, 1, 6))
+    program, context, _ = program_of(Joined().eval(), (torch.from_numpy(ids[0]),), Samples({"ids": ids}), ("ids",))
+    quantized = QuantizeStatic().apply(program, context)
+    assert sqnr_db(answers(program, Samples({"ids": ids})), answers(quantized, Samples({"ids": ids}))) > 30

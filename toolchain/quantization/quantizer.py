@@ -128,6 +128,7 @@ def _quantizer_class() -> Any:
             from edgeship.toolchain.quantization.means import scale_means
 
             leave_float(model, self.made_of)
+            leave_integers(model)
             if self.global_config is not None:
                 annotate_sigmoid(model, self.global_config)
             super().annotate(model)
@@ -168,6 +169,18 @@ def leave_float(model: GraphModule, made_of: Change) -> None:
 
     for node in model.graph.nodes:
         if node.op == "call_function" and made_of(node) == FLOAT32:
+            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
+
+
+def leave_integers(model: GraphModule) -> None:
+    """Annotate the operators that answer no float32 (positions, masks, joined ids) with nothing."""
+    import torch
+    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    for node in model.graph.nodes:
+        value = node.meta.get("val")
+        if node.op == "call_function" and isinstance(value, torch.Tensor) and value.dtype != torch.float32:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
 
 
