@@ -93,3 +93,31 @@ def test_an_integer_weight_that_the_program_does_not_have_is_a_fault() -> None:
     file = folded_file(constants)
     file.weights.append(Weight("Conv 7", np.arange(27, dtype=np.int8).reshape(3, 9), Affine.of(0.1)))
     assert compare(constants, file).faults == ("Conv 7: integers [3, 9] that the program does not have",)
+
+
+class Scaled(torch.nn.Module):
+    """A convolution, dropout and a factor per channel (ConvNeXt's layer scale); a batch norm that follows no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.layer, self.drop = torch.nn.BatchNorm2d(1), torch.nn.Conv2d(1, 10, 8), torch.nn.Dropout(0.5)
+        self.gamma = torch.nn.Parameter(torch.linspace(0.3, 0.7, 10))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return (self.drop(self.layer(self.norm(image))) * self.gamma[:, None, None]).flatten(1)
+
+
+def test_dropout_hides_no_factor_and_a_norm_may_be_written_step_by_step() -> None:
+    torch.manual_seed(0)
+    net = Scaled()
+    net(torch.rand(16, 1, 8, 8) * 3)
+    with torch.no_grad():
+        net.norm.weight.fill_(0.7)
+        net.norm.bias.fill_(0.2)
+    constants = constants_of(export(flatten(net.eval(), 1), (torch.randn(1, 1, 8, 8),), SIGNATURE))
+    assert [len(layer.folded) for layer in constants.layers] == [1]
+    deviation = 1 / np.sqrt(net.norm.running_var.numpy() + 1e-5)
+    norm = [net.norm.weight.detach().numpy(), net.norm.bias.detach().numpy(), net.norm.running_mean.numpy(), deviation]
+    file = replace(folded_file(constants), floats=norm)
+    assert compare(constants, file).faults == ()
+    assert compare(constants, replace(file, floats=[*norm[:3], deviation * np.float32(1.02)])).faults

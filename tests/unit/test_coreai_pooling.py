@@ -53,6 +53,8 @@ def test_padding_that_does_not_count_and_sizes_rounded_up(spec: QuantSpec, limit
         nn.MaxPool1d(3, 2, ceil_mode=True),
         nn.MaxPool3d(2),
         nn.MaxPool3d((2, 3, 2), (1, 2, 2), 1, ceil_mode=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.AdaptiveAvgPool1d(1),
     ],
     ids=str,
 )
@@ -90,3 +92,19 @@ def test_operators_without_a_lowering_are_written_with_those_that_have_one(tmp_p
     got = answers(artifact, tmp_path, (image,))
     for index, want in enumerate(program(image)):
         assert sqnr_db(want, got[f"output_{index}"]) > 80, index
+
+
+def test_an_average_of_a_tensor_with_permuted_strides_is_a_mean(tmp_path: Path) -> None:
+    class Permuted(nn.Module):
+        """As in networks that norm the last axis: the pool's own decomposition is a strided view of a sum."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.pool = nn.LayerNorm(8), nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.pool(self.norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+
+    image = torch.randn(1, 8, 6, 5) + torch.arange(5)
+    artifact, program = made(Permuted().eval(), (image,), ["image"], tmp_path, FLOAT32)
+    assert sqnr_db(program(image)[0], answers(artifact, tmp_path, (image,))["output_0"]) > 100

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeship.toolchain.inventory import Affine
 from edgeship.toolchain.model.expected import Constants, Floats, Layer
-from edgeship.toolchain.model.folds import BATCH_NORMS, absorbed, folds, scale_and_shift
+from edgeship.toolchain.model.folds import BATCH_NORMS, absorbed, folds, inverse_deviation, scale_and_shift
 from edgeship.toolchain.model.nodes import alive, array_of, is_graph, name_of, place_of
 from edgeship.toolchain.samples import Array
 
@@ -169,10 +169,12 @@ class _Reader:
         return array_of(self._value(node)), None
 
     def _batch_norm(self, node: Node, rest: list[Node]) -> None:
-        """One that follows no layer: its four constants, or the one product and sum that they come to."""
+        """One that follows no layer: its constants, the last as it is or inverted, or the product and sum."""
         scale, shift = scale_and_shift(node, self._value)
         raw = tuple(array_of(self._value(arg)) for arg in rest)
-        self.found.floats.append(Floats(place_of(node), (raw, (scale, shift), (scale, -shift / scale), (scale,))))
+        step_by_step = (*raw[:-1], inverse_deviation(node, self._value))
+        alternatives = (raw, (scale, shift), (scale, -shift / scale), (scale,), step_by_step)
+        self.found.floats.append(Floats(place_of(node), alternatives))
 
     def _floats(self, node: Node, arg: Node) -> None:
         roots = self._roots[arg] or frozenset()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Reals = NDArray[np.float64]
 BATCH_NORMS = ("aten.batch_norm", "aten._native_batch_norm_legit_no_training", "aten.native_batch_norm")
+PASSES = ("aten.dropout", "aten.alias", "aten.clone")
+"""What leaves numbers as they are in inference."""
 AFFINE = ("aten.mul", "aten.mul_", "aten.div", "aten.div_", "aten.add", "aten.add_", "aten.sub", "aten.sub_")
 
 
@@ -55,6 +57,8 @@ def folds(
     found: list[Folded] = []
     while len(node.users) == 1:
         node = next(iter(node.users))
+        if str(node.target).startswith(PASSES):
+            continue
         step = _step(node, channels, value, constant)
         if step is None:
             break
@@ -102,7 +106,7 @@ def absorbed(
 def _before(node: Node) -> Node | None:
     """The layer norm that a layer reads, through what leaves its numbers as they are in inference."""
     source: Any = node.args[0]
-    while str(getattr(source, "target", "")).startswith(("aten.dropout", "aten.alias", "aten.clone")):
+    while str(getattr(source, "target", "")).startswith(PASSES):
         source = source.args[0]
     return source if str(getattr(source, "target", "")).startswith("aten.layer_norm") else None
 
@@ -131,14 +135,17 @@ def _attention_scales(node: Node) -> tuple[float, ...]:
 
 def scale_and_shift(node: Node, value: Callable[[Any], Any]) -> tuple[Reals, Reals]:
     """The product and sum, float64 [channels], that a batch norm is."""
-    gamma, beta, mean, variance = (
-        None if arg is None else value(arg).detach().double().numpy() for arg in node.args[1:5]
-    )
+    gamma, beta, mean = (None if arg is None else value(arg).detach().double().numpy() for arg in node.args[1:4])
     assert mean is not None
-    assert variance is not None
-    epsilon: Any = node.args[7] if str(node.target).startswith("aten.batch_norm.") else node.args[-1]
-    scale = (1.0 if gamma is None else gamma) / np.sqrt(variance + epsilon)
+    scale = (1.0 if gamma is None else gamma) * inverse_deviation(node, value)
     return scale, (0.0 if beta is None else beta) - mean * scale
+
+
+def inverse_deviation(node: Node, value: Callable[[Any], Any]) -> Reals:
+    """1 / √(variance + epsilon) of a batch norm, float64 [channels]."""
+    epsilon: Any = node.args[7] if str(node.target).startswith("aten.batch_norm.") else node.args[-1]
+    deviation: Reals = np.sqrt(value(node.args[4]).detach().double().numpy() + epsilon)
+    return 1 / deviation
 
 
 def _stored(node: Node, value: Callable[[Any], Any], constant: Callable[[Any], bool]) -> tuple[Array, ...]:

@@ -28,7 +28,17 @@ def explicit_pools() -> dict[Any, Rewrite]:
 
     aten = torch.ops.aten
     largest = dict.fromkeys((aten.max_pool1d.default, aten.max_pool2d.default), _largest)
-    return {**explicit_averages(), **largest, aten.max_pool3d.default: _largest_in_3d}
+    means = dict.fromkeys((aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default), _mean)
+    return {**explicit_averages(), **largest, **means, aten.max_pool3d.default: _largest_in_3d}
+
+
+def _mean(place: Place, x: Any, output_size: Sequence[int]) -> Any:
+    """The average over everything; of an input with permuted strides torch's own decomposition is `as_strided`."""
+    import torch
+
+    if any(size != 1 for size in output_size):
+        return None
+    return torch.ops.aten.mean.dim(x, [-1 - at for at in range(len(output_size))], True)
 
 
 def _average(
