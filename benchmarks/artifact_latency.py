@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks import compared, lines, peers
-from benchmarks.latency_goals import goals
+from benchmarks.latency_goals import FLOAT_LATENCY, goals
 from benchmarks.results import ROOT, Results, say
 from edgeship.toolchain import stats
 from edgeship.toolchain.artifact import Artifact, digest
@@ -142,12 +142,13 @@ def _row(
     if protocol is None:
         return row
     medians = measure(files, samples, protocol, f"{model} {target}")
+    to_float = ratio(medians["ours"], medians["float"])
     return row | {
         "p50_ns": {name: float(np.median(values)) for name, values in medians.items()},
         "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
         "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),
-        "ours_to_float": ratio(medians["ours"], medians["float"]),
-        "to_blame": to_blame(line.artifact),
+        "ours_to_float": to_float,
+        "to_blame": to_blame(line.artifact) if to_float[1] > FLOAT_LATENCY else None,
         "theirs_to_float": ratio(medians["theirs"], medians["float"]),
     }
 
