@@ -16,6 +16,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -144,6 +145,7 @@ def _row(
     medians = measure(files, samples, protocol, f"{model} {target}")
     to_float = ratio(medians["ours"], medians["float"])
     return row | {
+        "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "p50_ns": {name: float(np.median(values)) for name, values in medians.items()},
         "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
         "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),

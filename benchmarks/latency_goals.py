@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.results import Goal, at_least, at_most
 
+NETWORKS = 24
 SHARE = 0.95
 LATENCY, WORST_LATENCY = 1.02, 1.10
 """Ours ÷ theirs, the low end of the 95% interval: of SHARE of the rows, and of each."""
@@ -24,6 +25,7 @@ def goals(rows: dict[str, Any]) -> Iterator[Goal]:
     made = {name: row for name, row in rows.items() if "error" not in row}
     if not made:
         return
+    yield at_least("networks", len({row["model"] for row in made.values()}), NETWORKS)
     yield at_least("rows-made", len(made) / len(rows), 1.0, _named(set(rows) - set(made)))
     timed = {name: row for name, row in made.items() if "ours_to_theirs" in row}
     if timed:

@@ -47,15 +47,20 @@ def latency_table(document: Document, results: Path) -> str:
         )
     head = ["network", "runtime", "float", "the runtime's own quantizer", "edgeship", "edgeship ÷ own", "÷ float"]
     timed = [row for row in document["rows"].values() if "launch_medians_ns" in row]
-    pairs = max((len(row["launch_medians_ns"]["ours"]) for row in timed), default=0)
+    pairs = sorted({len(row["launch_medians_ns"]["ours"]) for row in timed}) or [0]
+    launches = " to ".join(str(count) for count in dict.fromkeys((pairs[0], pairs[-1])))
     tools = "; ".join(dict.fromkeys(row["tool"] for row in document["rows"].values() if "error" not in row))
     how = conditions(
         document,
-        f"{pairs} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against the "
+        f"{launches} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against the "
         f"float model on held-out inputs. Own quantizers: {tools}, same float model, same calibration data.",
     )
+    days: dict[str, list[str]] = {}
+    for row in timed:
+        days.setdefault(row["measured"], []).append(f"{row['model']} {RUNTIMES[row['target']]}")
+    earlier = "".join(f" Measured on {day}: {', '.join(days[day])}." for day in sorted(days)[:-1])
     goals = "".join(f"\n- {goal_line(goal)}" for goal in document["goals"])
-    text = f"{grid(head, rows)}\n\n{how}\n{goals}" + ("\n" + "".join(failed) if failed else "")
+    text = f"{grid(head, rows)}\n\n{how}{earlier}\n{goals}" + ("\n" + "".join(failed) if failed else "")
     if slow:
         text += "\n\nSlower than their float twins, and why:\n"
         text += "".join(f"\n- {', '.join(names)}: {why}" for why, names in slow.items())
