@@ -52,8 +52,8 @@ def latency_table(document: Document, results: Path) -> str:
     tools = "; ".join(dict.fromkeys(row["tool"] for row in document["rows"].values() if "error" not in row))
     how = conditions(
         document,
-        f"{launches} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against the "
-        f"float model on held-out inputs. Own quantizers: {tools}, same float model, same calibration data.",
+        f"{launches} interleaved launches per file, medians; ratio over pairs with its 95% interval. Quality against "
+        f"the float model on held-out inputs. Own quantizers: {tools}, same float model, same calibration data.",
     )
     days: dict[str, list[str]] = {}
     for row in timed:
