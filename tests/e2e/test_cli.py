@@ -82,6 +82,7 @@ def test_init_writes_a_sample_that_runs_green_as_it_stands(tmp_path: Path) -> No
     assert before == {path: path.read_bytes() for path in place.folder.glob("*.*")}
 
 
+@pytest.mark.slow
 def test_init_for_a_model_writes_a_recipe_that_check_takes(tmp_path: Path) -> None:
     place = Workplace(tmp_path / "project", tmp_path / "cache")
     done = place.edgeship("init", "./model.py:build", "-o", "own.toml")
@@ -289,6 +290,7 @@ def photos(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_convert_takes_a_folder_of_photos_and_saves_the_recipe_that_does_the_same(place: Workplace) -> None:
     photos(place.folder / "photos")
     command = ("convert", "./model.py:build", "-i", "image:1x3x16x16", "-t", "onnx", "-v", "float", "-v", "int8")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from workplace import Workplace, recipe_text, register
 
+pytestmark = pytest.mark.slow  # whole runs, half a minute each
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
 
 

@@ -29,6 +29,7 @@ def built(place: Workplace) -> dict[str, Any]:
     return {"spec": line["spec"], "sha256": line["artifact"]["sha256"], "dtypes": line["artifact"]["dtypes"]}
 
 
+@pytest.mark.slow
 def test_a_lock_changes_what_is_built_and_without_it_the_recipe_alone_counts(place: Workplace) -> None:
     place.recipe("recipe.toml", recipe_text("onnx", variants='int8 = ["quantize-static"]') + ANALYSIS)
     alone = built(place)

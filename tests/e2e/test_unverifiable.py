@@ -15,6 +15,8 @@ UNTRAINED = '''
 import torch
 from torch import nn
 
+pytestmark = pytest.mark.slow  # whole runs, half a minute each
+
 
 def block(channels, stride=1):
     return nn.Sequential(

@@ -107,6 +107,7 @@ def test_agents_schemas_and_templates_travel_in_the_wheel(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "examples/", "shared/")) or "__pycache__" in name]
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_converts_verifies_and_measures(full: Workplace) -> None:
     import_path = "import edgeship; print(edgeship.__file__)"
     python = full.executable.with_name("python")
@@ -131,6 +132,7 @@ def test_nothing_but_edgeship_is_in_everybodys_import_path(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in inside(wheel)} == {"edgeship", f"edgeship-{VERSION}.dist-info"}
 
 
+@pytest.mark.slow
 def test_a_users_own_toolchain_targets_and_calibration_live_beside_edgeship(full: Workplace) -> None:
     folder = full.folder.with_name("crowded")
     shutil.copytree(full.folder, folder, ignore=shutil.ignore_patterns("runs"))

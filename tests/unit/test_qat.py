@@ -103,6 +103,7 @@ def test_a_conversion_with_other_scales_than_the_trained_ones_is_caught(monkeypa
         Qat(epochs=1, weight_bits=4).apply(module(), context())
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_program_of_one_that_was_not(tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in one order
