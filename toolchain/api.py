@@ -32,7 +32,7 @@ from edgeship.toolchain.errors import (
 from edgeship.toolchain.inventory import Affine, Inventory, Weight
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
-from edgeship.toolchain.model.pooling import explicit_averages, explicit_pools
+from edgeship.toolchain.model.pooling import adaptive_maximum, explicit_averages, explicit_pools
 from edgeship.toolchain.model.program import export, folded, rewritten
 from edgeship.toolchain.plugin import (
     Analysis,
@@ -117,6 +117,7 @@ __all__ = [
     "Transport",
     "UnsupportedError",
     "Weight",
+    "adaptive_maximum",
     "by_dtype",
     "cache_root",
     "conversion_error",

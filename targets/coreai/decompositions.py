@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgeship.toolchain.api import adaptive_maximum
+
 
 def lacking() -> dict[Any, Callable[..., Any]]:
     """For run_decompositions: torch's own where it has one, else ours."""
@@ -48,13 +50,7 @@ def _sort(x: Any, dim: int = -1, descending: bool = False) -> Any:
 
 
 def _adaptive_max_pool2d(x: Any, output_size: Sequence[int]) -> Any:
-    """One dimension after the other; the windows are aten's: from floor(i·size/count) to ceil((i+1)·size/count)."""
     import torch
 
-    for axis, count in enumerate(output_size):
-        dim = axis - len(output_size)
-        size = x.shape[dim]
-        windows = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        parts = [x.narrow(dim, start, end - start).amax(dim, keepdim=True) for start, end in windows]
-        x = parts[0] if count == 1 else torch.cat(parts, dim)
-    return x, torch.zeros_like(x, dtype=torch.int64)
+    largest = adaptive_maximum(x, output_size)
+    return largest, torch.zeros_like(largest, dtype=torch.int64)

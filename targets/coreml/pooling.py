@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, cast
 
+from edgeship.toolchain.api import adaptive_maximum
+
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
@@ -99,16 +101,8 @@ def _dilated_pool(
 
 
 def _adaptive_pool(x: torch.Tensor, output_size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """One dimension after the other; the windows are aten's: from floor(i·size/count) to ceil((i+1)·size/count)."""
-    import torch
-
-    for axis, count in enumerate(output_size):
-        dim = axis - len(output_size)
-        size = x.shape[dim]
-        windows = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        parts = [x.narrow(dim, start, end - start).amax(dim, keepdim=True) for start, end in windows]
-        x = parts[0] if count == 1 else torch.cat(parts, dim)
-    return x, _no_indices(x)
+    largest = adaptive_maximum(x, output_size)
+    return largest, _no_indices(largest)
 
 
 def _no_indices(values: torch.Tensor) -> torch.Tensor:

@@ -96,9 +96,7 @@ def round_weights(program: ExportedProgram) -> int:
     """
     import torch
 
-    signature = program.graph_signature
-    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    names |= signature.inputs_to_lifted_tensor_constants
+    names = _constants(program)
     values = {**program.constants, **program.state_dict}
 
     def rounded(quantize: Node) -> torch.Tensor | None:
@@ -122,7 +120,7 @@ def round_weights(program: ExportedProgram) -> int:
         first = found[0] if found else None
         if first is None or not all(each is not None and torch.equal(each, first) for each in found):
             continue
-        parameter = node.name in signature.inputs_to_parameters
+        parameter = node.name in program.graph_signature.inputs_to_parameters
         store = program.state_dict if names[node.name] in program.state_dict else program.constants
         store[names[node.name]] = torch.nn.Parameter(first, False) if parameter else first
         changed += 1
@@ -157,9 +155,7 @@ def widen_float16_constants(program: ExportedProgram) -> int:
     """
     import torch
 
-    signature = program.graph_signature
-    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    names |= signature.inputs_to_lifted_tensor_constants
+    names = _constants(program)
     removed = 0
     for node in list(program.graph.nodes):
         if node.op != "placeholder" or node.name not in names or node.meta["val"].dtype is not torch.float16:
@@ -180,3 +176,10 @@ def widen_float16_constants(program: ExportedProgram) -> int:
             removed += 1
     program.graph_module.recompile()
     return removed
+
+
+def _constants(program: ExportedProgram) -> dict[str, str]:
+    """Of the nodes that stand for parameters, buffers and other constants: what each is called in the state."""
+    signature = program.graph_signature
+    names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    return {**names, **signature.inputs_to_lifted_tensor_constants}

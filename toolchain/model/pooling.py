@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
+
     from edgeship.toolchain.model.rewriting import Place, Rewrite
 
 
@@ -30,6 +32,22 @@ def explicit_pools() -> dict[Any, Rewrite]:
     largest = dict.fromkeys((aten.max_pool1d.default, aten.max_pool2d.default), _largest)
     means = dict.fromkeys((aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default), _mean)
     return {**explicit_averages(), **largest, **means, aten.max_pool3d.default: _largest_in_3d}
+
+
+def adaptive_maximum(x: torch.Tensor, output_size: Sequence[int]) -> torch.Tensor:
+    """Adaptive max pooling of the last axes to these sizes, in operators that converters take.
+
+    One dimension after the other; the windows are aten's: from floor(i·size/count) to ceil((i+1)·size/count).
+    """
+    import torch
+
+    for axis, count in enumerate(output_size):
+        dim = axis - len(output_size)
+        size = x.shape[dim]
+        windows = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+        parts = [x.narrow(dim, start, end - start).amax(dim, keepdim=True) for start, end in windows]
+        x = parts[0] if count == 1 else torch.cat(parts, dim)
+    return x
 
 
 def _mean(place: Place, x: Any, output_size: Sequence[int]) -> Any:

@@ -127,8 +127,7 @@ def _quantizer_class() -> Any:
             from edgeship.toolchain.quantization.activations import annotate_sigmoid
             from edgeship.toolchain.quantization.means import scale_means
 
-            leave_float(model, self.made_of)
-            leave_integers(model)
+            leave_alone(model, self.made_of)
             if self.global_config is not None:
                 annotate_sigmoid(model, self.global_config)
             super().annotate(model)
@@ -162,25 +161,21 @@ def forget_weights(model: GraphModule) -> None:
             node.meta.pop(Q_ANNOTATION_KEY, None)
 
 
-def leave_float(model: GraphModule, made_of: Change) -> None:
-    """Annotate the operators of layers that stay as they are with nothing: no pattern takes an annotated one."""
-    from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
-    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+def leave_alone(model: GraphModule, made_of: Change) -> None:
+    """Annotate with nothing what no pattern may take.
 
-    for node in model.graph.nodes:
-        if node.op == "call_function" and made_of(node) == FLOAT32:
-            node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
-
-
-def leave_integers(model: GraphModule) -> None:
-    """Annotate the operators that answer no float32 (positions, masks, joined ids) with nothing."""
+    That is the operators of layers that stay float, and those that answer no float32: positions, masks, joined ids.
+    """
     import torch
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
     from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
     for node in model.graph.nodes:
+        if node.op != "call_function":
+            continue
         value = node.meta.get("val")
-        if node.op == "call_function" and isinstance(value, torch.Tensor) and value.dtype != torch.float32:
+        is_other = isinstance(value, torch.Tensor) and value.dtype != torch.float32
+        if is_other or made_of(node) == FLOAT32:
             node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(_annotated=True)
 
 
