@@ -11,12 +11,11 @@ import pytest
 from onnx import helper, numpy_helper
 from workplace import Workplace
 
+pytestmark = pytest.mark.slow  # whole runs, half a minute each
+
 UNTRAINED = '''
 import torch
 from torch import nn
-
-pytestmark = pytest.mark.slow  # whole runs, half a minute each
-
 
 def block(channels, stride=1):
     return nn.Sequential(
