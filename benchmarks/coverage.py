@@ -5,15 +5,18 @@ business, target by target). *Kept*: how far the quantized program lies from the
 network). A line is never given up for a network or a runtime: what is refused counts as not made.
 
 Lines that are known are kept; --again does all anew, where edgeship's cache saves what did not change. With an empty
-cache about 90 minutes alone on two cores. A step that takes longer than --seconds (120) fails its line.
+cache about 90 minutes alone on two cores. A step that takes longer than --seconds (120) fails its line. `seconds` of a
+row are those of each step that was done for it and not for another row before.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from typing import Any
 from benchmarks.coverage_networks import NETWORKS
 from benchmarks.results import ROOT, Goal, Results, at_least, say
 from edgeship.toolchain.build.builder import Builder, builder
-from edgeship.toolchain.build.lines import Built, Stopped
+from edgeship.toolchain.build.lines import Built, Event, Stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError
@@ -31,7 +34,7 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.arguments import input_tables
-from edgeship.toolchain.recipe.plan import Recipe
+from edgeship.toolchain.recipe.plan import Plan, Recipe
 
 TARGETS = ("executorch", "onnx", "litert", "coreml", "coreai", "torchscript")
 VARIANTS = {"float": [], "int8": ["quantize-static"], "int8-dynamic": ["quantize-dynamic"]}
@@ -92,11 +95,11 @@ def _rows(
     networks: Sequence[str], variants: Sequence[str], target: str, workers: int, seconds: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Lines as they finish: the name of each and what became of it."""
-    recipe = recipe_of(networks, variants, target, workers, seconds)
+    recipe, steps = recipe_of(networks, variants, target, workers, seconds), Steps()
     with (
         tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as work,
         Local().open() as link,
-        builder(recipe, Store(), Path(work) / "log.txt", lambda event: None) as build,
+        builder(recipe, Store(), Path(work) / "log.txt", steps.heard) as build,
     ):
         for line in build.build():
             plan = line.plan
@@ -105,7 +108,38 @@ def _rows(
                 "made": isinstance(line, Built), "right": False,
             }  # fmt: skip
             row |= _stopped(line) if isinstance(line, Stopped) else _judged(line, recipe, build, link)
+            row["seconds"] = steps.taken(*_names(plan))
             yield f"{plan.model.name} {plan.variant} {target}", row
+
+
+def _names(plan: Plan) -> list[str]:
+    """What a build calls the steps of a line: its model's, its passes', its program's, its file's."""
+    model = plan.model.name
+    return [model, *(f"{model}: {step.name}" for step in plan.steps), f"{model} {plan.variant}", plan.name]
+
+
+class Steps:
+    """How long each step took, from what a build tells of it."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._since: dict[str, tuple[str, float]] = {}
+
+    def heard(self, event: Event) -> None:
+        """A step ends where the next one of the same line (model, pass) begins, or the line ends."""
+        now = time.monotonic()
+        if begun := self._since.pop(event.line, None):
+            self._taken[event.line][begun[0]] += now - begun[1]
+        if event.kind == "progress" and event.text != "built":
+            self._since[event.line] = re.sub(r" *\d+.*", "", event.text), now
+
+    def taken(self, *names: str) -> dict[str, float]:
+        """Seconds by step of these lines, each told once."""
+        told: dict[str, float] = defaultdict(float)
+        for name in names:
+            for step, seconds in self._taken.pop(name, {}).items():
+                told[step] += seconds
+        return {step: round(seconds, 1) for step, seconds in told.items()}
 
 
 def recipe_of(networks: Sequence[str], variants: Sequence[str], target: str, workers: int, seconds: float) -> Recipe:

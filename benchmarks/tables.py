@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.broken_table import broken_table
+from benchmarks.coverage_table import coverage_table
 from benchmarks.latency_table import latency_table
 from benchmarks.markdown import RUNTIMES, Document, conditions, grid
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
@@ -172,6 +173,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "pitch": example_table,
     "zoo": zoo_table,
     "latency": latency_table,
+    "coverage": coverage_table,
     "broken_files": broken_table,
     "speed": speed_table,
 }
