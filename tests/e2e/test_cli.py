@@ -221,6 +221,7 @@ def test_a_manifest_that_describes_another_file_is_named(place: Workplace, tmp_p
     assert "is not the file that artifact.json describes" in done.stderr
 
 
+@pytest.mark.slow  # bench of one file, and its document, are in test_json
 def test_bench_measures_files_beside_each_other(place: Workplace) -> None:
     files = [artifact(place, target) for target in TARGETS]
     results = place.json("bench", *files, "--quick", "-i", "image:1x3x16x16")
@@ -324,6 +325,7 @@ def test_convert_takes_a_folder_of_photos_and_saves_the_recipe_that_does_the_sam
     assert [line["variant"] for line in only["lines"]] == ["int8"]
 
 
+@pytest.mark.slow
 def test_convert_asks_the_model_how_it_wants_its_photos(place: Workplace) -> None:
     (place.folder / "declared.py").write_text(
         "from model import build as trained\n\n\n"

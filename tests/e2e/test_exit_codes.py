@@ -7,6 +7,11 @@ import os
 import pytest
 from workplace import Workplace, recipe_text
 
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.report.document import Report
+
 TOKENS = """
 [model]
 factory = "./model.py:tokens"
@@ -38,6 +43,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return place
 
 
+def report_of(text: str, place: Workplace) -> Report:
+    """A run in this process, whose fork server has torch already: what the command would report."""
+    recipe, quiet = recipes.parse(text, place.folder), runs.Options(measure=False)
+    return runs.run_into(place.folder / "runs", recipe, quiet, lambda event: None, Store(place.cache)).report
+
+
 def evaluation(function: str, metric: str = '"top1"') -> str:
     return f'\n[evaluation]\nsource = "python"\nfunction = "{function}"\nmetric = {metric}\n'
 
@@ -55,19 +66,19 @@ def evaluation(function: str, metric: str = '"top1"') -> str:
 def test_a_line_that_fails_for_another_reason_than_its_own_says_so(
     text: str, code: int, said: str, place: Workplace
 ) -> None:
-    done = place.edgeship("run", place.recipe("recipe.toml", text), "--no-measure")
-    assert done.returncode == code, done.stdout + done.stderr
-    assert said in " ".join(done.stdout.split())
+    report = report_of(text, place)
+    assert runs.exit_code(report) == code
+    assert [said in line.reason for line in report.lines] == [True]
 
 
 def test_a_metric_with_options_scores_the_output_it_names(place: Workplace) -> None:
     table = '{ function = "./code.py:own", arguments = { name = "logits" } }'
     for metric, name in (('{ name = "top1", output = "logits" }', "top1"), (table, "own")):
-        recipe = place.recipe("metric.toml", GOOD + evaluation("./data.py:images", metric))
-        report = place.json("run", recipe, "--no-measure")
-        scored = report["lines"][0]["executions"][0]["metric"]
-        assert scored["name"] == name
-        assert scored["artifact"] > 0.2
+        [line] = report_of(GOOD + evaluation("./data.py:images", metric), place).lines
+        scored = line.executions[0].metric
+        assert scored is not None
+        assert scored.name == name
+        assert scored.artifact > 0.2
 
 
 @pytest.mark.parametrize(
@@ -115,6 +126,4 @@ def test_integers_without_data_are_made_up_within_their_declared_range(place: Wo
     ranges = TOKENS.replace('"int64", keyword', '"int64", low = 1, high = 49, keyword', 1).replace(
         '"int64", keyword', '"int64", low = 1, high = 1, keyword'
     )
-    done = place.edgeship("run", place.recipe("tokens.toml", ranges), "--no-measure")
-    assert done.returncode == 0, done.stdout
-    assert "1 line: 1 pass" in done.stdout
+    assert [line.verdict for line in report_of(ranges, place).lines] == ["pass"]
