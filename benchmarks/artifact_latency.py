@@ -3,7 +3,8 @@
 Static int8 of the networks in compared.py for ExecuTorch, ONNX Runtime and LiteRT, and dynamic int8 of MiniLM for the
 latter two (ExecuTorch's stock quantizer stops at Hugging Face encoders). Launches of the float, our and their file are
 interleaved (ABBA); a ratio is the geometric mean over pairs of launches with its 95% t interval. A row whose three
-files and protocol are those of the last run is kept; --again measures it anew. --files builds and compares only.
+files and protocol are those of the last run is kept; --again measures it anew. --files builds and compares only, and
+writes beside the measured rows (results/latency.files.json, not committed).
 
 Alone on two cores: building about 1 minute per network where edgeship's cache is empty, measuring about 25 s per
 row at 10 pairs; 70 minutes in all. A network's quantizers are given up after 10 minutes each.
@@ -23,7 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import compared, lines, peers
+from benchmarks import compared, lines, peers, profiles
 from benchmarks.latency_goals import FLOAT_LATENCY, goals
 from benchmarks.results import ROOT, Results, say
 from edgeship.toolchain import stats
@@ -78,7 +79,8 @@ def main() -> None:
     protocol = Protocol(launches=options.pairs, seconds=options.seconds, warmup_seconds=0.4, min_iterations=30)
     if options.quick:
         protocol = Protocol(launches=3, seconds=0.2, warmup_seconds=0.3, min_iterations=20, quick=True)
-    results = Results("latency", options.quick)
+    # rows without a clock would take the place of measured ones
+    results = Results("latency.files" if options.files else "latency", options.quick)
     for model in options.model or (["digits"] if options.quick else compared.NAMES):
         for target, line, other in _built(model):
             name = f"{model} {target}"
@@ -150,9 +152,18 @@ def _row(
         "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
         "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),
         "ours_to_float": to_float,
-        "to_blame": to_blame(line.artifact) if to_float[1] > FLOAT_LATENCY else None,
+        "to_blame": _to_blame(files, samples) if to_float[1] > FLOAT_LATENCY else None,
         "theirs_to_float": ratio(medians["theirs"], medians["float"]),
     }
+
+
+def _to_blame(files: dict[str, File], samples: Samples) -> str | None:
+    """The operator that makes our file slower than its float twin: by the runtime's profile, else by what is float."""
+    ours, plain = files["ours"], files["float"]
+    inputs = dict(zip(samples.inputs, samples.row(0), strict=True))
+    paths = [file.folder / file.artifact.file for file in (ours, plain)]
+    found = profiles.slowed(ours.artifact.runtime.name, *paths, inputs)
+    return found or (to_blame(ours.artifact) if ours.artifact.float_operators else None)
 
 
 def _file(line: Built) -> File:

@@ -19,6 +19,7 @@ from benchmarks import (
     growth,
     images,
     latency_goals,
+    profiles,
     results,
     tables,
     toolchain_speed,
@@ -90,6 +91,14 @@ def test_a_file_slower_than_its_float_twin_must_name_the_operator() -> None:
     for row, met in ((slow, False), (named, True)):
         goals = {goal.name: goal.met for goal in latency_goals.goals({"a": row})}
         assert goals["slower-than-float-without-a-reason/rows"] is met
+
+
+def test_the_operator_that_int8_slows_most_is_named_with_both_times() -> None:
+    plain = {"FusedConv": 1.0, "Convolution (NHWC, F32) IGEMM": 3.0, "Softmax": 0.5}
+    ours = {"QLinearConv": 1.5, "Convolution (NHWC, QC8) IGEMM": 3.1, "Softmax": 0.5, "QuantizeLinear": 0.2}
+    assert profiles.most_slowed(ours, plain) == "QLinearConv takes 1.500 ms, in float 1.000 ms"
+    assert profiles.most_slowed({"QLinearConv": 0.5}, plain) is None
+    assert profiles.slowed("litert", Path(), Path(), {}) is None
 
 
 def test_a_dynamic_file_is_held_against_the_cosine() -> None:
