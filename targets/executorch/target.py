@@ -11,6 +11,7 @@ from pydantic import Field
 from edgeship.targets.executorch.backends import AnyBackend, Portable, Xnnpack
 from edgeship.targets.executorch.biases import with_own_biases
 from edgeship.targets.executorch.half import in_half_arithmetic
+from edgeship.targets.executorch.planes import with_planes
 from edgeship.targets.executorch.pte import read
 from edgeship.targets.executorch.runtime import RUNTIME
 from edgeship.toolchain.api import (
@@ -92,7 +93,7 @@ class ExecuTorch(Target):
             notes.append(HALF_ARITHMETIC if half else FLOAT_ARITHMETIC)
             if half is None:
                 context.warn(FLOAT_ARITHMETIC)
-        manager = self._lower(program, context)
+        manager = self._lower(with_planes(program, context), context)
         placement = self._placement(manager.exported_program().graph_module)
         file = out / FILE
         try:

@@ -70,14 +70,19 @@ def _implies(quantize: ir.Node, low: float, high: float) -> bool:
 
 
 def pool_spatial_means(model: ir.Model) -> int:
-    """The mean over height and width is GlobalAveragePool, which has an integer kernel."""
+    """The mean over all that follows batch and channels is GlobalAveragePool, which has an integer kernel.
+
+    Of three dimensions in integers only: those may be batch, words and features, whose mean is part of a norm.
+    """
     count = 0
     for mean in by_type(model, "ReduceMean"):
         value = mean.inputs[0]
         axes = constant(mean.inputs[1]) if len(mean.inputs) > 1 else None
-        if value is None or value.shape is None or len(value.shape) != 4 or axes is None:
+        if value is None or value.shape is None or len(value.shape) < 3 or axes is None:
             continue
-        if {int(axis) % 4 for axis in axes} != {2, 3}:
+        if {int(axis) % len(value.shape) for axis in axes} != set(range(2, len(value.shape))):
+            continue
+        if len(value.shape) == 3 and producer(value, "DequantizeLinear") is None:
             continue
         name = mean.outputs[0].name or mean.name or "mean"
         pooled = insert(mean, "GlobalAveragePool", [value], f"{name}_pooled")

@@ -120,6 +120,17 @@ def test_a_mean_over_height_and_width_becomes_a_pool(keepdims: int) -> None:
     assert "ReduceMean" not in found
 
 
+def test_a_mean_over_a_line_becomes_a_pool_of_integers_and_one_over_features_stays() -> None:
+    for quantized in (True, False):
+        g = Graph(2, 4, 8)
+        value = g.pair(g.x) if quantized else g.x
+        model = g.model(g.pair(g.node("ReduceMean", value, g.constant(np.array([-1])), keepdims=0)))
+        count, change, found = rewritten(model, static_int8.pool_spatial_means, IMAGE[:, :, 0])
+        assert count == quantized
+        assert change <= (1.01 * STEP if quantized else 0)
+        assert ("GlobalAveragePool" in found) == quantized
+
+
 def test_a_mean_over_channels_stays() -> None:
     g = Graph(2, 4, 8, 8)
     model = g.model(g.node("ReduceMean", g.x, g.constant(np.array([1, 2]))))

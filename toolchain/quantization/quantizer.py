@@ -113,14 +113,13 @@ def _quantizer_class() -> Any:
             from edgeship.toolchain.quantization.channels import fold_affines
             from edgeship.toolchain.quantization.identities import drop_identities
             from edgeship.toolchain.quantization.means import pools_to_means
-            from edgeship.toolchain.quantization.sharing import pool_in_two_dimensions, split_by_slices
+            from edgeship.toolchain.quantization.sharing import split_by_slices
             from edgeship.toolchain.quantization.upstream import float_scalars_to_buffers
 
             if self.global_config is not None:
                 drop_identities(model, self.made_of)
                 take_silu_apart(model, self.made_of)
                 pools_to_means(model, self.made_of)
-                pool_in_two_dimensions(model, self.made_of)
                 split_by_slices(model, self.made_of)
                 if not self.global_config.is_qat:  # what is trained keeps its parameters
                     fold_affines(model, self.made_of)

@@ -48,32 +48,6 @@ def split_by_slices(model: GraphModule, made_of: Change) -> int:
     return written
 
 
-def pool_in_two_dimensions(model: GraphModule, made_of: Change) -> int:
-    """Write max_pool1d as the max_pool2d that every runtime computes it with, in place; returns how many there were."""
-    import torch
-
-    aten = torch.ops.aten
-    written = 0
-    for node in [node for node in model.graph.nodes if node.target is aten.max_pool1d.default]:
-        shapes = [list(tensor.meta["val"].shape) for tensor in (node.args[0], node)]
-        if made_of(node) == FLOAT32 or not all(isinstance(size, int) for shape in shapes for size in shape):
-            continue
-        options: list[Any] = list(node.args[1:])
-        options += [[], 0, 1, False][len(options) - 1 :]
-        kernel, stride, padding, dilation, ceil = options
-        rest = [[1, *_one(stride or kernel)], [0, *_one(padding)], [1, *_one(dilation)], ceil]
-        with model.graph.inserting_before(node):
-            # ExecuTorch gives XNNPACK views, but no squeeze
-            image = _call(node, aten.reshape.default, node.args[0], [*shapes[0][:-1], 1, shapes[0][-1]])
-            pooled = _call(node, aten.max_pool2d.default, image, [1, *_one(kernel)], *rest)
-            line = _call(node, aten.reshape.default, pooled, shapes[1])
-        node.replace_all_uses_with(line)
-        model.graph.erase_node(node)
-        written += 1
-    model.recompile()
-    return written
-
-
 def share_scales(model: GraphModule) -> int:
     """Quantize what moves quantized numbers with their scale, where the stock quantizer left it; returns how many."""
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQuantizationSpec
@@ -108,6 +82,7 @@ def _moves(node: Node) -> bool:
         aten.contiguous.default,
         aten.clone.default,
         aten.unsqueeze.default,
+        aten.max_pool1d.default,
         aten.max_pool3d.default,
         aten.pixel_shuffle.default,
         aten.upsample_nearest1d.vec,
@@ -124,7 +99,3 @@ def _call(like: Node, target: Any, *arguments: Any) -> Node:
     node.meta = {key: like.meta[key] for key in ("nn_module_stack", "stack_trace") if key in like.meta}
     node.meta["val"] = target(value.meta["val"], *rest)
     return node
-
-
-def _one(size: Any) -> list[int]:
-    return list(size) if isinstance(size, list | tuple) else [size]
