@@ -101,6 +101,18 @@ def test_every_runtime_answers_what_eager_torch_answers(
             np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+def test_when_the_time_is_over_the_cases_after_the_first_are_left_out(
+    format: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = native() if format == "executorch" else python_copy(tmp_path)
+    job = job_for(file, tmp_path, Config(mode="verify", measure=Stop(min_iters=2, max_ns=1)))
+    job.cases = [job.cases[0]] * 5
+    _, result = launch(command, job, tmp_path)
+    assert len(result.runs[0].outputs or []) == 2
+
+
 @pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
 def test_latency_is_raw_samples_after_a_cold_start_in_parts(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
     file = tiny_files.get("conv_net", format)

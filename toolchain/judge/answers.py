@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import CrashError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.jobs import Load
-from edgeship.toolchain.protocol.messages import Config, Result
+from edgeship.toolchain.protocol.messages import Config, Result, Stop
 from edgeship.toolchain.samples import Array, Samples
+from edgeship.toolchain.timing import part
 
-AFFORDABLE_S = 8.0
+AFFORDABLE_S = 12.0
 MORE_SAMPLES = 64
-"""Where an interpreter does its few samples within AFFORDABLE_S, it gets this many: a metric of two says little."""
+"""An interpreter goes on to this many samples until AFFORDABLE_S are over: a metric of two says little."""
 
 
 @dataclass(frozen=True)
@@ -41,32 +41,33 @@ class Answers:
 def ask(
     artifact: Artifact, folder: Path, link: Link, samples: Samples, count: int, few: int, resized: Samples | None
 ) -> Answers:
-    """The answers to the first `count` samples, on a slow device to the first `few`, or as many as it can afford."""
-    first = min(count, few) if link.is_slow(artifact) else count
-    started = time.monotonic()
-    answers = _answers(artifact, folder, link, rows(samples, first), resized)
-    if first < count and time.monotonic() - started < AFFORDABLE_S:
-        answers = _answers(artifact, folder, link, rows(samples, min(count, MORE_SAMPLES)), resized)
-    return answers
+    """The answers to the first `count` samples; on a slow device to `few` of them, and as many more as it can afford.
 
-
-def _answers(
-    artifact: Artifact, folder: Path, link: Link, inputs: list[dict[str, Array]], resized: Samples | None
-) -> Answers:
-    """Run the samples and, in the same launch, the one of another size; where that fails, the samples alone."""
+    They and the one of another size are run in the same launch; where that fails, the samples alone.
+    """
+    slow = link.is_slow(artifact)
+    few = min(count, few) if slow else count
+    inputs = rows(samples, min(count, max(few, MORE_SAMPLES)) if slow else count)
     if resized is None or not _takes(artifact, resized):
-        result, answers = execute(artifact, folder, link, inputs)
+        result, answers = execute(artifact, folder, link, inputs, stop=_after(few, slow))
         return Answers(result, stacked(answers))
     try:
-        result, answers = execute(artifact, folder, link, [*inputs, *rows(resized, 1)])
+        mixed = [*inputs[:few], *rows(resized, 1), *inputs[few:]]
+        result, answers = execute(artifact, folder, link, mixed, stop=_after(few + 1, slow))
         problem = result.runs[0].error.message if result.runs[0].error else ""
         if not problem:
-            return Answers(result, stacked(answers[:-1]), stacked(answers[-1:]))
+            outputs = stacked([*answers[:few], *answers[few + 1 :]])
+            return Answers(result, outputs, stacked(answers[few : few + 1]))
         crashed = False
     except CrashError as error:
         problem, crashed = str(error), True
-    result, answers = execute(artifact, folder, link, inputs)
+    result, answers = execute(artifact, folder, link, inputs, stop=_after(few, slow))
     return Answers(result, stacked(answers), None, problem, crashed)
+
+
+def _after(few: int, slow: bool) -> Stop:
+    """When a slow device may leave the rest out; others never do."""
+    return Stop(min_iters=few, max_ns=int(AFFORDABLE_S * 1e9)) if slow else Stop()
 
 
 def _takes(artifact: Artifact, samples: Samples) -> bool:
@@ -85,16 +86,20 @@ def execute(
     link: Link,
     inputs: list[dict[str, Array]],
     feedback: dict[str, str] | None = None,
+    stop: Stop | None = None,
 ) -> tuple[Result, list[dict[str, Array]]]:
     """One launch: the outputs of every row of inputs by name; `feedback` feeds state back between rows.
 
+    `stop` says when rows may be left out.
+
     After a crash once more: it is the file's only when it comes again. DeviceError where it does.
     """
-    load = Load(artifact, folder, inputs, feedback or {})
-    try:
-        launched = launch(link, load, Config(mode="verify"))
-    except CrashError:
-        launched = launch(link, load, Config(mode="verify"))
+    load, config = Load(artifact, folder, inputs, feedback or {}), Config(mode="verify", measure=stop or Stop())
+    with part("launch"):
+        try:
+            launched = launch(link, load, config)
+        except CrashError:
+            launched = launch(link, load, config)
     return launched.result, launched.outputs
 
 

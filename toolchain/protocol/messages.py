@@ -94,9 +94,10 @@ class Job(Part):
     """One launch of an agent.
 
     mode verify runs each of `cases` once and writes all outputs, back to back, to `capture` (a file name in the
-    job's folder); latency times repeated invocations over `cases` in turn; memory runs each case once and reads the
-    counters. Tensors of a case are in the model's order and carry its names; `outputs` names the model's outputs in
-    order: an agent finds tensors by these names where the file knows them, by position where it does not.
+    job's folder); where `config.measure` has a max_ns, the cases after the first min_iters only until that is over.
+    latency times repeated invocations over `cases` in turn; memory runs each case once and reads the counters. Tensors
+    of a case are in the model's order and carry its names; `outputs` names the model's outputs in order: an agent finds
+    tensors by these names where the file knows them, by position where it does not.
     `feedback` maps an output name to the input name that takes it at the next case (streaming state).
     """
 

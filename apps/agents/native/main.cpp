@@ -150,13 +150,18 @@ class Session {
   }
 
   // Runs every case once, its state fed back from the one before, and writes outputs to the capture file.
+  // When the time for it (max_ns, where it is given) is over, the cases after the first min_iters are left out.
   void play(json& run) {
+    const json& config = job_.at("config");
+    const Stop stop(config.at("mode") == "verify" ? config.value("measure", json::object()) : json::object());
+    const int64_t began = now();
     const std::string part = capture_.empty() ? "/dev/null" : capture_ + ".part";
     std::ofstream stream(part, std::ios::binary);
     std::map<std::string, HostTensor> state;
     json described = json::array();
     int64_t offset = 0;
     for (const json& entry : job_.at("cases")) {
+      if (stop.max_ns > 0 && int64_t(described.size()) >= stop.min_iters && now() - began >= stop.max_ns) break;
       Tensors tensors = read_case(entry, folder_);
       for (HostTensor& tensor : tensors)
         if (const auto held = state.find(tensor.name); held != state.end()) tensor = held->second;

@@ -429,7 +429,12 @@ def step(cold: dict[str, Any], name: str, action: Callable[[], None]) -> None:
 
 
 def play(engine: Engine, job: dict[str, Any], folder: Path, run: dict[str, Any]) -> None:
-    """Run every case once, its state fed back from the one before, and write outputs to the capture file."""
+    """Run every case once, its state fed back from the one before, and write outputs to the capture file.
+
+    When the time for it (max_ns, where it is given) is over, the cases after the first min_iters are left out.
+    """
+    stop = job["config"].get("measure", {}) if job["config"]["mode"] == "verify" else {}
+    began = now()
     capture = folder / job["capture"] if job.get("capture") else None
     part = capture.with_name(capture.name + ".part") if capture else Path(os.devnull)
     state: dict[str, np.ndarray] = {}
@@ -437,6 +442,8 @@ def play(engine: Engine, job: dict[str, Any], folder: Path, run: dict[str, Any])
     with part.open("wb") as stream:
         offset = 0
         for case in job["cases"]:
+            if stop.get("max_ns") and len(rows) >= stop.get("min_iters", 0) and now() - began >= stop["max_ns"]:
+                break
             arrays = [
                 state.get(tensor["name"], array) for tensor, array in zip(case, read_case(case, folder), strict=True)
             ]
