@@ -25,6 +25,7 @@ from benchmarks.coverage_networks import NETWORKS
 from benchmarks.results import ROOT, Goal, Results, at_least, say
 from edgeship.toolchain.build.builder import Builder, builder
 from edgeship.toolchain.build.lines import Built, Event, Stopped
+from edgeship.toolchain.build.memory import VERIFY_TIMES, expected
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError
@@ -179,7 +180,7 @@ def _judged(line: Built, recipe: Recipe, build: Builder, link: Link) -> dict[str
     """The verdict against the file's own program, and the program beside the float model."""
     started = time.monotonic()
     try:
-        with build.slots.hold(1):
+        with build.slots.hold(1, expected(VERIFY_TIMES, line.artifact.size_bytes)):
             whole = judge(line, recipe, recipe.devices["local"], link, build.store)
             own = whole if whole.verdict == "pass" else _against_program(line, recipe, link)
     except EdgeshipError as error:

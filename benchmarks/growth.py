@@ -24,6 +24,8 @@ import psutil
 
 from benchmarks.lines import EDGESHIP, bounded
 from benchmarks.results import ROOT, Goal, Results, at_most, say
+from edgeship.toolchain.report.document import Report
+from edgeship.toolchain.report.folder import newest
 
 NETWORKS = {"resnet18": 12, "resnet152": 60, "vit_b_16": 86, "vit_l_16": 304}
 """torchvision's names → millions of parameters."""
@@ -51,6 +53,7 @@ samples = 4
 
 [build]
 timeout_s = 1800
+{memory}
 
 [variants]
 float = []
@@ -131,6 +134,18 @@ def plain(name: str, out: Path) -> None:
             PLUGINS[target].export(load(out / f"{variant}.pt2"), folder, Context(signature, spec, example=example))
 
 
+def _work(report: Report) -> dict[str, Any]:
+    """Each kind of work: its seconds in all, and the most memory that one of them took, beside what workers share."""
+    targets = {line.name: line.target for line in report.lines}
+    found: dict[str, Any] = {}
+    for timing in report.timings:
+        kind = f"{timing.work} {targets[timing.line]}" if timing.work in ("convert", "verify") else timing.work
+        before = found.get(kind, {"seconds": 0.0, "peak_bytes": 0})
+        peak_bytes = max(before["peak_bytes"], timing.peak_bytes or 0)
+        found[kind] = {"seconds": before["seconds"] + timing.wall_s, "peak_bytes": peak_bytes}
+    return found
+
+
 def _measured(command: list[str], work: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     log = work / "log.txt"
     started = time.monotonic()
@@ -160,10 +175,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as folder:
             work = Path(folder)
             recipe = work / "recipe.toml"
-            recipe.write_text(RECIPE.format(name=name, folder=ROOT / "benchmarks"))
+            memory = f"memory_gb = {MEMORY_GB[name]}" if name in MEMORY_GB else ""
+            recipe.write_text(RECIPE.format(name=name, folder=ROOT / "benchmarks", memory=memory))
             say(f"{name}: edgeship run")
             command = [str(EDGESHIP), "run", str(recipe), "--runs", str(work / "runs"), "--no-measure"]
             row["edgeship"] = _measured(command, work, {"EDGESHIP_CACHE": str(work / "cache")})
+            row["work"] = _work(newest(work / "runs").report()) if list(work.glob("runs/*/report.json")) else {}
         with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as folder:
             say(f"{name}: the plain script")
             row["plain"] = _measured([sys.executable, "-m", "benchmarks.growth", "--plain", name, folder], Path(folder))

@@ -52,6 +52,8 @@ def warmed(name: str, fold: bool = True, channels_last: bool = False) -> nn.Modu
                 net(batch)
         net.eval()
         head = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+        if not head.weight.any():  # torchvision's transformers begin so
+            nn.init.trunc_normal_(head.weight, std=0.02)
         scale = 1 / float(net(images[:4]).std())
         if not math.isfinite(scale):
             raise ValueError(f"{name}: its answers are constant")

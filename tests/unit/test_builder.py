@@ -95,7 +95,7 @@ class InProcess:
             future.set_exception(error)
         return future
 
-    def prepare(self, stage: Stage) -> None: ...
+    def prepare(self, stage: Stage, report: Report) -> None: ...
 
     def peak_bytes(self) -> dict[str, int]:
         return {}
@@ -119,7 +119,7 @@ def build(tmp_path: Path, model: Model) -> Callable[..., tuple[list[Built | Stop
     def run(*plans: Plan) -> tuple[list[Built | Stopped], InProcess, list[Event]]:
         recipe = Recipe(**{**vars(base), "plans": plans})
         executor, events = InProcess(), list[Event]()
-        builder = Builder(recipe, Store(tmp_path / "store"), executor, Slots(1), events.append)
+        builder = Builder(recipe, Store(tmp_path / "store"), executor, Slots(1, PLENTY), events.append)
         lines = {line.plan.name: line for line in builder.build()}
         return [lines[plan.name] for plan in plans], executor, events
 
@@ -131,6 +131,7 @@ def plan(model: Model, target: Target, *steps: Step, name: str = "copy") -> Plan
     return Plan(model, variant, steps, name, target, None)
 
 
+PLENTY = 10**12
 DOUBLED = Step("double", Doubles(), FLOAT32)
 Build = Callable[..., tuple[list[Built | Stopped], InProcess, list[Event]]]
 
@@ -225,7 +226,7 @@ def test_programs_are_open_to_who_analyses_them(model: Model, tmp_path: Path) ->
     recipe = from_tables(
         {"model": model.source.model_dump(mode="json"), "targets": {"onnx": {}}}, tmp_path, "test", "net"
     )
-    builder = Builder(recipe, Store(tmp_path / "store"), InProcess(), Slots(1), lambda event: None)
+    builder = Builder(recipe, Store(tmp_path / "store"), InProcess(), Slots(1, PLENTY), lambda event: None)
     plain, doubled = builder.program(model), builder.program(model, [DOUBLED])
     x = torch.ones(1, 4)
     assert not torch.equal(plain.open().module()(x)[0], doubled.open().module()(x)[0])

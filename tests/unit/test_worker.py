@@ -54,6 +54,16 @@ def eat(report: Report) -> None:
         time.sleep(0.02)
 
 
+def hoard(report: Report) -> int:
+    held = [bytes(range(256)) * 4000 for _ in range(1000)]  # in pieces, which the allocator keeps when they are freed
+    time.sleep(0.5)
+    return os.getpid() + 0 * len(held)
+
+
+def nap(report: Report) -> None:
+    time.sleep(1)
+
+
 def refuse(report: Report) -> None:
     raise RecipeError("wrong", "do it right")
 
@@ -64,13 +74,17 @@ def stumble(report: Report) -> None:
 
 @pytest.fixture
 def worker(tmp_path: Path):  # type: ignore[no-untyped-def]
-    made = Worker(tmp_path / "log.txt", 60, None)
+    made = Worker(tmp_path / "log.txt", 60)
     yield made
     made.close()
 
 
 def call(worker: Worker, function: Callable[[Report], object], heard: list[str] | None = None) -> str:
-    return worker.call(Calls(function), lambda kind, text: (heard if heard is not None else []).append(text))
+    def report(kind: str, text: str) -> None:
+        if kind == "progress" and heard is not None:
+            heard.append(text)
+
+    return worker.call(Calls(function), report)
 
 
 def test_a_worker_is_reused_and_its_chatter_goes_to_the_log(worker: Worker, tmp_path: Path) -> None:
@@ -96,7 +110,7 @@ def test_a_worker_that_died_while_it_waited_fails_nobody(worker: Worker) -> None
 
 
 def test_a_hang_ends_at_the_time_limit(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "log.txt", 20, None)
+    worker = Worker(tmp_path / "log.txt", 20)
     call(worker, chatter)  # the worker is up: the limit below is the stage's own
     worker._timeout_s = 1
     with pytest.raises(LineError, match="not finished after 1 s"):
@@ -104,11 +118,34 @@ def test_a_hang_ends_at_the_time_limit(tmp_path: Path) -> None:
     worker.close()
 
 
-def test_a_stage_that_eats_memory_ends_at_the_memory_limit(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "log.txt", 60, 1_200_000_000)
-    with pytest.raises(LineError, match="of memory, its limit is"):
+def test_a_stage_that_eats_memory_is_ended_and_said_why(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "log.txt", 60, lambda worker: "too much" if worker.held_bytes > 500_000_000 else "")
+    with pytest.raises(LineError, match=r"took 0\.\d GB of memory, too much"):
         call(worker, eat)
+    assert worker.held_bytes == 0
+    assert worker.peak_bytes > 500_000_000
     worker.close()
+
+
+def test_an_idle_worker_gives_its_memory_back_and_can_be_ended(worker: Worker) -> None:
+    first = call(worker, hoard)
+    time.sleep(0.5)
+    worker.look()
+    assert worker.held_bytes < 500_000_000
+    assert worker.peak_bytes > 900_000_000
+    worker.rest()
+    assert worker.held_bytes == 0
+    assert call(worker, process_id) != first
+
+
+def test_a_worker_with_a_stage_in_it_does_not_rest(worker: Worker) -> None:
+    at_work = threading.Thread(target=call, args=(worker, nap))
+    at_work.start()
+    while not worker.busy:
+        time.sleep(0.01)
+    worker.rest()
+    at_work.join()
+    assert worker.started
 
 
 def test_an_error_with_a_remedy_arrives_whole_and_a_foreign_one_in_one_line(worker: Worker) -> None:
@@ -120,7 +157,7 @@ def test_an_error_with_a_remedy_arrives_whole_and_a_foreign_one_in_one_line(work
 
 
 def test_a_closed_worker_starts_no_process(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "log.txt", 60, None)
+    worker = Worker(tmp_path / "log.txt", 60)
     worker.close()
     with pytest.raises(LineError, match="stopped before it began"):
         call(worker, process_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, PluginUse, Provenance
 from edgeship.toolchain.artifact import read as read_artifact
-from edgeship.toolchain.build import keys
+from edgeship.toolchain.build import keys, memory
 from edgeship.toolchain.build.entries import Entries
 from edgeship.toolchain.build.executor import Executor, Slots, Workers
 from edgeship.toolchain.build.lines import Built, Comparison, Event, Reference, Stopped, stopped
@@ -30,7 +30,6 @@ from edgeship.toolchain.build.stages.outputs import OUTPUTS, RESIZED, RESIZED_OU
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Entry, Store, key_of
 from edgeship.toolchain.build.tidying import tidy
-from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Analysis
 from edgeship.toolchain.recipe.plan import Model, Plan, Recipe, Step, options_of
 from edgeship.toolchain.room import out_of_room
@@ -166,7 +165,8 @@ class Builder:
     def _warm_up(self, plan: Plan) -> None:
         """Let a target's worker import what it needs while the first program is made."""
         self._programs.exporting.wait()
-        self._executor.prepare(WarmUp(plan.target_name, plan.target))
+        report = self._entries.report(plan.target_name)
+        self._executor.prepare(WarmUp(plan.target_name, plan.target), report)
 
 
 def _row_scales(plan: Plan) -> bool:
@@ -205,20 +205,6 @@ def provenance(plan: Plan, program: StoredProgram, base: Path) -> Provenance:
     )
 
 
-def steps_at_once(recipe: Recipe) -> int:
-    """One step per core, fewer where memory is short: a conversion takes about 1 GB and eight times the weights."""
-    import psutil
-
-    weights = max((_weights_bytes(model.source, recipe.base) for model in recipe.models), default=0)
-    by_memory = int(psutil.virtual_memory().available // (1_000_000_000 + 8 * weights))
-    return max(1, min(os.cpu_count() or 1, by_memory))
-
-
-def _weights_bytes(source: ModelSource, base: Path) -> int:
-    files = (base / path for path in (source.weights, source.program) if path is not None)
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
 @contextmanager
 def builder(
     recipe: Recipe,
@@ -228,7 +214,7 @@ def builder(
     here: frozenset[str] = frozenset(),
 ) -> Iterator[Builder]:
     """A Builder whose workers end with the block, whatever happens in it; stages of the families in `here` run here."""
-    slots = Slots(recipe.build.workers or steps_at_once(recipe))
+    slots = Slots(recipe.build.workers or os.cpu_count() or 1, memory.for_workers(recipe.build.memory_gb))
     made = Builder(recipe, store, Workers(log, recipe.build, slots, here), slots, on_event)
     try:
         yield made

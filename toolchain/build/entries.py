@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeship.toolchain.build.executor import Executor
 from edgeship.toolchain.build.lines import Event
-from edgeship.toolchain.build.stages.stage import Stage
+from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.build.store import Entry, R, Store
 from edgeship.toolchain.errors import LineError
 
@@ -47,22 +47,26 @@ class Entries:
             self.repeat_warnings(name, entry)
             return entry
         self._store.check_writable()  # before a worker is started for nothing
-
-        def report(said: str, text: str) -> None:
-            if said == "warning":
-                self._warn(name, text)
-            else:
-                self._on_event(Event(name, "progress", text))
-
         # a model's key is only known once it was loaded: the stage answers it
         try:
-            entry = self._store.get(self._executor.submit(stage, report).result(), kind)
+            entry = self._store.get(self._executor.submit(stage, self.report(name)).result(), kind)
         finally:
             self._on_event(Event(name, "ended", ""))
         if entry is None:
             raise LineError(f"{name}: what was built cannot be read back from the cache", "is the disk full?")
         self.repeat_warnings(name, entry)
         return entry
+
+    def report(self, name: str) -> Report:
+        """What a stage says, told under `name`."""
+
+        def report(said: str, text: str) -> None:
+            if said == "warning":
+                self._warn(name, text)
+            else:
+                self._on_event(Event(name, "spent" if said == "spent" else "progress", text))
+
+        return report
 
     def repeat_warnings(self, name: str, entry: Entry[Any]) -> None:
         """Say under `name` what was warned of when an entry was made; what this run said already is not said again."""

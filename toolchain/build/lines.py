@@ -17,12 +17,12 @@ from edgeship.toolchain.recipe.plan import Plan
 class Event:
     """Something a user may want to see: the line (or model, or pass) it belongs to, and what happens.
 
-    `progress` names a stage and `ended` its end, `measuring` a launch; `done`, `failed` and `unsupported` are the last
-    that is said of a line before it is measured.
+    `progress` names a stage, `spent` is its Timing as JSON, `ended` its end; `measuring` names a launch; `done`,
+    `failed` and `unsupported` are the last that is said of a line before it is measured.
     """
 
     line: str
-    kind: Literal["progress", "ended", "measuring", "warning", "done", "failed", "unsupported"]
+    kind: Literal["progress", "ended", "spent", "measuring", "warning", "done", "failed", "unsupported"]
     text: str
 
 

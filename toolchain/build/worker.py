@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -10,14 +11,16 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from pathlib import Path
 from types import ModuleType
 
+from edgeship.toolchain import timing
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError, first_line
 from edgeship.toolchain.room import out_of_room
+from edgeship.toolchain.timing import Timing
 
 # torch is imported once by the fork server; workers start from there in milliseconds
 PRELOAD = ["edgeship.toolchain.build.preload"]
@@ -26,33 +29,46 @@ PRELOAD = ["edgeship.toolchain.build.preload"]
 class Worker:
     """One process; `call` runs one stage at a time and raises what it raised."""
 
-    def __init__(self, log: Path, timeout_s: float, memory_bytes: int | None) -> None:
+    def __init__(self, log: Path, timeout_s: float, excess: Callable[[Worker], str] = lambda worker: "") -> None:
         self._log = log
         self._timeout_s = timeout_s
-        self._memory_bytes = memory_bytes
+        self._excess = excess
+        """Asked again and again while it works: why it takes too much memory, or nothing."""
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: connection.Connection | None = None
         self._life = threading.Lock()
         self._closed = False
         self.turn = threading.Lock()
         """Held around `call`: a worker runs one stage at a time."""
+        self._calling = threading.Lock()
+        self.held_bytes = 0
+        """Its own memory when it was last looked at, without what it shares with the fork server."""
+        self._inherited_bytes = 0
+        self.expected_bytes = 0
+        """What the stage in it expects to take."""
         self.peak_bytes = 0
+        self._stage_peak_bytes = 0
 
     def call(self, stage: Stage, report: Report) -> str:
         """Run a stage; `report` gets its warnings and progress while it runs.
 
-        DiedError when the process dies under it; LineError when it passes its time or its memory. The next call starts
-        a fresh process, and so does this one where the old one was dead before it began.
+        DiedError when the process dies under it; LineError when it passes its time or takes too much memory. The next
+        call starts a fresh process, and so does this one where the old one was dead before it began.
         """
-        try:
-            return self._call(stage, report)
-        except _NotBegunError:
-            return self._call(stage, report)
+        with self._calling:
+            self.expected_bytes, self._stage_peak_bytes = stage.memory_bytes, 0
+            try:
+                return self._call(stage, report)
+            except _NotBegunError:
+                return self._call(stage, report)
+            finally:
+                self.look()
 
     def _call(self, stage: Stage, report: Report) -> str:
+        started = time.monotonic()
         with self._life:
             pipe = self._start()
-        begun = False
+        begun, start_s = False, 0.0
         try:
             pipe.send(stage)
         except OSError:
@@ -70,20 +86,23 @@ class Worker:
                 if kind == "error":
                     raise value
                 if kind == "begun":
-                    begun = True
+                    begun, start_s = True, time.monotonic() - started
+                elif kind == "spent":
+                    self.look()
+                    report(kind, self._told(value, start_s).model_dump_json())
                 else:
                     report(kind, value)
                 continue
             process = self._process
             if process is None or not process.is_alive():
                 raise self._died(begun)
-            resident = self._resident_bytes()
-            self.peak_bytes = max(self.peak_bytes, resident)
-            if self._memory_bytes and resident > self._memory_bytes:
+            self.look()
+            if excess := self._excess(self):
+                held = self.held_bytes
                 self.stop()
                 raise LineError(
-                    f"the worker took {resident / 1e9:.1f} GB of memory, its limit is {self._memory_bytes / 1e9:g} GB",
-                    "raise build.memory_gb, or build with build.workers = 1",
+                    f"the worker took {held / 1e9:.1f} GB of memory, {excess}",
+                    "raise build.memory_gb, build with build.workers = 1, or on a machine with more memory",
                 )
             if time.monotonic() > deadline:
                 self.stop()
@@ -93,6 +112,25 @@ class Worker:
     def started(self) -> bool:
         """Whether it has a process already."""
         return self._process is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a stage is in it."""
+        return self._calling.locked()
+
+    def rest(self) -> None:
+        """Give back what it holds, unless a stage is in it: its process ends, the next call starts another."""
+        if self._calling.acquire(blocking=False):
+            try:
+                self.stop()
+            finally:
+                self._calling.release()
+
+    def look(self) -> None:
+        """See what the process holds now."""
+        self.held_bytes = max(0, self._own_bytes() - self._inherited_bytes)
+        self._stage_peak_bytes = max(self._stage_peak_bytes, self.held_bytes)
+        self.peak_bytes = max(self.peak_bytes, self.held_bytes)
 
     def close(self) -> None:
         """Let an idle process end by itself, so that what it holds is given back properly; no call starts another."""
@@ -117,6 +155,7 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             process.join(5)
+        self.held_bytes = 0
 
     def _start(self) -> connection.Connection:
         if self._closed:
@@ -131,7 +170,17 @@ class Worker:
             self._process.start()
         theirs.close()
         self._pipe = ours
+        self._inherited_bytes = self._own_bytes()
         return ours
+
+    def _own_bytes(self) -> int:
+        """Resident memory that no file stands for; exact figures of what is shared would cost milliseconds each."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error, AttributeError):
+            info = psutil.Process(self._process.pid).memory_info()  # type: ignore[union-attr]
+            return int(info.rss) - int(getattr(info, "shared", 0))
+        return 0
 
     def _died(self, begun: bool) -> DiedError:
         process = self._process
@@ -146,12 +195,10 @@ class Worker:
         kind = DiedError if begun or self._closed else _NotBegunError
         return kind(f"the converter's process died ({how})", f"its last words are in {self._log}")
 
-    def _resident_bytes(self) -> int:
-        import psutil
-
-        with contextlib.suppress(psutil.Error, AttributeError):
-            return int(psutil.Process(self._process.pid).memory_info().rss)  # type: ignore[union-attr]
-        return 0
+    def _told(self, spent: Timing, start_s: float) -> Timing:
+        """What the process counted, with its own start before that and its memory."""
+        counted = {"wall_s": spent.wall_s + start_s, "parts": {"start": start_s, **spent.parts}}
+        return spent.model_copy(update={**counted, "peak_bytes": self._stage_peak_bytes})
 
 
 class Here(Worker):
@@ -159,7 +206,10 @@ class Here(Worker):
 
     def call(self, stage: Stage, report: Report) -> str:
         """Run the stage here; a crash of it is a crash of this process."""
-        return stage.run(report)
+        with timing.clock() as clock:
+            key = stage.run(report)
+        report("spent", clock.timing(stage.work).model_dump_json())
+        return key
 
 
 class _NotBegunError(DiedError):
@@ -212,7 +262,10 @@ def _serve(pipe: connection.Connection, log: str) -> None:
             return
         pipe.send(("begun", None))
         try:
-            pipe.send(("done", stage.run(lambda kind, text: pipe.send((kind, text)))))
+            with timing.clock() as clock:
+                key = stage.run(lambda kind, text: pipe.send((kind, text)))
+            pipe.send(("spent", clock.timing(stage.work)))
+            pipe.send(("done", key))
         except EdgeshipError as error:
             traceback.print_exc()
             pipe.send(("error", error))
@@ -222,3 +275,13 @@ def _serve(pipe: connection.Connection, log: str) -> None:
             traceback.print_exc()
             told = LineError(f"{type(error).__name__}: {first_line(error)}", f"the full report is in {log}")
             pipe.send(("error", out_of_room(error, Path(log).parent) or told))
+        _give_back()
+
+
+def _give_back() -> None:
+    """Let the system have the memory of the last stage: others work while this process waits."""
+    import ctypes
+
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # what only glibc has
+        ctypes.CDLL(None).malloc_trim(0)

@@ -80,6 +80,7 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit 3 where a verdict is `unverifiable`: the outputs hardly depend on the inputs."),
 ]
+Timings = Annotated[bool, typer.Option("--timings", help="End with a table of where the seconds went.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where run directories are made.")]
 
 

@@ -25,6 +25,7 @@ from edgeship.toolchain.cli.app import (
     RecipePath,
     Runs,
     Strict,
+    Timings,
     Weights,
     app,
     exit_codes,
@@ -121,6 +122,7 @@ def run(
     measure: Measure = True,
     remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what has a measurement.")] = False,
     strict: Strict = False,
+    timings: Timings = False,
     runs_folder: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -133,7 +135,7 @@ def run(
     from edgeship.toolchain.recipe import read as recipes
 
     chosen = recipes.read(recipe).only(target, variant)
-    run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json, strict)
+    run_and_show(chosen, Options(quick, measure, remeasure), runs_folder, as_json, strict, timings)
 
 
 @app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED))
@@ -170,6 +172,7 @@ def convert(
     quick: Quick = False,
     measure: Measure = True,
     strict: Strict = False,
+    timings: Timings = False,
     runs_folder: Runs = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -190,15 +193,18 @@ def convert(
     if save_recipe is not None:
         converting.save_recipe(recipe, save_recipe)
         console.print_note(f"recipe: {save_recipe}")
-    run_and_show(recipe, Options(quick, measure), runs_folder, as_json, strict)
+    run_and_show(recipe, Options(quick, measure), runs_folder, as_json, strict, timings)
 
 
-def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool, strict: bool) -> None:
+def run_and_show(
+    recipe: Any, options: Any, runs_folder: Path, as_json: bool, strict: bool, timings: bool = False
+) -> None:
     """Run a checked recipe and show what came of it."""
     from edgeship.toolchain.commands import run as runs
     from edgeship.toolchain.report import html as reports
     from edgeship.toolchain.report.terminal import console, progress
     from edgeship.toolchain.report.terminal.run import report_view
+    from edgeship.toolchain.report.terminal.timings import timings_view
 
     lines = {plan.name: f"{plan.model.name} {plan.variant} → {plan.target_name}" for plan in recipe.plans}
     started = time.monotonic()
@@ -209,6 +215,8 @@ def run_and_show(recipe: Any, options: Any, runs_folder: Path, as_json: bool, st
         console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     else:
         console.show(report_view(outcome.report))
+        if timings:
+            console.show(timings_view(outcome.report))
         console.say(f"\n{time.monotonic() - started:.1f} s; artifacts: {outcome.folder.artifacts}")
         console.say(f"report: {path}")
     raise typer.Exit(runs.exit_code(outcome.report, strict))

@@ -42,7 +42,7 @@ def ask(table: dict[str, Any], base: Path) -> ModelFacts:
     except ValidationError as error:
         raise RecipeError("; ".join(detail["msg"] for detail in error.errors())) from error
     with tempfile.TemporaryDirectory(prefix="edgeship-") as work:
-        worker = Worker(Path(work) / "log.txt", TIMEOUT_S, None)
+        worker = Worker(Path(work) / "log.txt", TIMEOUT_S)
         try:
             return ModelFacts(**json.loads(worker.call(Look(source, base), lambda kind, text: None)))
         finally:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from edgeship import toolchain
-from edgeship.toolchain import registry
+from edgeship.toolchain import registry, timing
 from edgeship.toolchain.build import builder as pipeline
 from edgeship.toolchain.build import keys
 from edgeship.toolchain.build.builder import Builder
 from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
+from edgeship.toolchain.build.memory import VERIFY_TIMES, expected
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import measure
 from edgeship.toolchain.devices.agents.python import facts
@@ -30,6 +31,7 @@ from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.document import Report, shared_warnings
 from edgeship.toolchain.report.folder import Keeper, RunFolder
 from edgeship.toolchain.report.rows import model_facts, row
+from edgeship.toolchain.timing import Timing
 
 OnEvent = Callable[[Event], None]
 VERIFYING = 2
@@ -97,8 +99,11 @@ def run(
     def tell(event: Event) -> None:
         keeper.event(event)
         on_event(event)
+        if event.kind == "spent":
+            timings.append(Timing.model_validate_json(event.text).model_copy(update={"line": event.line}))
 
     seconds: dict[str, float] = {}
+    timings: list[Timing] = []
     with contextlib.ExitStack() as leases:
         links = {name: leases.enter_context(device.open()) for name, device in recipe.devices.items()}
         machines = {name: link.facts() for name, link in links.items()}
@@ -132,6 +137,7 @@ def run(
         warnings=shared_warnings(list(rows.values())),
         seconds=seconds,
         worker_peak_bytes=peaks,
+        timings=sorted(timings, key=lambda timing: timing.started_s),
         lines=list(rows.values()),
     )
 
@@ -145,7 +151,9 @@ def _build_and_verify(
     with ThreadPoolExecutor(lines) as waiting, ThreadPoolExecutor(lines * len(links)) as trials:
 
         def verdicts(line: Built) -> dict[str, Future[Verdict]]:
-            return {name: trials.submit(_verdict, line, name, link, builder, recipe) for name, link in links.items()}
+            return {
+                name: trials.submit(_verdict, line, name, link, builder, recipe, tell) for name, link in links.items()
+            }
 
         try:
             futures = {
@@ -177,9 +185,14 @@ def _finished(
     return Judged(built, verdicts), path
 
 
-def _verdict(built: Built, device: str, link: Link, builder: Builder, recipe: Recipe) -> Verdict:
-    with builder.slots.hold(VERIFYING):
-        return judge(built, recipe, recipe.devices[device], link, builder.store)
+def _verdict(built: Built, device: str, link: Link, builder: Builder, recipe: Recipe, tell: OnEvent) -> Verdict:
+    asked = time.time()
+    with builder.slots.hold(VERIFYING, expected(VERIFY_TIMES, built.artifact.size_bytes)):
+        waits = {"started_s": asked, "waited_s": time.time() - asked, "cpu_s": None}
+        with timing.clock() as clock:
+            verdict = judge(built, recipe, recipe.devices[device], link, builder.store)
+    tell(Event(built.plan.name, "spent", clock.timing("verify").model_copy(update=waits).model_dump_json()))
+    return verdict
 
 
 def _plan(plan: Plan, recipe: Recipe) -> dict[str, Any]:

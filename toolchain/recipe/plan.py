@@ -70,7 +70,9 @@ class BuildOptions(_Table):
     """Limits of the workers that build."""
 
     timeout_s: float = Field(1800, gt=0, description="longest time one step of one line may take")
-    memory_gb: float | None = Field(None, gt=0, description="most memory a worker may take; absent: the machine's free")
+    memory_gb: float | None = Field(
+        None, gt=0, description="memory the whole build may take; absent: what the machine (or container) can give"
+    )
     workers: int | None = Field(None, ge=1, description="steps at once; absent: one per core")
 
 

@@ -10,6 +10,7 @@ from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.judge.limits import Threshold
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.judge.task import MetricResult
+from edgeship.toolchain.timing import Timing
 
 SCHEMA = "edgeship-report/2"
 VerdictName = Literal["pass", "fail", "unverifiable", "not-executed"]
@@ -173,7 +174,10 @@ class Report(_Record):
     max_metric_drop: float = Field(0.02, description="the limit the task metric was judged by")
     warnings: list[str] = Field(default_factory=list)
     seconds: dict[str, float] = Field(default_factory=dict, description="wall time by phase")
-    worker_peak_bytes: dict[str, int] = Field(default_factory=dict)
+    worker_peak_bytes: dict[str, int] = Field(
+        default_factory=dict, description="the most memory each worker held, beside what they share"
+    )
+    timings: list[Timing] = Field(default_factory=list, description="each piece of work, in the order it was asked for")
     lines: list[ReportLine]
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from edgeship.toolchain.build.memory import PASS_TIMES, expected
 from edgeship.toolchain.build.records import FindingsRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.build.stages.stored import StoredProgram
@@ -16,9 +18,16 @@ from edgeship.toolchain.plugin import Analysis
 class Analyse(Stage):
     """Let an analysis look at the program before the pass it decides about."""
 
+    work: ClassVar[str] = "analysis"
+
     program: StoredProgram
     analysis: Analysis
     key: str
+
+    @property
+    def memory_bytes(self) -> int:
+        """As a pass."""
+        return expected(PASS_TIMES, self.program.size_bytes)
 
     def run(self, report: Report) -> str:
         """Its warnings are told and not kept: a decision is shown once, when it is made."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.artifact import Artifact, ConstantsAudit, Contract, Provenance
+from edgeship.toolchain.build.memory import CONVERT_TIMES, expected
 from edgeship.toolchain.build.records import ArtifactRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.errors import first_line
 from edgeship.toolchain.plugin import Target
+from edgeship.toolchain.timing import part
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -27,6 +28,8 @@ ARTIFACT = "artifact"
 @dataclass(frozen=True)
 class BuildArtifact(Stage):
     """Export one stored program to one target."""
+
+    work: ClassVar[str] = "convert"
 
     program: StoredProgram
     target_name: str
@@ -50,6 +53,11 @@ class BuildArtifact(Stage):
         """A converter that kills its process does so again."""
         return 1
 
+    @property
+    def memory_bytes(self) -> int:
+        """For the program, the converter's own and the audit."""
+        return expected(CONVERT_TIMES, self.program.size_bytes)
+
     def run(self, report: Report) -> str:
         """The entry's folder `artifact` holds the files and artifact.json."""
         started = time.monotonic()
@@ -62,7 +70,8 @@ class BuildArtifact(Stage):
             out = folder / ARTIFACT
             out.mkdir()
             program = self.program.open()
-            artifact = self.target.export(program, out, context)
+            with part("convert"):
+                artifact = self.target.export(program, out, context)
             told = {
                 "provenance": self.provenance,
                 "contract": self.contract,
@@ -72,7 +81,6 @@ class BuildArtifact(Stage):
             return ArtifactRecord(warnings=tuple(warnings), seconds=time.monotonic() - started)
 
         store.once(self.key, ArtifactRecord, make)
-        gc.collect()
         return self.key
 
 
@@ -83,7 +91,8 @@ def _audited(
     from edgeship.toolchain.model.audit import audit
 
     try:
-        return audit(program, artifact, folder)
+        with part("audit"):
+            return audit(program, artifact, folder)
     except Exception as error:  # an unknown form of a file is no fault of the file
         warn(f"the constants of {artifact.file} could not be compared with the program's: {first_line(error)}")
         return None
@@ -92,6 +101,8 @@ def _audited(
 @dataclass(frozen=True)
 class WarmUp(Stage):
     """Let a target's worker import what it will need; it makes no entry."""
+
+    work: ClassVar[str] = "import"
 
     target_name: str
     target: Target

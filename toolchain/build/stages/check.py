@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from edgeship.toolchain.build.records import CheckRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage
@@ -14,6 +15,8 @@ from edgeship.toolchain.samples import load_samples
 @dataclass(frozen=True)
 class CheckData(Stage):
     """Look at calibration data: its range beside the evaluation data's, its variety, its number."""
+
+    work: ClassVar[str] = "check"
 
     store: Path
     key: str

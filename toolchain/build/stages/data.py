@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from edgeship.toolchain.build.records import SAMPLES, DataRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage
@@ -16,6 +17,8 @@ from edgeship.toolchain.recipe.plan import Data
 @dataclass(frozen=True)
 class ReadData(Stage):
     """Read a declared data set once: the selected samples become one file."""
+
+    work: ClassVar[str] = "data"
 
     store: Path
     key: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from edgeship.toolchain.build.memory import RUN_TIMES, expected
 from edgeship.toolchain.build.records import FloorRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.build.stages.stored import StoredProgram
@@ -12,6 +14,7 @@ from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.errors import first_line
 from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.samples import load_samples
+from edgeship.toolchain.timing import part
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class MeasureFloor(Stage):
 
     `row_scales` as in RunProgram; `half` rounds every result to half precision, as some files compute.
     """
+
+    work: ClassVar[str] = "floor"
 
     program: StoredProgram
     key: str
@@ -33,6 +38,11 @@ class MeasureFloor(Stage):
     def priority(self) -> int:
         """Nothing waits for it but the verdict."""
         return 2
+
+    @property
+    def memory_bytes(self) -> int:
+        """For the program."""
+        return expected(RUN_TIMES, self.program.size_bytes)
 
     def run(self, report: Report) -> str:
         """A program that cannot be run node by node has no floor, and its record says why."""
@@ -52,7 +62,8 @@ class MeasureFloor(Stage):
         together = 1 if self.program.spec.has("dynamic") else _batch(self.program.signature)
         reference = dict(load_samples(self.reference).inputs)
         try:
-            return FloorRecord(floor=floor(module, rows, expected, reference, self.half, together))
+            with part("run"):
+                return FloorRecord(floor=floor(module, rows, expected, reference, self.half, together))
         except Exception as error:
             return FloorRecord(problem=f"{type(error).__name__}: {first_line(error)}")
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from edgeship.toolchain.build.memory import RUN_TIMES, expected
 from edgeship.toolchain.build.records import OutputsRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.samples import Samples, load_samples
+from edgeship.toolchain.timing import part
 
 OUTPUTS = "outputs.safetensors"
 RESIZED = "resized.safetensors"
@@ -31,11 +33,18 @@ class RunProgram(Stage):
     runtimes do that choose activation scales per row.
     """
 
+    work: ClassVar[str] = "outputs"
+
     program: StoredProgram
     key: str
     samples: Path
     rows: int | None = None
     row_scales: bool = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """For the program."""
+        return expected(RUN_TIMES, self.program.size_bytes)
 
     def run(self, report: Report) -> str:
         """Every output is stored as [rows, *shape] under its name."""
@@ -55,7 +64,7 @@ class RunProgram(Stage):
         module = self.program.open().module()
         if self.row_scales:
             scale_by_rows(module)
-        with torch.no_grad():
+        with torch.no_grad(), part("run"):
             _stack([_call(module, data.row(i)) for i in range(count)], signature).save(folder / OUTPUTS)
             if resizes:
                 resized = _resized(data, signature)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.toolchain.build import keys
+from edgeship.toolchain.build.memory import CAPTURE_TIMES, CONVERT_TIMES, PASS_TIMES, expected
 from edgeship.toolchain.build.records import ProgramRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, MODULE, PROGRAM, Origin, StoredProgram
@@ -22,6 +22,7 @@ from edgeship.toolchain.model.soundness import check_batch_statistics
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, ProgramPass
 from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.recipe.plan import Step
+from edgeship.toolchain.timing import part
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -31,14 +32,27 @@ if TYPE_CHECKING:
 class BuildModel(Stage):
     """Load the model, check that it is alive, export it: the float program every line starts from."""
 
+    work: ClassVar[str] = "capture"
+
     origin: Origin
+
+    @property
+    def memory_bytes(self) -> int:
+        """As far as the size of its file tells: what a factory makes is not known before."""
+        return expected(CAPTURE_TIMES, self.origin.weights_bytes)
+
+    @property
+    def leads_to_bytes(self) -> int:
+        """To its files."""
+        return expected(CONVERT_TIMES, self.origin.weights_bytes)
 
     def run(self, report: Report) -> str:
         """Only loading tells which of the user's files take part: the store remembers them for the next run."""
         started = time.monotonic()
         origin, store = self.origin, Store(self.origin.store)
         report("progress", "loading the model")
-        module = load(origin.source, origin.base)
+        with part("load"):
+            module = load(origin.source, origin.base)
         code = [str(file) for file in code_files(origin.source, origin.base)]
         store.note(keys.code_fact(origin.source, origin.base), code)
 
@@ -47,10 +61,12 @@ class BuildModel(Stage):
             warnings, warn = collecting(report)
             signature = signature_of(origin.source, module, example, warn)
             report("progress", "exporting the program")
-            program = programs.export(module, example, signature)
+            with part("export"):
+                program = programs.export(module, example, signature)
             check_batch_statistics(program, warn)
             origin.check_configuration(module, warn)
-            programs.save(program, folder / PROGRAM)
+            with part("save"):
+                programs.save(program, folder / PROGRAM)
             return ProgramRecord(
                 signature=signature,
                 spec=str(FLOAT32),
@@ -68,9 +84,21 @@ class BuildModel(Stage):
 class ApplyPass(Stage):
     """Apply one pass to a stored program, or to the module behind it."""
 
+    work: ClassVar[str] = "pass"
+
     before: StoredProgram
     step: Step
     key: str
+
+    @property
+    def memory_bytes(self) -> int:
+        """For the float program and the one that it becomes."""
+        return expected(PASS_TIMES, self.before.size_bytes)
+
+    @property
+    def leads_to_bytes(self) -> int:
+        """To its files."""
+        return expected(CONVERT_TIMES, self.before.size_bytes)
 
     def run(self, report: Report) -> str:
         """The entry holds the program and, after a pass over modules, what restores its module."""
@@ -80,7 +108,10 @@ class ApplyPass(Stage):
         def make(folder: Path) -> ProgramRecord:
             warnings, warn = collecting(report)
             context = self.before.context(self.step.plugin.needs, store.scratch(self.key), warn, report)
-            programs.save(self._applied(context, folder), folder / PROGRAM)
+            with part("apply"):
+                program = self._applied(context, folder)
+            with part("save"):
+                programs.save(program, folder / PROGRAM)
             return ProgramRecord(
                 signature=self.before.signature,
                 spec=str(self.step.spec),
@@ -89,7 +120,6 @@ class ApplyPass(Stage):
             )
 
         store.once(self.key, ProgramRecord, make)
-        gc.collect()
         return self.key
 
     def _applied(self, context: Context, folder: Path) -> ExportedProgram:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
+
+from edgeship.toolchain.build.memory import BARE_BYTES
 
 Report = Callable[[str, str], None]
-"""Takes what a stage says while it runs: ("progress" or "warning", the text)."""
+"""Takes what a stage says while it runs: ("progress", "warning" or "spent", the text: of "spent" a Timing as JSON)."""
 
 
 class Stage(ABC):
     """Subclasses are frozen dataclasses: their fields are all that `run` knows, so that any process can run them."""
+
+    work: ClassVar[str] = "work"
+    """What a list of timings calls it."""
 
     @property
     def family(self) -> str:
@@ -26,6 +32,16 @@ class Stage(ABC):
     def attempts(self) -> int:
         """How often it is tried when its process dies: twice what many lines wait for, once what one line needs."""
         return 2
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it is expected to take: it starts when the machine has so much for it."""
+        return BARE_BYTES
+
+    @property
+    def leads_to_bytes(self) -> int:
+        """The most that it and what follows it is expected to take: where that is not there, it need not begin."""
+        return self.memory_bytes
 
     @abstractmethod
     def run(self, report: Report) -> str:

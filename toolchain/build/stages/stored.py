@@ -20,6 +20,7 @@ from edgeship.toolchain.plugin import Context, ModulePass, Need, Signature
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
 from edgeship.toolchain.recipe.plan import Step
 from edgeship.toolchain.samples import load_samples
+from edgeship.toolchain.timing import part
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +41,13 @@ class Origin:
     name: str
     source: ModelSource
     data: dict[Need, Entry[DataRecord]]
+
+    @property
+    def weights_bytes(self) -> int:
+        """Of the files that its weights are in; 0 where a factory makes them."""
+        paths = (self.source.weights, self.source.program)
+        files = (self.base / path for path in paths if path is not None)
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def contents(self, needs: Collection[Need]) -> dict[Need, str]:
         """The digest of the data behind each need, for keys."""
@@ -97,6 +105,12 @@ class StoredProgram:
         return self.entry.record.signature
 
     @property
+    def size_bytes(self) -> int:
+        """Of the file: its weights, and little else."""
+        file = self.entry.folder / PROGRAM
+        return file.stat().st_size if file.is_file() else 0
+
+    @property
     def way(self) -> Iterator[StoredProgram]:
         """The programs from the model's own to this one."""
         if self.before is not None:
@@ -108,7 +122,8 @@ class StoredProgram:
         if Store(self.origin.store).get(self.entry.key, ProgramRecord) is None:
             made_by = self.step.name if self.step else "the model"
             raise EdgeshipError(f"the program after {made_by} is gone from the cache", "run again")
-        return programs.load(self.entry.folder / PROGRAM)
+        with part("load"):
+            return programs.load(self.entry.folder / PROGRAM)
 
     def module(self, context: Context) -> nn.Module:
         """The module after the module passes on the way, each restored from its entry."""

@@ -41,6 +41,8 @@ class Tracker:
         """Show an event."""
         with self._lock:
             name = self._lines.get(event.line, event.line)
+            if event.kind == "spent":
+                return
             if event.kind == "warning":
                 self._warn(f"{name}: {event.text}")
             elif event.kind == "measuring":
