@@ -75,7 +75,8 @@ docs: $(STAMP)
 
 # parts that want them are skipped, with the reason, where these are missing
 system-deps:
-	apt-get update -q && apt-get install -y -q --no-install-recommends g++ chromium
+	apt-get update -q && apt-get install -y -q --no-install-recommends g++ chromium \
+	  qemu-user g++-aarch64-linux-gnu
 
 clean:
 	rm -rf .venv runs

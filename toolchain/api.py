@@ -53,6 +53,7 @@ from edgeship.toolchain.plugin import (
 from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
+from edgeship.toolchain.protocol.run import Instructions
 from edgeship.toolchain.quant import FLOAT16, FLOAT32, W8_WEIGHTS, W8A8_DYNAMIC, W8A8_STATIC, QuantSpec
 from edgeship.toolchain.quant import parse as parse_spec
 from edgeship.toolchain.quantization.constants import float_scalars
@@ -88,6 +89,7 @@ __all__ = [
     "ExportError",
     "Findings",
     "ImageInput",
+    "Instructions",
     "Inventory",
     "Job",
     "JobFiles",

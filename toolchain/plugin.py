@@ -189,6 +189,9 @@ class Analysis(Plugin):
 class Device(Plugin):
     """Something that executes artifacts: options that say where it is and how it is reached."""
 
+    counts: ClassVar[bool] = False
+    """Whether it is an emulated CPU: it verifies and counts instructions, and has neither time nor memory."""
+
     def open(self) -> AbstractContextManager[Link]:
         """The way to it, this run's alone until it is closed; DeviceError when it cannot be reached or is taken."""
         raise NotImplementedError

@@ -42,7 +42,10 @@ BUILT_IN: dict[Group, dict[str, str]] = {
         "coreai": "edgeship.targets.coreai.target:CoreAI",
         "torchscript": "edgeship.targets.torchscript.target:TorchScript",
     },
-    "devices": {"local": "edgeship.toolchain.devices.local:Local"},
+    "devices": {
+        "local": "edgeship.toolchain.devices.local:Local",
+        "emulated": "edgeship.toolchain.devices.emulated.device:Emulated",
+    },
     "datasets": {
         "image-folder": "edgeship.calibration.datasets.images:ImageFolder",
         "arrays": "edgeship.calibration.datasets.arrays:Arrays",

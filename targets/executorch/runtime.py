@@ -13,7 +13,11 @@ RUNTIME = RuntimeInfo(
     suffixes={".pte": "executorch"},
     inspect="edgeship.targets.executorch.inspect",
     # the Python agent imports torch: only where the native one cannot be built
-    agents=("edgeship.toolchain.devices.agents.native:NATIVE", "edgeship.toolchain.devices.agents.python:PYTHON"),
+    agents=(
+        "edgeship.toolchain.devices.agents.native:NATIVE",
+        "edgeship.toolchain.devices.agents.carried:CARRIED",
+        "edgeship.toolchain.devices.agents.python:PYTHON",
+    ),
     backends=frozenset({"xnnpack", "portable", "cpu"}),
     emulates_half=True,
 )

@@ -9,8 +9,10 @@ from workplace import Workplace, recipe_text
 
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.errors import MissingError
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.report.document import Report
+from edgeship.toolchain.report.terminal.run import report_view
 
 TOKENS = """
 [model]
@@ -120,6 +122,23 @@ def test_pipes_and_odd_paths_end_in_one_message(arguments: tuple[str, ...], plac
     done = place.edgeship(*arguments)
     assert (done.returncode, done.stdout) == (2, ""), done.stdout
     assert done.stderr.startswith("error: ")
+
+
+def test_a_device_that_is_not_reached_is_told_and_the_others_go_on(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> None:
+        raise MissingError("there is no qemu-aarch64", "install qemu-user")
+
+    monkeypatch.setattr("edgeship.toolchain.devices.emulated.qemu.installed", absent)
+    text = GOOD + '[devices.local]\n[devices.pi]\ndevice = "emulated"\ncpu = "cortex-a72"\n'
+    report = report_of(text, place)
+    assert [[e.verdict for e in line.executions] for line in report.lines] == [["pass", "not-executed"]]
+    assert report.not_reached == {"pi": "there is no qemu-aarch64 (install qemu-user)"}
+    assert runs.exit_code(report) == 5
+    assert "not reached: device pi" in "".join(str(part) for part in report_view(report))
+    with pytest.raises(MissingError, match="no qemu-aarch64"):
+        report_of(text.replace("[devices.local]\n", ""), place)
 
 
 def test_integers_without_data_are_made_up_within_their_declared_range(place: Workplace) -> None:

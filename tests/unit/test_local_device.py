@@ -208,7 +208,7 @@ def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path)
     shutil.copytree(agents_folder() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
     with pytest.raises(DeviceError, match="nonsense"):
-        native_runner.compile_runner(shutil.which("g++") or "", tmp_path / "native", tmp_path)
+        native_runner.compile_runner(shutil.which("g++") or "", tmp_path / "native", tmp_path, tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from edgeship.toolchain.build.lines import Built, Event
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import bench, history
+from edgeship.toolchain.measure import count as counting
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.report.document import Execution, ReportLine
@@ -36,13 +38,31 @@ class Session:
 
     def add(self, built: Sequence[Built], rows: Mapping[str, ReportLine]) -> None:
         """Measure the lines and put what was found into the executions of their rows."""
-        for name in self.links:
+        for name, link in self.links.items():
             executions = {
                 line.plan.name: next(e for e in rows[line.plan.name].executions if e.device == name) for line in built
             }
+            if self.recipe.devices[name].counts:
+                self._count(link, built, executions)
+                continue
             for threads in self.recipe.bench.threads:
                 for batch in self.recipe.bench.batch:
                     self._configuration(name, threads, batch, built, executions)
+
+    def _count(self, link: Link, built: Sequence[Built], executions: Mapping[str, Execution]) -> None:
+        """What one call of each line executes, batch 1, one thread."""
+        for line in built:
+            execution = executions[line.plan.name]
+            if reason := link.can_execute(line.artifact, "count"):
+                execution.not_measured = reason
+                continue
+            self.tell(Event(line.plan.name, "measuring", f"counting instructions ({execution.device})"))
+            samples = load_samples(line.comparison.samples).take(range(1))
+            subject = Subject(line.plan.name, line.artifact, line.folder, samples)
+            try:
+                execution.instructions = counting.count(subject, link, self.store)
+            except DeviceError as error:
+                execution.not_measured = str(error)
 
     def _configuration(
         self, name: str, threads: int, batch: int, built: Sequence[Built], executions: Mapping[str, Execution]

@@ -20,8 +20,16 @@ from edgeship.toolchain.build.lines import Built, Event, Stopped, stopped
 from edgeship.toolchain.build.memory import VERIFY_TIMES, expected
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import measure
+from edgeship.toolchain.devices.absent import Absent
 from edgeship.toolchain.devices.agents.python import facts
-from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, EXIT_OK
+from edgeship.toolchain.errors import (
+    EXIT_DEVICE,
+    EXIT_INCONCLUSIVE,
+    EXIT_LINE_FAILED,
+    EXIT_OK,
+    DeviceError,
+    MissingError,
+)
 from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
@@ -58,10 +66,11 @@ class Outcome:
 def exit_code(report: Report, strict: bool = False) -> int:
     """1 when a line failed or a verdict is bad; 2 or 4 where the recipe or the machine alone made lines fail.
 
-    If `strict`, 3 when a line cannot be verified. Unsupported and not-executed lines cost nothing.
+    Else 5 when a device was not reached; if `strict`, 3 when a line cannot be verified. Unsupported and not-executed
+    lines cost nothing.
     """
     unproven = strict and any(line.verdict == "unverifiable" for line in report.lines)
-    fine = EXIT_INCONCLUSIVE if unproven else EXIT_OK
+    fine = EXIT_DEVICE if report.not_reached else EXIT_INCONCLUSIVE if unproven else EXIT_OK
     return min((line.error_code or EXIT_LINE_FAILED for line in report.lines if line.bad), default=fine)
 
 
@@ -92,7 +101,7 @@ def run(
     """Run a recipe; a line that fails is recorded and the others go on.
 
     The recipe has passed preflight. `here` names the worker families that run in this process (see
-    edgeship.toolchain.commands.notebook). DeviceError before work starts for a device that cannot be opened.
+    edgeship.toolchain.commands.notebook). DeviceError or MissingError before work starts where no device is reached.
     """
     store = store or Store()
 
@@ -105,7 +114,7 @@ def run(
     seconds: dict[str, float] = {}
     timings: list[Timing] = []
     with contextlib.ExitStack() as leases:
-        links = {name: leases.enter_context(device.open()) for name, device in recipe.devices.items()}
+        links = _opened(recipe, leases)
         machines = {name: link.facts() for name, link in links.items()}
         started = time.monotonic()
         with pipeline.builder(recipe, store, keeper.log, tell, here) as builder:
@@ -130,6 +139,8 @@ def run(
         variants=list(dict.fromkeys(plan.variant for plan in recipe.plans)),
         targets=list(dict.fromkeys(plan.target_name for plan in recipe.plans)),
         devices=machines,
+        counting=[name for name, device in recipe.devices.items() if device.counts],
+        not_reached={name: link.reason for name, link in links.items() if isinstance(link, Absent)},
         host=facts(),
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(measure.protocol(recipe, options.quick)),
@@ -140,6 +151,21 @@ def run(
         timings=sorted(timings, key=lambda timing: timing.started_s),
         lines=list(rows.values()),
     )
+
+
+def _opened(recipe: Recipe, leases: contextlib.ExitStack) -> dict[str, Link]:
+    """The way to each device, or what stands for one that cannot be reached."""
+    links: dict[str, Link] = {}
+    problems: list[DeviceError | MissingError] = []
+    for name, device in recipe.devices.items():
+        try:
+            links[name] = leases.enter_context(device.open())
+        except (DeviceError, MissingError) as error:
+            problems.append(error)
+            links[name] = Absent(f"{error} ({error.hint})" if error.hint else str(error))
+    if len(problems) == len(links):
+        raise problems[0]
+    return links
 
 
 def _build_and_verify(

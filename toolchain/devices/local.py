@@ -100,12 +100,11 @@ class LocalLink(Shell):
 
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
         """In a process group of its own, killed whole at the deadline or when we are interrupted."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         with log.open("wb") as stream, self._pinned():
             process = subprocess.Popen(
                 command,
                 cwd=self.root,
-                env={**inherited, **environment},
+                env=self._environment(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -119,6 +118,10 @@ class LocalLink(Shell):
             if process.returncode is None:  # past its deadline, or we were interrupted
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+    def _environment(self, ours: Mapping[str, str]) -> dict[str, str]:
+        """Of a process: this one's, but for what would change a Python in it."""
+        return {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **ours}
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[None]:

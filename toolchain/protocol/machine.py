@@ -80,6 +80,8 @@ class DeviceFacts(Part):
     ram: Bytes | None = None
     accelerators: list[str] | None = None
     emulator: bool | None = None
+    emulated_by: str | None = Field(None, description="what stands in for the machine, and its version")
+    emulated_as: str | None = Field(None, description="the nearest CPU that it has to this one")
     rooted: bool | None = None
 
 

@@ -15,12 +15,12 @@ from edgeship.toolchain.protocol.run import Run
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Uuid = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
-Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "energy", "profile"]
+Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "energy", "profile", "count"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")]
 """A format's or a runtime's, as its target declares it: the protocol knows no list of them."""
 
 
-Transport = Literal["local", "adb", "devicectl", "xctest", "ssh", "cdp", "serial", "cloud"]
+Transport = Literal["local", "emulated", "adb", "devicectl", "xctest", "ssh", "cdp", "serial", "cloud"]
 DEADLINE_NS = 600_000_000_000
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgeship.toolchain.protocol.machine import (
     Bytes,
@@ -53,6 +53,20 @@ class RunError(Part):
     code: str | None = None
 
 
+class Instructions(Part):
+    """What an emulated CPU executed in one call of the file, by class; a class is part of the total, some of others."""
+
+    total: Count
+    memory: Count = Field(description="loads and stores")
+    simd: Count = Field(description="vector and floating-point arithmetic")
+    dot_product: Count = Field(description="sdot and udot: four products of 8-bit integers each, added up")
+    multiply_add: Count = Field(description="fmla: floating-point multiply and add of whole vectors")
+
+
+TIMES = ("cold", "warmup", "samples", "window", "completed", "memory", "env", "energy", "ops")
+"""What a launch on an emulated CPU cannot tell."""
+
+
 class Run(Part):
     """One process launch: raw samples in order, unfiltered, in nanoseconds."""
 
@@ -76,4 +90,11 @@ class Run(Part):
     check: Check | None = None
     ops: list[Operator] | None = None
     outputs: list[list[OutputTensor]] | None = Field(None, description="captured outputs, one list per case")
+    instructions: list[Instructions] | None = Field(None, description="of each counted call, on an emulated CPU only")
     error: RunError | None = None
+
+    @model_validator(mode="after")
+    def _counts_or_times(self) -> Self:
+        if self.instructions is not None and (told := [name for name in TIMES if getattr(self, name) is not None]):
+            raise ValueError(f"a run with counted instructions has no {', '.join(told)}: an emulator's are no device's")
+        return self

@@ -49,7 +49,10 @@ def _against(line: ReportLine, twin: ReportLine) -> None:
         line.flags.append("larger-than-float")
     theirs = {execution.device: execution for execution in twin.executions}
     for execution in line.executions:
-        ratio = _latency_ratio(execution, theirs.get(execution.device))
+        other = theirs.get(execution.device)
+        if execution.instructions and other and other.instructions:
+            execution.instructions_ratio = execution.instructions.total / other.instructions.total
+        ratio = _latency_ratio(execution, other)
         execution.latency_ratio = ratio
         if ratio is not None and ratio > SLOWER_RATIO:
             execution.flags.append("slower-than-float")

@@ -10,6 +10,7 @@ from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.judge.limits import Threshold
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.judge.task import MetricResult
+from edgeship.toolchain.protocol.run import Instructions
 from edgeship.toolchain.timing import Timing
 
 SCHEMA = "edgeship-report/2"
@@ -58,7 +59,9 @@ class Execution(_Record):
     threshold: Threshold | None = None
     metric: MetricResult | None = None
     measurements: list[Measurement] = Field(default_factory=list)
-    not_measured: str | None = Field(None, description="why there is no measurement")
+    instructions: Instructions | None = Field(None, description="of one call, on an emulated core")
+    instructions_ratio: float | None = Field(None, description="total ÷ the float twin's on this core")
+    not_measured: str | None = Field(None, description="why there is no measurement and no count")
     latency_ratio: float | None = Field(None, description="p50 ÷ the float twin's on this device, first configuration")
     slower_because: str | None = Field(None, description="of a file slower than its float twin: the operators to blame")
     flags: list[str] = Field(default_factory=list, description="slower-than-float")
@@ -168,6 +171,10 @@ class Report(_Record):
     variants: list[str]
     targets: list[str]
     devices: dict[str, dict[str, Any]] = Field(description="each device's facts, in the recipe's order")
+    counting: list[str] = Field(
+        default_factory=list, description="those that are emulated cores: they count instructions and have no time"
+    )
+    not_reached: dict[str, str] = Field(default_factory=dict, description="devices that could not be opened, and why")
     host: dict[str, Any] = Field(description="facts of the machine that built")
     libraries: dict[str, str]
     protocol: dict[str, Any]
@@ -182,8 +189,19 @@ class Report(_Record):
 
     @property
     def rows(self) -> list[tuple[ReportLine, Execution | None]]:
-        """Every line with each of its executions; one that has none stands alone."""
-        return [(line, e) for line in self.lines for e in (line.executions if line.executions else (None,))]
+        """Every line with its executions on devices that have time; one that has none stands alone."""
+        timing = {line.name: [e for e in line.executions if e.device not in self.counting] for line in self.lines}
+        return [(line, e) for line in self.lines for e in timing[line.name] or (None,)]
+
+    @property
+    def counted(self) -> list[tuple[ReportLine, Execution]]:
+        """Every line with its executions on emulated cores."""
+        return [(line, e) for line in self.lines for e in line.executions if e.device in self.counting]
+
+    @property
+    def timing(self) -> list[str]:
+        """The devices that have time, in the recipe's order."""
+        return [name for name in self.devices if name not in self.counting]
 
     @property
     def counts(self) -> dict[str, int]:

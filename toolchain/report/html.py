@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeship.toolchain.report import format
 from edgeship.toolchain.report.cards import cards
+from edgeship.toolchain.report.counting import DOES_NOT_SAY, SAYS, counting
 from edgeship.toolchain.report.document import Report, ReportLine
 from edgeship.toolchain.report.marks import COLOURS, colours, name_of, shape, shapes, variant_of
 from edgeship.toolchain.report.method import conditions, limits
@@ -62,6 +63,10 @@ def _view(report: Report) -> dict[str, Any]:
         "counts": report.counts,
         "several_models": len(report.models) > 1,
         "several_devices": len(report.devices) > 1,
+        "several_timing": len(report.timing) > 1,
+        "counting": counting(report),
+        "counting_says": SAYS,
+        "counting_does_not_say": DOES_NOT_SAY,
         "metric": metrics[0].name if metrics else None,
         "most_samples": max((metric.samples for metric in metrics), default=0),
         "name_of": lambda line: name_of(line, report),

@@ -71,7 +71,7 @@ def quality(report: Report) -> Quality:
 def against_latency(report: Report) -> list[Figure]:
     """A plot for each device that timed anything."""
     figures = []
-    for device in report.devices:
+    for device in report.timing:
         points = _points(report, device, lambda line, e: e.timed.latency_ns["p50"] / 1e6 if e.timed else None, "ms")
         if points:
             figures.append(Figure(_plot(report, points, "median latency, ms"), _several(report, device)))
@@ -80,7 +80,7 @@ def against_latency(report: Report) -> list[Figure]:
 
 def against_size(report: Report) -> list[Figure]:
     """One plot: a file is as large on every device; its quality is that on the first one."""
-    for device in report.devices:
+    for device in report.timing:
         points = _points(
             report, device, lambda line, e: line.artifact.size_bytes / 1e6 if line.artifact else None, "MB"
         )
@@ -93,7 +93,7 @@ def against_size(report: Report) -> list[Figure]:
 
 
 def _several(report: Report, device: str) -> str | None:
-    return device if len(report.devices) > 1 else None
+    return device if len(report.timing) > 1 else None
 
 
 def _plot(report: Report, points: list[Point], x_label: str) -> Plot:

@@ -40,7 +40,7 @@ def strips(report: Report) -> Strips | None:
     timed = [(line, e, e.timed) for line, e in report.rows if e and e.timed and len(e.timed.sample_ns) > 1]
     if not timed:
         return None
-    order = {name: index for index, name in enumerate(report.devices)}
+    order = {name: index for index, name in enumerate(report.timing)}
     colour = colours(report)
     timed.sort(key=lambda row: (order[row[1].device], report.targets.index(row[0].target), row[2].latency_ns["p50"]))
     low = min(min(measured.sample_ns) for _, _, measured in timed)
@@ -50,7 +50,7 @@ def strips(report: Report) -> Strips | None:
     place = axis([low / 1e6, high / 1e6], 0, WIDTH)
     rows = []
     for line, execution, measured in timed:
-        name = name_of(line, report) + (f" on {execution.device}" if len(report.devices) > 1 else "")
+        name = name_of(line, report) + (f" on {execution.device}" if len(report.timing) > 1 else "")
         median = measured.latency_ns["p50"]
         rows.append(
             Strip(

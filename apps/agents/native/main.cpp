@@ -99,6 +99,12 @@ class Session {
         const Stop stop(config.at("measure"));
         mode == "latency" ? measure(run, warm, stop) : throughput(run, first, stop);
       }
+      if (mode == "count") {
+        phase = "measure";
+        engine_.feed(first);
+        step("first_inference", invoke);  // what a runtime does once is no part of a call
+        count(first, Stop(config.at("measure")).min_iters);
+      }
       phase = "collect";
       if (mode == "verify" || mode == "memory" || mode == "cold" || !capture_.empty()) play(run);
       if (mode == "memory") {
@@ -147,6 +153,16 @@ class Session {
     }
     run["window"] = now() - start;
     run["completed"] = completed;
+  }
+
+  // Calls between marks: whoever counts instructions sees each of them apart.
+  void count(Tensors& inputs, int64_t calls) {
+    for (int64_t i = 0; i < calls; ++i) {
+      engine_.feed(inputs);
+      mark(true);
+      engine_.invoke();
+      mark(false);
+    }
   }
 
   // Runs every case once, its state fed back from the one before, and writes outputs to the capture file.

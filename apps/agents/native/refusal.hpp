@@ -10,8 +10,8 @@
 
 using json = nlohmann::json;
 
-inline constexpr const char* kVersion = "2";
-inline const json kModes = {"verify", "latency", "throughput", "cold", "memory"};
+inline constexpr const char* kVersion = "3";
+inline const json kModes = {"verify", "latency", "throughput", "cold", "memory", "count"};
 // the fields that a job may list in `requires`
 inline const json kFields = {"outputs", "capture", "feedback", "runtime.threads", "config.warmup", "config.measure"};
 

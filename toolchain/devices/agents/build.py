@@ -8,13 +8,11 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
-
-from edgeship.toolchain.api import DeviceError, MissingError, cache_root, missing_extra
+from edgeship.toolchain.api import DeviceError, MissingError, missing_extra
+from edgeship.toolchain.devices.agents.kept import kept
 
 LIBRARIES = (
     "executorch",
@@ -39,19 +37,13 @@ def build(sources: Path) -> Path:
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
         raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
-    runner = cache_root() / "native-runner" / _key(sources, compiler) / "runner"
-    if runner.exists():
-        return runner
-    if cache_root().exists() and not os.access(cache_root(), os.W_OK):
-        hint = "let EDGESHIP_CACHE name a folder that can be written"
-        raise MissingError(f"the cache {cache_root()} is read-only: the ExecuTorch runner cannot be built there", hint)
-    runner.parent.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(runner.parent.parent / "lock"):
-        if not runner.exists():
-            with tempfile.TemporaryDirectory(dir=runner.parent.parent, ignore_cleanup_errors=True) as partial:
-                compile_runner(compiler, sources, Path(partial))
-                Path(partial).rename(runner.parent)
-    return runner
+    key = key_of(sources, compiler, __file__)
+
+    def make(folder: Path) -> None:
+        compile_runner(compiler, sources, folder, wheel_folder() / "lib")
+        (folder / "lib").symlink_to(wheel_folder() / "lib")
+
+    return kept("native-runner", key, "the ExecuTorch runner", make) / "runner"
 
 
 def wheel_folder() -> Path:
@@ -76,17 +68,21 @@ def _places(package: str) -> list[Path]:
     return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
 
 
-def compile_runner(compiler: str, sources: Path, out: Path) -> None:
-    """Write `runner` into `out` and beside it `lib`, a link to the wheel's libraries, where it looks for them."""
+def compile_runner(compiler: str, sources: Path, out: Path, libraries: Path) -> None:
+    """Write `runner` into `out`, linked to the wheel's libraries in `libraries`; it looks for them in `lib` beside it.
+
+    DeviceError when the compiler rejects the sources.
+    """
     wheel, headers = wheel_folder(), json_headers()
     command = [
         *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
         *("-isystem", str(headers)),
         *("-isystem", str(wheel / "include")),
         *("-isystem", str(wheel / "include/executorch/runtime/core/portable_type/c10")),
-        *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{wheel / 'lib'}"),
+        *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{libraries}"),
         # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
         *("-Wl,--no-as-needed", *(f"-l{name}" for name in LIBRARIES), "-Wl,--as-needed", "-Wl,-rpath,$ORIGIN/lib"),
+        "-Wl,--allow-shlib-undefined",  # of another CPU's libraries the C library is not looked into
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -94,15 +90,14 @@ def compile_runner(compiler: str, sources: Path, out: Path) -> None:
             f"the ExecuTorch runner does not compile: {done.stderr.strip()[-1000:]}",
             "set CXX to another compiler, or to nothing that exists for the slower Python agent",
         )
-    (out / "lib").symlink_to(wheel / "lib")
 
 
-def _key(sources: Path, compiler: str) -> str:
-    """Changes with the sources, the wheel (its version and place), the JSON headers and the compiler."""
+def key_of(sources: Path, compiler: str, builder: str) -> str:
+    """Changes with the sources, the module that builds, the wheel (version and place), the headers, the compiler."""
     about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
     places = (str(wheel_folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
     parts = (*places, version("executorch"), version(JSON_HEADERS), about)
     sha = hashlib.sha256("\0".join(parts).encode())
-    for file in (Path(__file__), *sorted(sources.glob("*.?pp"))):
+    for file in (Path(__file__), Path(builder), *sorted(sources.glob("*.?pp"))):
         sha.update(file.name.encode() + b"\0" + file.read_bytes())
     return sha.hexdigest()[:24]

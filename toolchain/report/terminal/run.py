@@ -11,6 +11,7 @@ from edgeship.toolchain.artifact import ConstantsAudit
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 from edgeship.toolchain.report.terminal.console import count
+from edgeship.toolchain.report.terminal.counted import counted_view
 from edgeship.toolchain.report.terminal.table import Cell, Column, FittedTable
 
 HEADLINES = {"good": "green", "bad": "bold red", "unproven": "yellow"}
@@ -31,6 +32,7 @@ def report_view(report: Report) -> Iterator[Text | FittedTable]:
     rows = [_row(report, line, execution, metrics, common) for line, execution in report.rows]
     yield FittedTable(_columns(report, metrics), rows)
     yield Text("")
+    yield from counted_view(report)
     for text in (*_conditions(report, common), *_constants(report)):
         yield Text(text, "dim")
     for line in report.lines:
@@ -41,6 +43,8 @@ def report_view(report: Report) -> Iterator[Text | FittedTable]:
             yield Text(f"{line.outcome}: {line.name}: {'; '.join(line.reasons)}", STYLES[line.outcome])
             if line.hint:
                 yield Text(f"  hint: {line.hint}")
+    for device, reason in report.not_reached.items():
+        yield Text(f"not reached: device {device}: {reason}", "bold red")
     for text in (*report.warnings, *(f"{name}: {text}" for name, text in report.own_warnings)):
         yield Text(f"warning: {text}", "yellow")
     counts = ", ".join(f"{number} {name}" for name, number in sorted(report.counts.items()))
@@ -55,7 +59,7 @@ def _columns(report: Report, metrics: list[str]) -> list[Column]:
         *([Column("model", "key")] if len(report.models) > 1 else []),
         Column("variant", "key"),
         Column("target", "key"),
-        *([Column("device", "key")] if len(report.devices) > 1 else []),
+        *([Column("device", "key")] if len(report.timing) > 1 else []),
         Column("verdict"),
         *(Column(metric, "figure") for metric in metrics),
         Column("size", "figure"),
@@ -74,8 +78,8 @@ def _row(
 ) -> list[Cell]:
     cells: list[Cell] = [line.model] if len(report.models) > 1 else []
     cells += [line.variant, line.target]
-    cells += [execution.device if execution else ""] if len(report.devices) > 1 else []
-    outcome = execution.verdict if execution else line.status
+    cells += [execution.device if execution else ""] if len(report.timing) > 1 else []
+    outcome = execution.verdict if execution else line.outcome
     timed = execution.timed if execution else None
     faster = execution.latency_ratio if execution else None
     return [
@@ -189,7 +193,8 @@ def _recommended(report: Report, line: ReportLine) -> Iterator[Text]:
     timed = next((e for e in line.executions if e.timed), None)
     if timed and timed.timed:
         facts.append(f"{milliseconds(timed.timed.latency_ns['p50'])} ms{_beside_float(timed.latency_ratio)}")
-    facts += dict.fromkeys(f"{e.metric.name} {share(e.metric.artifact)}" for e in line.executions if e.metric)
+    judged = [e.metric for e in line.executions if e.metric and e.device not in report.counting]
+    facts += dict.fromkeys(f"{metric.name} {share(metric.artifact)}" for metric in judged)
     yield Text(f"ship this: {line.name}: {', '.join(facts)}", "bold")
     if line.path:
         yield Text(f"  {Path(report.folder or '') / line.path}")
