@@ -46,13 +46,14 @@ def test_a_trained_network_keeps_its_answers_and_their_magnitude(static):
     assert_as_good_as_float(program, quantized)
 
 
-@pytest.mark.parametrize("ranges", ["min-max", "percentile"])
-def test_other_ways_to_find_ranges_keep_the_answers_too(ranges, static):
-    program, context, histogram = static
-    quantized = QuantizeStatic(ranges=ranges).apply(program, context)
-    assert_as_good_as_float(program, quantized)
-    scales = [nodes(p, lambda name: "quantize_per_tensor" in name)[1].args[1] for p in (histogram, quantized)]
-    assert scales[0] != scales[1]
+def test_other_ways_to_find_ranges_keep_the_answers_too(static):
+    program, context, _ = static
+    scales = set()
+    for ranges in ("histogram", "min-max", "percentile"):
+        quantized = QuantizeStatic(ranges=ranges).apply(program, context)
+        assert_as_good_as_float(program, quantized)
+        scales.add(nodes(quantized, lambda name: "quantize_per_tensor" in name)[1].args[1])
+    assert len(scales) == 3
 
 
 def test_every_convolution_runs_into_its_relu6_without_a_quantization_between_them(static):

@@ -29,7 +29,7 @@ quantize-weights
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -61,14 +61,15 @@ if TYPE_CHECKING:
 class QuantizeStatic(Parts, ProgramPass):
     """Int8 weights per channel and int8 activations whose ranges come from calibration data."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     packages: ClassVar[tuple[str, ...]] = ("torchao", "executorch")
     extra: ClassVar[str] = "executorch"
     needs: ClassVar[frozenset[Need]] = frozenset({"calibration"})
 
     ranges: Ranges = Field(
-        "histogram",
-        description="how activation ranges are found: histogram (least squared error), min-max, percentile",
+        "nearest",
+        description="how activation ranges are found: histogram (least squared error), min-max, percentile, or "
+        "nearest: the one of the first two that answers nearer to the float program on calibration data",
     )
     percentile: float = Field(
         99.99, gt=50, le=100, description="share of values, in percent, that `ranges = percentile` keeps"
@@ -96,11 +97,29 @@ class QuantizeStatic(Parts, ProgramPass):
         module = program.module()
         made_of = change(module, context.spec, self.spec(context.spec))
         prepared = prepare_pt2e(module, portable_quantizer(config, made_of))
-        _calibrate(prepared, samples, context, self.batch_size)
+        self._calibrate(prepared, samples, context)
         for warning in range_warnings(prepared, SCALE_FLOOR):
             context.warn(warning)
         lift_dead_channels(prepared)
         return _stored(convert_pt2e(prepared, fold_quantize=False), context)
+
+    def _calibrate(self, prepared: GraphModule, samples: Samples, context: Context) -> None:
+        import torch
+
+        from edgeship.toolchain.quantization import nearest
+
+        def run(step: range) -> Any:
+            context.progress(f"calibration sample {step.start + 1} of {len(samples)}")
+            return prepared(*stack(samples, step))
+
+        size = min(self.batch_size, _largest_batch(context.signature))
+        steps = [range(start, min(start + size, len(samples))) for start in range(0, len(samples), size)]
+        with torch.no_grad():
+            if self.ranges == "nearest":
+                nearest.calibrate(prepared, steps, run)
+            else:
+                for step in steps:
+                    run(step)
 
 
 class QuantizeDynamic(Parts, ProgramPass):
@@ -189,16 +208,6 @@ def _stored(module: GraphModule, context: Context) -> ExportedProgram:
 
     drop_unused_state(module)
     return export(module, context.example, context.signature)
-
-
-def _calibrate(prepared: GraphModule, samples: Samples, context: Context, batch_size: int) -> None:
-    import torch
-
-    step = min(batch_size, _largest_batch(context.signature))
-    with torch.no_grad():
-        for start in range(0, len(samples), step):
-            context.progress(f"calibration sample {start + 1} of {len(samples)}")
-            prepared(*stack(samples, range(start, min(start + step, len(samples)))))
 
 
 def _largest_batch(signature: Signature) -> int:

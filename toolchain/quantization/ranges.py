@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Ranges = Literal["histogram", "min-max", "percentile"]
+Ranges = Literal["nearest", "histogram", "min-max", "percentile"]
 
 
 def activation_observer(ranges: Ranges, percentile: float) -> Any:
     """The torchao observer constructor of a range method.
 
-    `histogram` narrows the range to the least squared quantization error, `min-max` keeps every value,
-    `percentile` cuts (100 - percentile) % of the values off, half of them at each end.
+    `histogram` narrows the range to the least squared quantization error, `min-max` keeps every value, `percentile`
+    cuts (100 - percentile) % of the values off, half of them at each end. `nearest` starts as histogram and decides
+    between the first two after calibration (see the module of that name).
     """
     from torchao.quantization.pt2e import HistogramObserver, MinMaxObserver
 

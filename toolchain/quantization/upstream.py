@@ -100,6 +100,31 @@ def percentile_observer() -> Any:
     return PercentileObserver
 
 
+def range_observers(prepared: GraphModule, activations: bool = True) -> list[Any]:
+    """The observers of a prepared program, each once; `activations`: those alone that keep a histogram."""
+    from torchao.quantization.pt2e import HistogramObserver, ObserverBase
+
+    kind = HistogramObserver if activations else ObserverBase
+    return [module for module in prepared.modules() if isinstance(module, kind)]
+
+
+def keep_every_value(observer: Any) -> None:
+    """Let a histogram observer answer with the smallest and the largest value that it saw."""
+    observer._non_linear_param_search = lambda: (observer.min_val, observer.max_val)
+
+
+def parameters(observer: Any, every_value: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and zero point by what was observed yet; `every_value`: a histogram's by the smallest and largest."""
+    from torchao.quantization.pt2e import HistogramObserver
+
+    with ExitStack() as stack:
+        if every_value and isinstance(observer, HistogramObserver):
+            bounds = (observer.min_val, observer.max_val)
+            stack.enter_context(mock.patch.object(observer, "_non_linear_param_search", return_value=bounds))
+        found: tuple[torch.Tensor, torch.Tensor] = observer.calculate_qparams()
+    return found
+
+
 @contextmanager
 def quick_patterns() -> Iterator[None]:
     """Let torchao trace the patterns of QAT without dynamo: the same graphs, three times faster.
