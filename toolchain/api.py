@@ -29,7 +29,7 @@ from edgeship.toolchain.errors import (
     first_line,
     missing_extra,
 )
-from edgeship.toolchain.inventory import Affine, Inventory, Weight
+from edgeship.toolchain.inventory import MOST_EPSILON, Affine, Inventory, Setting, Weight, convolution
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
 from edgeship.toolchain.model.pooling import adaptive_maximum, explicit_averages, explicit_pools
@@ -66,6 +66,7 @@ from edgeship.toolchain.shell import Shell
 __all__ = [
     "FLOAT16",
     "FLOAT32",
+    "MOST_EPSILON",
     "TIMED",
     "W8A8_DYNAMIC",
     "W8A8_STATIC",
@@ -111,6 +112,7 @@ __all__ = [
     "Runtime",
     "RuntimeInfo",
     "Samples",
+    "Setting",
     "Shell",
     "Signature",
     "Target",
@@ -123,6 +125,7 @@ __all__ = [
     "by_dtype",
     "cache_root",
     "conversion_error",
+    "convolution",
     "digest",
     "explicit_averages",
     "explicit_pools",

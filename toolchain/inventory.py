@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from edgeship.toolchain.samples import Array
+
+Setting = Literal["epsilon", "softmax axis"]
+"""Of a softmax the axis as the file counts it."""
+MOST_EPSILON = 0.01
+"""A larger number that is added before a root is no epsilon."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,21 @@ class Weight:
     bias_scale: Array | None = None
     input: Affine | None = None
     """How the activation is stored that it is multiplied with; None where that is float or scaled at run time."""
+    settings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What `convolution` makes of the layer's; empty where the format names none."""
+
+
+def convolution(
+    stride: Iterable[int] | None, padding: Iterable[int] | None, dilation: Iterable[int] | None, groups: int
+) -> dict[str, tuple[int, ...]]:
+    """Settings of a convolution, in an order of axes that no format has, neutral ones left out: one that adds an axis
+    says the same. The padding is that of all sides; None: not to be compared."""
+    told = {"stride": (stride, 1), "padding": (padding, 0), "dilation": (dilation, 1), "groups": ([groups], 1)}
+    return {
+        name: tuple(sorted(int(each) for each in numbers if each != neutral))
+        for name, (numbers, neutral) in told.items()
+        if numbers is not None
+    }
 
 
 @dataclass(frozen=True)
@@ -69,3 +91,5 @@ class Inventory:
     """Of every integer activation: place and grid."""
     floats: list[Array] = field(default_factory=list)
     """Every float constant."""
+    settings: list[tuple[str, Setting, float]] = field(default_factory=list)
+    """Of operators that are no layers: place, name and number."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeship.targets.coreai.upstream import Operands, read_operands
-from edgeship.toolchain.api import Affine, Inventory, Weight
+from edgeship.targets.coreai.upstream import Operands, read_added_to_roots, read_operands
+from edgeship.toolchain.api import MOST_EPSILON, Affine, Inventory, Weight
 
 SCALED = ("dequantize", "blockwise_shift_scale", "constexpr_blockwise_shift_scale")
 """Integers to reals: they take the integers, the scales and the zero points, in this order."""
@@ -31,6 +31,8 @@ def constants(path: Path) -> Inventory:
                     found.weights.append(Weight(place, array))
             elif array.dtype in (np.int8, np.uint8) and position == 0:
                 found.weights.append(Weight(place, array.astype(np.int8), _grid(op) if scaled else None))
+    added = read_added_to_roots(path)
+    found.settings.extend(("root", "epsilon", number) for number in added if 0 < number < MOST_EPSILON)
     return found
 
 

@@ -143,6 +143,19 @@ def read_operands(path: Path) -> list[Operands]:
     return found
 
 
+def read_added_to_roots(path: Path) -> list[float]:
+    """The numbers that are added to what a root is taken of, in `main` and in what it calls (layer norms are graphs of
+    their own)."""
+    from coreai.authoring import AIModelAsset
+
+    program = AIModelAsset.load(path).program
+    graphs = [graph for graph in program._module._mlir_module.body.operations if hasattr(graph, "bodyRegion")]
+    operators = [op for graph in graphs for block in graph.bodyRegion.blocks for op in block.operations]
+    sums = [op.operands[0].owner for op in operators if _kind(op) in ("rsqrt", "sqrt")]
+    arrays = [_stored(value, {}) for op in sums if _kind(op).endswith("add") for value in op.operands]
+    return [float(array.flat[0]) for array in arrays if array is not None and array.size == 1]
+
+
 def _stored(value: Any, blobs: dict[str, bytes]) -> NDArray[Any] | None:
     owner = value.owner
     if not hasattr(owner, "operands") or owner.name != "coreai.constant":

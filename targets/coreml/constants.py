@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeship.targets.coreml.upstream import Operation, Value, operations, read_program
-from edgeship.toolchain.api import Affine, Array, Inventory, Weight
+from edgeship.toolchain.api import Affine, Array, Inventory, Weight, convolution
 
 LAYERS = {"conv": ("weight",), "conv_transpose": ("weight",), "linear": ("weight",), "matmul": ("x", "y")}
 """Operators with weights → the inputs that may be one."""
@@ -29,6 +30,10 @@ class _Reader:
         for op in self.operations:
             if op.kind in ("quantize", "dequantize") and (grid := self._grid(op)) is not None:
                 found.activations.append((op.name, grid))
+            if "norm" in op.kind and (number := _number(op, "epsilon")) is not None:
+                found.settings.append((op.name, "epsilon", number))
+            elif op.kind == "softmax" and (number := _number(op, "axis")) is not None:
+                found.settings.append((op.name, "softmax axis", number))
             for name, value in _named(op):
                 array = _array(value)
                 if array is None:
@@ -58,7 +63,17 @@ class _Reader:
         assert isinstance(given, Value)
         source = self.made_by.get(given.name)
         stored = self._grid(source) if source is not None and source.kind == "dequantize" else None
-        return _weight(op.name, value, _array(bias) if isinstance(bias, Value) else None, stored)
+        weight = _weight(op.name, value, _array(bias) if isinstance(bias, Value) else None, stored)
+        return replace(weight, settings=_settings(op)) if op.kind.startswith("conv") else weight
+
+
+def _settings(op: Operation) -> dict[str, tuple[int, ...]]:
+    told = {name: value.constant for name, value in op.inputs.items() if isinstance(value, Value)}
+    numbers = {name: value.reshape(-1).tolist() for name, value in told.items() if isinstance(value, np.ndarray)}
+    kind = told.get("pad_type", "valid")
+    padding = numbers.get("pad", []) if kind == "custom" else [] if kind == "valid" else None
+    stride, dilation, groups = (numbers.get(name, []) for name in ("strides", "dilations", "groups"))
+    return convolution(stride, padding, dilation, groups[0] if groups else 1)
 
 
 def _weight(place: str, value: Value, bias: Array | None = None, source: Affine | None = None) -> Weight:
@@ -76,6 +91,12 @@ def _affine(op: Operation, dtype: str) -> Affine | None:
         return None
     zeros = _array(zero_point) if isinstance(zero_point, Value) else None
     return Affine.of(scale.constant, 0 if zeros is None else zeros, dtype == "uint8")
+
+
+def _number(op: Operation, name: str) -> float | None:
+    value = op.inputs.get(name)
+    array = _array(value) if isinstance(value, Value) else None
+    return None if array is None else float(array)
 
 
 def _named(op: Operation) -> list[tuple[str, Value]]:

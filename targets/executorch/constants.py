@@ -10,7 +10,7 @@ import numpy as np
 from edgeship.targets.executorch.flatbuffer import Table
 from edgeship.targets.executorch.pte import XNNPACK, Place, delegate_data, named_data, read, segments_of
 from edgeship.targets.executorch.schemas import FIELDS, SCALAR_TYPES, XNN_DATATYPES, XNN_FIELDS, XNN_NODES
-from edgeship.toolchain.api import Affine, Array, Inventory, Weight
+from edgeship.toolchain.api import Affine, Array, Inventory, Setting, Weight
 
 LAYERS = {
     "FullyConnected": XNN_FIELDS["XNNFullyConnected"],
@@ -18,6 +18,13 @@ LAYERS = {
 }
 PER_CHANNEL, PER_TENSOR = 1, 2
 INT, DOUBLE, TENSOR = 2, 4, 5
+TOLD: dict[str, tuple[Setting, int]] = {
+    "aten::native_layer_norm": ("epsilon", 4),
+    "aten::native_group_norm": ("epsilon", 7),
+    "aten::_native_batch_norm_legit_no_training": ("epsilon", 6),
+    **{f"aten::{name}": ("softmax axis", 1) for name in ("_softmax", "_log_softmax")},
+}
+"""Kernels → what they are told, and where it stands among their arguments."""
 QUANTIZERS = ("quantized_decomposed::quantize_per_tensor", "quantized_decomposed::dequantize_per_tensor")
 
 
@@ -151,16 +158,22 @@ def _outside(data: bytes, program: Table, plan: Table, segments: list[Place], fo
             call = instruction.table(FIELDS["Instruction"]["instr_args"])
             if instruction.scalar(0, "B") == 1 and call is not None:
                 name, given = operators[call.scalar(0, "i")], call.numbers(1, "i")
+                setting, position = TOLD.get(name, (None, 0))
+                if setting and (told := _number(values[given[position]])) is not None:
+                    found.settings.append((name, setting, told))
                 if name in QUANTIZERS and (grid := _literal(values[given[1]], values[given[2]])) is not None:
                     found.activations.append((name.rpartition(":")[2], grid))
 
 
 def _literal(scale: Table, zero_point: Table) -> Affine | None:
     """A grid that an operator is given as numbers; None where it is chosen at run time."""
-    numbers = scale.table(1), zero_point.table(1)
-    if (scale.scalar(0, "B"), zero_point.scalar(0, "B")) != (DOUBLE, INT) or None in numbers:
+    numbers = _number(scale), _number(zero_point)
+    return None if None in numbers else Affine.of(*numbers)
+
+
+def _number(value: Table) -> float | None:
+    """What is stored in place of a tensor."""
+    number, kind = value.table(1), value.scalar(0, "B")
+    if number is None or kind not in (INT, DOUBLE):
         return None
-    first, second = numbers
-    assert first is not None
-    assert second is not None
-    return Affine.of(first.scalar(0, "d"), second.scalar(0, "q"))
+    return number.scalar(0, "q" if kind == INT else "d")

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeship.targets.litert.rewrites import dtype_name, operator_name
 from edgeship.targets.litert.upstream import read_flatbuffer
-from edgeship.toolchain.api import Affine, Array, Inventory, Weight
+from edgeship.toolchain.api import MOST_EPSILON, Affine, Array, Inventory, Weight
 
 LAYERS = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_3D", "FULLY_CONNECTED"), (0, 1, 2)),
@@ -49,6 +49,8 @@ class _Graph:
         for name, operator in self.operators:
             if name in LAYERS:
                 found.weights.extend(self._layer(name, operator, taken))
+            elif name in ("RSQRT", "SQRT") and 0 < (epsilon := self._added(operator.inputs[0])) < MOST_EPSILON:
+                found.settings.append((self._name(operator.outputs[0]), "epsilon", epsilon))
         for index, tensor in enumerate(self.tensors):
             array, kind = self.arrays[index], dtype_name(tensor)
             if array is not None and array.dtype.kind == "f":
@@ -57,6 +59,15 @@ class _Graph:
                 found.weights.append(Weight(self._name(index), array, self._affine(index)))
             elif array is None and kind in ("int8", "uint8", "int16") and (grid := self._affine(index)) is not None:
                 found.activations.append((self._name(index), grid))
+
+    def _added(self, index: int) -> float:
+        """The float number that was added last; 0 where none was."""
+        sums = [each for name, each in self.operators if name == "ADD" and index in each.outputs]
+        numbers = [self.arrays[each] for operator in sums for each in operator.inputs]
+        return next(
+            (float(each.flat[0]) for each in numbers if each is not None and each.size == 1 and each.dtype.kind == "f"),
+            0.0,
+        )
 
     def _layer(self, name: str, operator: Any, taken: set[int]) -> list[Weight]:
         source, weight, bias = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeship.targets.onnx.graph import producer
-from edgeship.toolchain.api import Affine, Inventory, Weight
+from edgeship.toolchain.api import Affine, Inventory, Setting, Weight, convolution
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -38,8 +38,13 @@ class _Reader:
         weights: list[Weight] = []
         activations: list[tuple[str, Affine]] = []
         floats: dict[int, Array] = {}
+        settings: list[tuple[str, Setting, float]] = []
         for node in self.nodes:
             standard = node.domain == ""
+            if "epsilon" in node.attributes:
+                settings.append((_place(node), "epsilon", node.attributes.get_float("epsilon", 0)))
+            elif standard and node.op_type in ("Softmax", "LogSoftmax"):
+                settings.append((_place(node), "softmax axis", node.attributes.get_int("axis", -1)))
             zero_points = _ZERO_POINTS.get(node.op_type, ()) if standard else ()
             for index, value in enumerate(node.inputs):
                 array = self.array(value)
@@ -55,7 +60,7 @@ class _Reader:
                 weights += self._layer(node)
             elif standard and node.op_type == "Cast" and (stored := self._scaled(node)) is not None:
                 weights.append(stored)
-        return Inventory(weights, activations, list(floats.values()))
+        return Inventory(weights, activations, list(floats.values()), settings)
 
     def array(self, value: ir.Value | None) -> Array | None:
         """The value where it is stored itself."""
@@ -102,7 +107,7 @@ class _Reader:
                 grid, bias = self._after_sums(node)
             source = producer(node.inputs[1 - index], "DequantizeLinear")
             stored = self.affine(source) if source is not None else None
-            found.append(Weight(_place(node), values, grid, bias, bias_scale, stored))
+            found.append(Weight(_place(node), values, grid, bias, bias_scale, stored, _settings(node)))
         return found
 
     def _operand(self, value: ir.Value | None) -> tuple[Array | None, Affine | None]:
@@ -147,6 +152,15 @@ class _Reader:
                 bias = self._bias(layers[0])[0] if layers else None
                 return Weight(_place(layers[0] if layers else cast), stored, Affine.of(scale), bias)
         return Weight(_place(cast), stored)
+
+
+def _settings(node: ir.Node) -> dict[str, tuple[int, ...]]:
+    """Of a convolution that says its padding in numbers."""
+    if "Conv" not in node.op_type or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return {}
+    stride, padding, dilation = (node.attributes.get_ints(name, []) for name in ("strides", "pads", "dilations"))
+    padded = producer(node.inputs[0], "Pad") is not None
+    return convolution(stride, None if padded else padding, dilation, node.attributes.get_int("group", 1))
 
 
 def _place(node: ir.Node) -> str:

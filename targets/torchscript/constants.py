@@ -10,12 +10,23 @@ import numpy as np
 
 from edgeship.targets.torchscript.engines import opened
 from edgeship.targets.torchscript.graph import constant_value, nodes_of
-from edgeship.toolchain.api import Affine, Array, Inventory, Weight
+from edgeship.toolchain.api import Affine, Array, Inventory, Setting, Weight, convolution
 
 if TYPE_CHECKING:
     import torch
 
 LAYERS = ("aten::_convolution", "aten::conv", "aten::linear", "aten::addmm", "aten::matmul")
+CONVOLUTIONS = {
+    "aten::_convolution": (3, 4, 5, 8),
+    **{f"aten::conv{rank}d": (3, 4, 5, 6) for rank in (1, 2, 3)},
+    **{f"aten::conv_transpose{rank}d": (3, 4, 7, 6) for rank in (1, 2, 3)},
+}
+"""Operators → where stride, padding, dilation and groups stand."""
+TOLD: dict[str, tuple[Setting, int]] = {
+    **{f"aten::{name}": ("epsilon", 4) for name in ("layer_norm", "group_norm")},
+    **{f"aten::{name}": ("epsilon", 7) for name in ("batch_norm", "instance_norm")},
+    **{f"aten::{name}": ("softmax axis", 1) for name in ("softmax", "log_softmax", "_softmax", "_log_softmax")},
+}
 UNSIGNED = 13
 """torch.quint8 as the graph writes it; its kernels take no other activations."""
 
@@ -47,6 +58,9 @@ class _Reader:
             if grid is not None:
                 self.grids[node.output().debugName()] = grid
                 found.activations.append((node.kind(), grid))
+            setting, at = TOLD.get(node.kind(), (None, 0))
+            if setting and (number := self._told(list(node.inputs())[at])) is not None:
+                found.settings.append((node.kind(), setting, float(number)))
             for position, value in enumerate(node.inputs()):
                 stored = self.known.get(value.debugName())
                 if isinstance(stored, torch.ScriptObject):
@@ -62,9 +76,27 @@ class _Reader:
             array = stored.detach().numpy()
             found.floats.append(array)
             if position == 1 and node.kind().startswith(LAYERS) and array.ndim > 1:
-                found.weights.append(Weight(node.kind(), array, None, self._bias(node)))
+                settings = self._settings(node)
+                found.weights.append(Weight(node.kind(), array, None, self._bias(node), settings=settings))
         elif stored.element_size() == 1 and stored.dtype.is_signed and stored.numel():
             found.weights.append(Weight(node.kind(), stored.numpy(), self._decomposed(node)))
+
+    def _told(self, value: Any) -> Any:
+        """A number or a list of them; None where it is computed."""
+        if value.node().kind() != "prim::ListConstruct":
+            return self.known.get(value.debugName())
+        each = [self.known.get(item.debugName()) for item in value.node().inputs()]
+        return None if None in each else each
+
+    def _settings(self, node: Any) -> dict[str, tuple[int, ...]]:
+        """Of a convolution that is told them as numbers."""
+        given = list(node.inputs())
+        told = [self._told(given[at]) for at in CONVOLUTIONS.get(node.kind(), ())]
+        if not told or None in told or isinstance(told[1], str):
+            return {}
+        stride, padding, dilation, groups = told
+        padded = "pad" in given[0].node().kind()
+        return convolution(stride, None if padded else 2 * list(padding), dilation, groups)
 
     def _bias(self, node: Any) -> Array | None:
         inputs = list(node.inputs())
@@ -82,7 +114,10 @@ class _Reader:
         weight, bias = packed.unpack()
         values, grid = _integers(weight)
         added = None if bias is None else bias.detach().numpy()
-        return Weight(node.kind(), values, grid, added, None, self._source(next(iter(node.inputs()))))
+        settings = {}
+        if "conv" in node.kind():
+            settings = convolution(packed.stride(), 2 * packed.padding(), packed.dilation(), packed.groups())
+        return Weight(node.kind(), values, grid, added, None, self._source(next(iter(node.inputs()))), settings)
 
     def _source(self, value: Any) -> Affine | None:
         """How an activation is stored, through operators that leave that as it is."""

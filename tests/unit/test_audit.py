@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, export
+from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, convolution, export
 from edgeship.toolchain.model.audit import compare
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants
@@ -121,3 +121,34 @@ def test_dropout_hides_no_factor_and_a_norm_may_be_written_step_by_step() -> Non
     file = replace(folded_file(constants), floats=norm)
     assert compare(constants, file).faults == ()
     assert compare(constants, replace(file, floats=[*norm[:3], deviation * np.float32(1.02)])).faults
+
+
+class Told(torch.nn.Module):
+    """A dilated convolution, a layer norm and a softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = torch.nn.Conv2d(1, 10, 3, 2, 2, 2), torch.nn.LayerNorm(10, 1e-6)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(self.norm(self.layer(image).mean((2, 3))), 1)
+
+
+def test_what_an_operator_is_told_is_the_programs() -> None:
+    torch.manual_seed(0)
+    constants = constants_of(export(flatten(Told().eval(), 1), (torch.randn(1, 1, 8, 8),), SIGNATURE))
+    file = as_a_file(constants)
+    (weight,) = file.weights
+    told = {"stride": (2, 2), "padding": (2, 2, 2, 2), "dilation": (2, 2), "groups": ()}
+    assert constants.layers[0].settings == told == convolution([2, 2], [2, 2, 2, 2], [2, 2], 1)
+    for name, number in (("epsilon", 1e-6), ("epsilon", float(np.float32(1e-6))), ("softmax axis", -1)):
+        assert compare(constants, replace(file, settings=[("here", name, number)])).faults == ()
+    assert compare(constants, replace(file, weights=[replace(weight, settings=told)])).faults == ()
+    (wrong,) = compare(constants, replace(file, settings=[("norm 3", "epsilon", 1e-3)])).faults
+    assert wrong == "norm 3: its epsilon 0.001 is not the program's"
+    assert compare(constants, replace(file, settings=[("softmax", "softmax axis", 0)])).faults
+    for name in told:
+        other = replace(weight, settings={**told, name: (3,)})
+        assert compare(constants, replace(file, weights=[other])).faults == (
+            f"layer (conv2d): the {name} is not the program's",
+        )

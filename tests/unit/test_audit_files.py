@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from edgeship.targets.coreai.target import CoreAI
+from edgeship.targets.coreml.target import CoreML
 from edgeship.targets.executorch import constants as pte
 from edgeship.targets.executorch.flatbuffer import Table
 from edgeship.targets.executorch.schemas import XNN_DATATYPES, XNN_FIELDS
@@ -20,6 +22,7 @@ from edgeship.targets.litert import constants as tflite
 from edgeship.targets.litert.target import LiteRT
 from edgeship.targets.litert.upstream import read_flatbuffer, write_flatbuffer
 from edgeship.targets.onnx.target import Onnx
+from edgeship.targets.torchscript.target import TorchScript
 from edgeship.toolchain.api import W8A8_STATIC, Artifact, Context, Samples, Signature, Target, Tensor, export
 from edgeship.toolchain.model.audit import audit, compare
 from edgeship.toolchain.model.constants import constants_of
@@ -171,6 +174,42 @@ def test_every_constant_of_a_pte_counts(tmp_path: Path) -> None:
                     yield f"zero point by {step}", file
 
     check(files(), pte.constants, 60)
+
+
+class Normed(torch.nn.Module):
+    """Two layer norms and a softmax over the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.layer, self.second = torch.nn.LayerNorm(8), torch.nn.Linear(8, 8), torch.nn.LayerNorm(8)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(self.second(torch.relu(self.layer(self.first(tokens)))), 1)
+
+
+@pytest.mark.parametrize(
+    "target", [Onnx(), LiteRT(), ExecuTorch(), TorchScript(), CoreML(), CoreAI()], ids=lambda t: type(t).__name__
+)
+def test_an_epsilon_of_one_norm_of_two_counts_in_every_format(target: Target, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shape, example = (1, 4, 8), (torch.randn(1, 4, 8),)
+    signature = Signature(
+        (Tensor(name="tokens", dtype="float32", shape=shape),), (Tensor(name="y", dtype="float32", shape=shape),)
+    )
+    net = Normed().eval()
+    sound = export(flatten(net, 1), example, signature)
+    net.second.eps = 1e-3
+    broken = export(flatten(net, 1), example, signature)
+    faults = []
+    for name, program in (("sound", sound), ("broken", broken)):
+        (tmp_path / name).mkdir()
+        artifact = target.export(program, tmp_path / name, Context(signature, example=example))
+        found = audit(sound, artifact, tmp_path / name)
+        assert found is not None
+        faults.append(found.faults)
+    assert faults[0] == ()
+    (fault,) = faults[1]
+    assert fault.endswith("its epsilon 0.001 is not the program's") or "0.00100" in fault
 
 
 def numbers(content: bytes) -> Iterator[tuple[str, int, Any, int]]:

@@ -45,6 +45,7 @@ def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
     for floats in expected.floats:
         if floats.node is None or floats.node not in comparison.absorbed:
             comparison.floats(floats)
+    comparison.settings(expected)
     faults = comparison.faults
     return ConstantsAudit(
         total=comparison.accounted + len(faults), accounted=comparison.accounted, faults=tuple(faults[:SHOWN])
@@ -184,6 +185,13 @@ class _Comparison:
                 return
         self.faults.append(f"{floats.place}: {list(floats.alternatives[0][0].shape)} numbers that are not in the file")
 
+    def settings(self, expected: Constants) -> None:
+        """What the file's operators are told, that nothing in the program says; one it has none of may be computed."""
+        for place, name, number in self.found.settings:
+            explained = expected.numbers.get(name)
+            if explained and not any(_told(number, each) for each in explained):
+                self.faults.append(f"{place}: its {name} {number:.6g} is not the program's")
+
     def _in_pool(self, array: Array) -> bool:
         return self._has(array, exact)
 
@@ -206,6 +214,11 @@ def _near(found: Affine, wanted: Affine) -> bool:
     """Whether a grid is one that was computed, up to the rounding of a quotient in the file's precision."""
     same = within(LOOSE_UNITS)
     return found.scale.size == 1 and bool(found.zero_point == wanted.zero_point) and same(found.scale, wanted.scale)
+
+
+def _told(found: float, wanted: float) -> bool:
+    """Equal, as a half-precision number too."""
+    return any(found == float(kind(wanted)) for kind in (float, np.float32, np.float16))
 
 
 def _scale(key: tuple[bytes, bytes]) -> float:

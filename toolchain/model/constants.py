@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from edgeship.toolchain.inventory import Affine
 from edgeship.toolchain.model.expected import Constants, Floats, Layer
 from edgeship.toolchain.model.folds import BATCH_NORMS, absorbed, folds, inverse_deviation, scale_and_shift
 from edgeship.toolchain.model.nodes import alive, array_of, is_graph, name_of, place_of
+from edgeship.toolchain.model.settings import layer_settings, numbers
 from edgeship.toolchain.samples import Array
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def constants_of(program: ExportedProgram) -> Constants:
     mutated = set(signature.buffers_to_mutate.values())
     reader = _Reader({node: value for node, value in known.items() if names[node.name] not in mutated})
     reader.graph(program.graph_module)
-    return reader.found
+    return replace(reader.found, numbers=numbers(program))
 
 
 class _Reader:
@@ -130,7 +132,8 @@ class _Reader:
         given = node, values, added, self._value, self._constant
         follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
-        self._add(Layer(place_of(node), values, grid, added, None, self._stored(source), follows, before))
+        given_by = layer_settings(node)
+        self._add(Layer(place_of(node), values, grid, added, None, self._stored(source), given_by, follows, before))
 
     def _add(self, layer: Layer) -> None:
         if layer.values.dtype.kind in "iu" and layer.values.dtype.itemsize > 1:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edgeship.toolchain.inventory import Affine, Weight
+from edgeship.toolchain.inventory import Affine, Setting, Weight
 from edgeship.toolchain.model.folds import Folded
 from edgeship.toolchain.samples import Array
 
@@ -46,3 +47,5 @@ class Constants:
     rescaled: list[tuple[Affine, Affine]] = field(default_factory=list)
     """Grids of the operands and results of sums, each with one that a target may write instead: all of a sum are
     divided by the scale of one operand."""
+    numbers: Mapping[Setting, set[float]] = field(default_factory=dict)
+    """Setting → what a file may say."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,18 @@ class Parts:
 
 
 def pair(found: Weight, layer: Layer) -> Parts | None:
-    """What agrees beside the weight itself: scale, zero point, bias, input; None where the weight does not.
+    """What agrees beside the weight itself: scale, zero point, bias, input, settings; None where the weight does not.
 
     What the file does not hold here is left out: it is looked for elsewhere.
     """
+    parts = _operands(found, layer)
+    if parts is None or not found.settings:
+        return parts
+    told = {name: found.settings[name] == wanted for name, wanted in layer.settings.items() if name in found.settings}
+    return replace(parts, agree={**parts.agree, **told})
+
+
+def _operands(found: Weight, layer: Layer) -> Parts | None:
     if same_up_to_layout(found.values, as_stored(layer.values, found.values), exact):
         integer_bias = found.bias is not None and found.bias.dtype == np.int32
         bias = _steps(found, layer) if integer_bias else _bias(found, layer.bias, None)
