@@ -8,13 +8,11 @@ nothing to see.
 from __future__ import annotations
 
 import argparse
-import os
-import runpy
-import sys
+import random
+import shutil
 import tempfile
 import time
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,66 +21,29 @@ import numpy as np
 import torch
 
 from benchmarks.broken_table import SOUND, counted, exact_interval
+from benchmarks.forked import Forked
 from benchmarks.mutations import MUTATIONS, mutate
+from benchmarks.patches import PATCHES, patch
 from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
-from edgeship.toolchain.build.builder import Builder, builder
+from edgeship.toolchain.artifact import Artifact, ConstantsAudit, digest
+from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.lines import Built, Event
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.devices.local import LocalLink
 from edgeship.toolchain.judge import verdict as judging
 from edgeship.toolchain.judge.line import case_of
 from edgeship.toolchain.model import program as programs
 from edgeship.toolchain.model.audit import audit
+from edgeship.toolchain.plugin import Context, Need
 from edgeship.toolchain.recipe import read as recipes
-from edgeship.toolchain.recipe.plan import Plan, Recipe
+from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.samples import load_samples
 
+Row = dict[str, Any]
 NETS = ("digits", *(f"{kind}-{seed}" for seed in range(3) for kind in ("deep", "encoder", "recurrent")))
 TARGETS = ("onnx", "torchscript", "litert", "coreai", "coreml", "executorch")
 QUICK_NETS, QUICK_TARGETS = ("digits", "encoder-0"), ("onnx", "torchscript")
 SHAPES = {"deep": "[1, 3, 24, 24]", "encoder": "[1, 12]", "recurrent": "[1, 4, 12]"}
-
-
-class Forked(LocalLink):
-    """This host, its Python agents forked off this process, which has imported their runtimes already."""
-
-    def run(self, command: Any, log: Path, seconds: float, environment: Mapping[str, str]) -> int:
-        """As a process of its own; what is no Python program is started as usual."""
-        words = [str(word) for word in command]
-        if Path(words[0]).name != Path(sys.executable).name:
-            return super().run(command, log, seconds, environment)
-        child = os.fork()
-        if child == 0:
-            _become(words[1:], self.root, log, seconds, environment)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _become(words: list[str], root: str, log: Path, seconds: float, environment: Mapping[str, str]) -> None:
-    import signal
-
-    code = 1
-    try:
-        signal.alarm(int(seconds) + 1)
-        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(stream, 1)
-        os.dup2(stream, 2)
-        os.chdir(root)
-        os.environ.update(environment)
-        words = [word for word in words if word not in ("-I", "-B", "-E", "-s", "-P")]
-        if words[0] == "-m":
-            sys.argv = words[1:]
-            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-        else:
-            sys.argv = words
-            runpy.run_path(words[0], run_name="__main__")
-        code = 0
-    except SystemExit as exit_:
-        code = exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
 
 
 def recipe_of(net: str, targets: tuple[str, ...]) -> Recipe:
@@ -110,59 +71,97 @@ outputs = ["one", "two"]"""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """One network's sound lines, and where its broken files are judged."""
+class Subject:
+    """A network's program after its passes, and the sound files that were made from it."""
 
     net: str
+    variant: str
     recipe: Recipe
-    builder: Builder
-    link: Forked
+    stored: StoredProgram
+    lines: tuple[Built, ...]
 
-    def sound(self, built: Built) -> dict[str, Any]:
+    def name(self, line: Built, kind: str) -> str:
+        """Of a row."""
+        return f"{self.net}/{self.variant}/{line.plan.target_name}/{kind}"
+
+    def sound(self, line: Built) -> Row:
         """The row of a sound file."""
-        return _row(judging.judge(built.artifact, built.folder, self.link, case_of(built, self.recipe)))
+        return self._judged(line, line.artifact, line.folder)
 
-    def broken(self, built: Built, kind: str) -> dict[str, Any]:
-        """The row of a file made from the line's program after it was broken, or why there is none."""
-        plan = built.plan
-        stored = self.builder.program(plan.model, plan.steps)
-        module = stored.open().module()
-        if not mutate(module, kind, f"{self.net} {plan.variant}"):
-            return {"skipped": "nothing of the kind in it"}
-        if not _differs(module, stored, built):
-            return {"skipped": "no output changes"}
+    def broken(self, kind: str, lines: list[Built]) -> Iterator[tuple[Built, Row]]:
+        """The rows of these lines' files, made from the program after it was broken, or why there are none."""
+        if kind in PATCHES:
+            yield from ((line, self._patched(line, kind)) for line in lines)
+            return
         with tempfile.TemporaryDirectory(prefix="edgeship-broken-") as work:
-            context = stored.context(plan.target.needs, Path(work), lambda text: None, lambda what, text: None)
+            path = Path(work) / "broken.pt2"
+            reason = self._break(kind, path)
+            for line in lines:
+                yield line, {"skipped": reason} if reason else self._exported(line, path, Path(work))
+
+    def _break(self, kind: str, path: Path) -> str:
+        """Write the broken program; why it is none, or nothing."""
+        module = self.stored.open().module()
+        if not mutate(module, kind, f"{self.net} {self.variant}"):
+            return "nothing of the kind in it"
+        if not _differs(module, self.stored.open().module(), self.lines[0]):
+            return "no output changes"
+        try:
+            programs.save(programs.export(module, self._context(path.parent).example, self.stored.signature), path)
+        except Exception as error:  # what cannot be exported ships nothing
+            return f"not made: {type(error).__name__}: {str(error)[:120]}"
+        return ""
+
+    def _exported(self, line: Built, path: Path, work: Path) -> Row:
+        out = Path(tempfile.mkdtemp(dir=work))
+        try:
+            artifact = line.plan.target.export(programs.load(path), out, self._context(work))
+        except Exception as error:  # a program that no converter takes ships nothing
+            return {"skipped": f"not made: {type(error).__name__}: {str(error)[:120]}"}
+        if artifact.sha256 == line.artifact.sha256:
+            return {"skipped": "the converter writes the sound file all the same"}
+        return self._audited(line, artifact, out)
+
+    def _patched(self, line: Built, kind: str) -> Row:
+        with tempfile.TemporaryDirectory(prefix="edgeship-broken-") as work:
             out = Path(work) / "out"
-            out.mkdir()
-            try:
-                program = programs.export(module, context.example, stored.signature)
-                artifact = plan.target.export(program, out, context)
-            except Exception as error:  # a program that no converter takes ships nothing
-                return {"skipped": f"not made: {type(error).__name__}: {str(error)[:120]}"}
-            if artifact.sha256 == built.artifact.sha256:
-                return {"skipped": "the converter writes the sound file all the same"}
-            artifact = artifact.model_copy(update={"constants": audit(stored.open(), artifact, out)})
-            return _row(judging.judge(artifact, out, self.link, case_of(built, self.recipe)))
+            shutil.copytree(line.folder, out)
+            if not patch(line.artifact, out, kind, self.name(line, kind)):
+                return {"skipped": "no such number in its bytes"}
+            artifact = line.artifact.model_copy(update={"sha256": digest(out / line.artifact.file)})
+            return self._audited(line, artifact, out)
+
+    def _audited(self, line: Built, artifact: Artifact, out: Path) -> Row:
+        found = audit(self.stored.open(), artifact, out)
+        return self._judged(line, artifact.model_copy(update={"constants": found}), out)
+
+    def _judged(self, line: Built, artifact: Artifact, folder: Path) -> Row:
+        return _row(judging.judge(artifact, folder, Forked(), case_of(line, self.recipe)), artifact.constants)
+
+    def _context(self, scratch: Path) -> Context:
+        needs: frozenset[Need] = frozenset().union(*(line.plan.target.needs for line in self.lines))
+        return self.stored.context(needs, scratch, lambda text: None, lambda what, text: None)
 
 
-def _differs(module: torch.fx.GraphModule, stored: StoredProgram, built: Built) -> bool:
+def _differs(broken: torch.fx.GraphModule, sound: torch.fx.GraphModule, line: Built) -> bool:
     """Whether any output for any sample differs from the sound program's in any bit."""
-    data = load_samples(built.comparison.samples)
-    sound = stored.open().module()
-    for index in range(len(next(iter(load_samples(built.comparison.expected).inputs.values())))):
+    data = load_samples(line.comparison.samples)
+    for index in range(len(next(iter(load_samples(line.comparison.expected).inputs.values())))):
         row = [torch.from_numpy(np.array(array, order="C")) for array in data.row(index)]
         with torch.no_grad():
-            if any(not torch.equal(a, b) for a, b in zip(module(*row), sound(*row), strict=True)):
+            if any(not torch.equal(a, b) for a, b in zip(broken(*row), sound(*row), strict=True)):
                 return True
     return False
 
 
-def _row(verdict: judging.Verdict) -> dict[str, Any]:
+def _row(verdict: judging.Verdict, constants: ConstantsAudit | None) -> Row:
     parity, limits = verdict.against_program, verdict.threshold
+    audited = [reason for reason in verdict.reasons if constants and f"only {constants}" in reason]
+    shown = verdict.verdict == "fail" and len(audited) < len(verdict.reasons)
     return {
         "verdict": verdict.verdict,
         "reason": "; ".join(verdict.reasons)[:200],
+        "seen_in": [where for where, seen in (("answers", shown), ("constants", bool(audited))) if seen],
         "sqnr_db": parity and round(parity.sqnr_db, 1),
         "floor_db": limits and limits.floor_db and round(limits.floor_db, 1),
     }
@@ -201,49 +200,54 @@ def main() -> None:
     torch.set_num_threads(1)
     results, deadline = Results("broken_files", options.quick), time.monotonic() + 60 * options.minutes
     targets = tuple(options.target or (QUICK_TARGETS if options.quick else TARGETS))
-    for net in options.net or (QUICK_NETS if options.quick else NETS):
-        _net(net, targets, results, deadline)
+    subjects = [each for net in options.net or (QUICK_NETS if options.quick else NETS) for each in built(net, targets)]
+    for subject in subjects:
+        for line in subject.lines:
+            if (name := subject.name(line, SOUND)) not in results.rows and time.monotonic() < deadline:
+                _put(results, name, subject.sound(line))
+    for subject, kind in in_turn(subjects):
+        lines = [line for line in subject.lines if subject.name(line, kind) not in results.rows]
+        if lines and time.monotonic() < deadline:
+            for line, row in subject.broken(kind, lines):
+                _put(results, subject.name(line, kind), row)
     results.finish(goals)
 
 
-def _net(net: str, targets: tuple[str, ...], results: Results, deadline: float) -> None:
-    for target in targets:
-        if time.monotonic() > deadline:
-            return
-        recipe = recipe_of(net, (target,))
-        names = [(plan, kind) for plan in recipe.plans if not plan.unsupported for kind in (SOUND, *MUTATIONS)]
-        if all(_name(net, plan, kind) in results.rows for plan, kind in names):
-            continue
-        with (
-            tempfile.TemporaryDirectory(prefix="edgeship-") as work,
-            builder(recipe, Store(), Path(work) / "log.txt", _tell, frozenset({target, "program"})) as made,
-        ):
-            _lines(Bench(net, recipe, made, Forked()), results, deadline)
+def built(net: str, targets: tuple[str, ...]) -> Iterator[Subject]:
+    """The sound files of a network, by program."""
+    recipe = recipe_of(net, targets)
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeship-") as work,
+        builder(recipe, Store(), Path(work) / "log.txt", _tell, frozenset({*targets, "program"})) as made,
+    ):
+        lines = list(made.build())
+        for variant in dict.fromkeys(plan.variant for plan in recipe.plans):
+            mine = tuple(line for line in lines if isinstance(line, Built) and line.plan.variant == variant)
+            if mine:
+                stored = made.program(mine[0].plan.model, mine[0].plan.steps)
+                yield Subject(net, variant, recipe, stored, tuple(sorted(mine, key=lambda line: line.plan.target_name)))
 
 
-def _lines(bench: Bench, results: Results, deadline: float) -> None:
-    for line in list(bench.builder.build()):  # all built first: torch.export takes no second thread beside it
-        if not isinstance(line, Built):
-            if line.status == "failed":
-                say(f"{line.plan.name}: not made: {line.reason}")
-            continue
-        for kind in (SOUND, *MUTATIONS):
-            name = _name(bench.net, line.plan, kind)
-            if name in results.rows or time.monotonic() > deadline:
-                continue
-            row = bench.sound(line) if kind == SOUND else bench.broken(line, kind)
-            results.put(name, row, goals)
-            say(
-                f"{name}: {row.get('verdict') or row['skipped']} {row.get('sqnr_db', '')} {row.get('reason', '')[:100]}"
-            )
+def in_turn(subjects: list[Subject]) -> Iterator[tuple[Subject, str]]:
+    """Every kind for every program, kind after kind, each over the programs in an order of its own: a run that is cut
+    short has seen as many of each."""
+    orders = []
+    for kind in (*MUTATIONS, *PATCHES):
+        order = [(subject, kind) for subject in subjects]
+        random.Random(kind).shuffle(order)
+        orders.append(order)
+    for turn in zip(*orders, strict=True):
+        yield from turn
 
 
-def _name(net: str, plan: Plan, kind: str) -> str:
-    return f"{net}/{plan.variant}/{plan.target_name}/{kind}"
+def _put(results: Results, name: str, row: Row) -> None:
+    results.put(name, row, goals)
+    say(f"{name}: {row.get('verdict') or row['skipped']} {row.get('sqnr_db', '')} {row.get('reason', '')[:100]}")
 
 
 def _tell(event: Event) -> None:
-    """Workers' progress is not told."""
+    if event.kind in ("failed", "unsupported"):
+        say(f"{event.line}: {event.kind}: {event.text}")
 
 
 if __name__ == "__main__":

@@ -28,19 +28,23 @@ def exact_interval(hits: int, count: int) -> tuple[float, float]:
 
 
 def broken_table(document: Document, results: Path) -> str:
-    """Caught ÷ judged by kind and format, and the sound files that passed."""
+    """Caught ÷ judged by kind and format, how many of them only the constants told, and the sound files that passed."""
     rows: dict[str, Any] = document["rows"]
     found = list(counted(rows))
     targets = [target for target in RUNTIMES if any(target == other for _, other, _ in found)]
-    kinds = list(dict.fromkeys(kind for kind, _, _ in found if kind != SOUND))
+    every = dict.fromkeys(name.split("/")[3] for name in rows)  # in the order of the first round
+    kinds = [kind for kind in every if kind != SOUND and any(kind == other for other, _, _ in found)]
 
     def cell(kind: str, target: str | None) -> str:
         right = [ok for of, at, ok in found if of == kind and target in (None, at)]
         return f"{sum(right)} of {len(right)}" if right else ""
 
-    body = [[kind, *(cell(kind, target) for target in targets), cell(kind, None)] for kind in (*kinds, SOUND)]
-    body[-1][0] = "sound files that pass"
-    table = grid(["broken by", *(RUNTIMES[target] for target in targets), "all"], body)
+    def audited(kind: str) -> str:
+        return str(sum(row.get("seen_in") == ["constants"] for name, row in rows.items() if name.endswith(f"/{kind}")))
+
+    body = [[kind, *(cell(kind, target) for target in targets), cell(kind, None), audited(kind)] for kind in kinds]
+    body.append(["sound files that pass", *(cell(SOUND, target) for target in (*targets, None)), ""])
+    head = ["broken by", *(RUNTIMES[target] for target in targets), "all", "only the constants tell"]
     broken = [ok for kind, _, ok in found if kind != SOUND]
     sound = [ok for kind, _, ok in found if kind == SOUND]
     missed, alarms = len(broken) - sum(broken), len(sound) - sum(sound)
@@ -51,9 +55,10 @@ def broken_table(document: Document, results: Path) -> str:
     )
     nets = ", ".join(dict.fromkeys(name.split("/")[0] for name in rows))
     how = conditions(document, f"Caught ÷ judged; networks: {nets}; bounds of Clopper and Pearson.")
-    told = [
+    passed = [
         f"\n- {name}: {row['sqnr_db']} dB" + (f" (floor {row['floor_db']})" if row.get("floor_db") else "")
         for name, row in rows.items()
         if "skipped" not in row and not name.endswith(f"/{SOUND}") and row["verdict"] == "pass"
     ]
-    return f"{table}\n\n{said}\n\n{how}" + (f"\n\nNot caught:\n{''.join(told)}" if told else "")
+    told = f"\n\nNot caught:\n{''.join(passed)}" if passed else ""
+    return f"{grid(head, body)}\n\n{said}\n\n{how}{told}"
