@@ -64,7 +64,7 @@ class _Reader:
         source = self.made_by.get(given.name)
         stored = self._grid(source) if source is not None and source.kind == "dequantize" else None
         weight = _weight(op.name, value, _array(bias) if isinstance(bias, Value) else None, stored)
-        return replace(weight, settings=_settings(op)) if op.kind.startswith("conv") else weight
+        return replace(weight, settings=_settings(op)) if op.kind == "conv" else weight
 
 
 def _settings(op: Operation) -> dict[str, tuple[int, ...]]:

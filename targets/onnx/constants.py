@@ -156,7 +156,7 @@ class _Reader:
 
 def _settings(node: ir.Node) -> dict[str, tuple[int, ...]]:
     """Of a convolution that says its padding in numbers."""
-    if "Conv" not in node.op_type or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+    if node.op_type not in ("Conv", "ConvInteger") or node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
         return {}
     stride, padding, dilation = (node.attributes.get_ints(name, []) for name in ("strides", "pads", "dilations"))
     padded = producer(node.inputs[0], "Pad") is not None

@@ -19,7 +19,6 @@ LAYERS = ("aten::_convolution", "aten::conv", "aten::linear", "aten::addmm", "at
 CONVOLUTIONS = {
     "aten::_convolution": (3, 4, 5, 8),
     **{f"aten::conv{rank}d": (3, 4, 5, 6) for rank in (1, 2, 3)},
-    **{f"aten::conv_transpose{rank}d": (3, 4, 7, 6) for rank in (1, 2, 3)},
 }
 """Operators → where stride, padding, dilation and groups stand."""
 TOLD: dict[str, tuple[Setting, int]] = {

@@ -146,6 +146,7 @@ def test_what_an_operator_is_told_is_the_programs() -> None:
     assert compare(constants, replace(file, weights=[replace(weight, settings=told)])).faults == ()
     (wrong,) = compare(constants, replace(file, settings=[("norm 3", "epsilon", 1e-3)])).faults
     assert wrong == "norm 3: its epsilon 0.001 is not the program's"
+    assert compare(constants, replace(file, settings=[("norm", "epsilon", 1e-5)])).faults  # the operator's default
     assert compare(constants, replace(file, settings=[("softmax", "softmax axis", 0)])).faults
     for name in told:
         other = replace(weight, settings={**told, name: (3,)})

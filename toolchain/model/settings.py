@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _CONVOLUTION = {"aten.convolution": (3, 4, 5, 8)}
 _CONVOLUTION |= {f"aten.conv{rank}d": (3, 4, 5, 6) for rank in (1, 2, 3)}
-_CONVOLUTION |= {f"aten.conv_transpose{rank}d": (3, 4, 7, 6) for rank in (1, 2, 3)}
-"""Operators → where stride, padding, dilation and groups stand among the arguments."""
+"""Operators → where stride, padding, dilation and groups stand among the arguments; not the transposed ones, which
+formats tell otherwise."""
 _LOOKED_THROUGH = ("quantized_decomposed.quantize", "quantized_decomposed.dequantize", "aten.clone", "aten.alias")
 
 
@@ -44,18 +44,19 @@ def _source(node: Any) -> Any:
 
 
 def numbers(program: ExportedProgram) -> dict[Setting, set[float]]:
-    """What a file may say: as an epsilon every number that an operator is given, by default too, or that is stored
-    alone; as a softmax's axis those of the program, counted from the front and from the end."""
+    """What a file may say: as an epsilon every number that an operator is given, by default where none is, or that is
+    stored alone; as a softmax's axis those of the program, counted from the front and from the end."""
     import torch
 
     epsilons, axes = {float(torch.finfo(torch.float32).eps)}, set[float]()  # rms_norm's own
     graphs = [each for each in program.graph_module.modules() if isinstance(each, torch.fx.GraphModule)]
     for node in (node for graph in graphs for node in alive(graph) if node.op == "call_function"):
         schema = getattr(node.target, "_schema", None)
-        defaults = [each.default_value for each in schema.arguments] if schema else []
+        left = schema.arguments[len(node.args) :] if schema else []
+        defaults = [each.default_value for each in left if each.name not in node.kwargs]
         epsilons |= {each for each in (*node.args, *node.kwargs.values(), *defaults) if isinstance(each, float)}
         name = name_of(node)
-        if "softmax" in name:
+        if "softmax" in name and len(node.args) > 1:
             rank, axis = node.args[0].meta["val"].dim(), int(node.args[1])  # type: ignore
             axes |= {axis % rank, axis % rank - rank}
         elif "attention" in name:
