@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from edgeship.targets.litert import inputs as float_inputs
 from edgeship.targets.litert import inspect, rewrites, transposed, upstream, weights
 from edgeship.targets.litert.runtime import RUNTIME
 from edgeship.toolchain.api import (
@@ -193,6 +194,7 @@ class LiteRT(Target):
             rewrites.compute_in_float(model)
             if self.io == "float":
                 rewrites.float_inputs_and_outputs(model)
+                float_inputs.quantize_once(model, float_inputs.grids(program))
         elif kind in ("dynamic", "weights"):
             weights.use_integer_weights(model, weights.LOOKUPS | (weights.HYBRID if kind == "dynamic" else frozenset()))
         elif str(context.spec) == "float16":
