@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.judge import verdict as judging
 from edgeship.toolchain.judge.line import case_of
 from edgeship.toolchain.model import program as programs
-from edgeship.toolchain.model.audit import audit
+from edgeship.toolchain.model.audit import compare, inventory_of
+from edgeship.toolchain.model.constants import constants_of
+from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.plugin import Context, Need
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.plan import Recipe
@@ -80,6 +83,24 @@ class Subject:
     stored: StoredProgram
     lines: tuple[Built, ...]
 
+    @cached_property
+    def constants(self) -> Constants:
+        """What its files must hold."""
+        return constants_of(self.stored.open())
+
+    @cached_property
+    def answers(self) -> list[torch.Tensor]:
+        """The sound program's outputs for every sample that files are compared on."""
+        return list(self._answers(self.stored.open().module()))
+
+    def _answers(self, module: torch.fx.GraphModule) -> Iterator[torch.Tensor]:
+        comparison = self.lines[0].comparison
+        count = len(next(iter(load_samples(comparison.expected).inputs.values())))
+        samples = load_samples(comparison.samples)
+        for index in range(count):
+            with torch.no_grad():
+                yield from module(*(torch.from_numpy(np.array(each, order="C")) for each in samples.row(index)))
+
     def name(self, line: Built, kind: str) -> str:
         """Of a row."""
         return f"{self.net}/{self.variant}/{line.plan.target_name}/{kind}"
@@ -104,7 +125,7 @@ class Subject:
         module = self.stored.open().module()
         if not mutate(module, kind, f"{self.net} {self.variant}"):
             return "nothing of the kind in it"
-        if not _differs(module, self.stored.open().module(), self.lines[0]):
+        if all(torch.equal(*pair) for pair in zip(self._answers(module), self.answers, strict=True)):
             return "no output changes"
         try:
             programs.save(programs.export(module, self._context(path.parent).example, self.stored.signature), path)
@@ -132,8 +153,9 @@ class Subject:
             return self._audited(line, artifact, out)
 
     def _audited(self, line: Built, artifact: Artifact, out: Path) -> Row:
-        found = audit(self.stored.open(), artifact, out)
-        return self._judged(line, artifact.model_copy(update={"constants": found}), out)
+        found = inventory_of(artifact, out)
+        told = {"constants": None if found is None else compare(self.constants, found)}
+        return self._judged(line, artifact.model_copy(update=told), out)
 
     def _judged(self, line: Built, artifact: Artifact, folder: Path) -> Row:
         return _row(judging.judge(artifact, folder, Forked(), case_of(line, self.recipe)), artifact.constants)
@@ -141,17 +163,6 @@ class Subject:
     def _context(self, scratch: Path) -> Context:
         needs: frozenset[Need] = frozenset().union(*(line.plan.target.needs for line in self.lines))
         return self.stored.context(needs, scratch, lambda text: None, lambda what, text: None)
-
-
-def _differs(broken: torch.fx.GraphModule, sound: torch.fx.GraphModule, line: Built) -> bool:
-    """Whether any output for any sample differs from the sound program's in any bit."""
-    data = load_samples(line.comparison.samples)
-    for index in range(len(next(iter(load_samples(line.comparison.expected).inputs.values())))):
-        row = [torch.from_numpy(np.array(array, order="C")) for array in data.row(index)]
-        with torch.no_grad():
-            if any(not torch.equal(a, b) for a, b in zip(broken(*row), sound(*row), strict=True)):
-                return True
-    return False
 
 
 def _row(verdict: judging.Verdict, constants: ConstantsAudit | None) -> Row:
@@ -232,7 +243,7 @@ def in_turn(subjects: list[Subject]) -> Iterator[tuple[Subject, str]]:
     """Every kind for every program, kind after kind, each over the programs in an order of its own: a run that is cut
     short has seen as many of each."""
     orders = []
-    for kind in (*MUTATIONS, *PATCHES):
+    for kind in (*PATCHES, *MUTATIONS):
         order = [(subject, kind) for subject in subjects]
         random.Random(kind).shuffle(order)
         orders.append(order)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from edgeship.toolchain.artifact import Artifact
 from edgeship.toolchain.inventory import Inventory
-from edgeship.toolchain.registry import runtime_info
+from edgeship.toolchain.model.audit import inventory_of
 from edgeship.toolchain.samples import Array
 
 
@@ -37,9 +36,7 @@ PATCHES: dict[str, Callable[[Inventory], list[Array]]] = {
 
 def patch(artifact: Artifact, folder: Path, kind: str, seed: str) -> bool:
     """Change one number of an artifact's file in place; False where none lies in it as its reader gives it."""
-    runtime = runtime_info(artifact.runtime.name)
-    assert runtime is not None
-    found = importlib.import_module(runtime.inspect).constants(folder / artifact.file)
+    found = inventory_of(artifact, folder)
     arrays = [array for array in PATCHES[kind](found) if array.any()] if found else []
     draw = random.Random(f"{kind} {seed}")
     draw.shuffle(arrays)

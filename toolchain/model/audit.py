@@ -31,10 +31,15 @@ SHOWN = 5
 
 def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
     """Compare the file that `folder` holds with the stored program it was made from; None where nothing reads it."""
+    found = inventory_of(artifact, folder)
+    return None if found is None else compare(constants_of(program), found)
+
+
+def inventory_of(artifact: Artifact, folder: Path) -> Inventory | None:
+    """What the file that `folder` holds stores; None where nothing reads it."""
     runtime = runtime_info(artifact.runtime.name)
     reader = getattr(importlib.import_module(runtime.inspect), "constants", None) if runtime else None
-    found = reader(folder / artifact.file) if reader else None
-    return None if found is None else compare(constants_of(program), found)
+    return reader(folder / artifact.file) if reader else None
 
 
 def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
