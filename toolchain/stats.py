@@ -67,14 +67,18 @@ def summarize(result: Result) -> dict[str, Any]:
 def _cold(runs: Sequence[Run]) -> dict[str, float]:
     parts: dict[str, list[int]] = {}
     for run in runs:
-        if run.cold is not None:
-            for name, value in run.cold.model_dump(exclude_none=True).items():
-                if isinstance(value, int):
-                    parts.setdefault(name, []).append(value)
+        for name, value in _parts(run).items():
+            parts.setdefault(name, []).append(value)
     medians = {name: float(np.median(values)) for name, values in parts.items()}
     if medians:
         medians["total"] = sum(medians.values())
     return medians
+
+
+def _parts(run: Run) -> dict[str, int]:
+    """A launch's cold start by its parts, in nanoseconds."""
+    told = run.cold.model_dump(exclude_none=True) if run.cold is not None else {}
+    return {name: value for name, value in told.items() if isinstance(value, int)}
 
 
 def peak_above_baseline(run: Run) -> int | None:
@@ -172,6 +176,21 @@ def paired_ratio(candidate: Sequence[float], baseline: Sequence[float]) -> tuple
     logs = np.log(np.asarray(candidate, dtype=np.float64)) - np.log(np.asarray(baseline, dtype=np.float64))
     interval = t_interval(logs)
     return float(math.exp(logs.mean())), None if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+
+
+def detectable_effect(candidate: Sequence[float], baseline: Sequence[float], power: float = 0.8) -> float:
+    """The smallest effect, as a share, that as many such pairs find with this probability at a 5% level (paired t)."""
+    from scipy import stats
+
+    logs = np.log(np.asarray(candidate, dtype=np.float64)) - np.log(np.asarray(baseline, dtype=np.float64))
+    freedom = len(logs) - 1
+    quantiles = float(stats.t.ppf(0.975, freedom) + stats.t.ppf(power, freedom))
+    return math.expm1(quantiles * float(np.std(logs, ddof=1)) / math.sqrt(len(logs)))
+
+
+def cold_starts_ns(result: Result) -> list[float]:
+    """The cold start of each launch, all its parts together, in the order of launching."""
+    return [float(sum(_parts(run).values())) for run in result.runs if run.cold is not None]
 
 
 def launch_medians_ns(result: Result) -> list[float]:

@@ -20,6 +20,7 @@ COMMANDS = (
     "convert",
     "verify",
     "bench",
+    "compare",
     "inspect",
     "report",
     "targets",
@@ -219,6 +220,18 @@ def test_a_manifest_that_describes_another_file_is_named(place: Workplace, tmp_p
     done = place.edgeship("verify", file, "--against", "recipe.toml")
     assert done.returncode == 1
     assert "is not the file that artifact.json describes" in done.stderr
+
+
+def test_compare_says_what_two_launches_allow_and_what_a_core_cannot_tell(place: Workplace) -> None:
+    file = artifact(place, "onnx")
+    found = place.json("compare", file, file, "--pairs", "2", "--seconds", "0.1", code=3)
+    assert (found["schema"], found["verdict"], found["pairs"]) == ("edgeship-compare/1", "inconclusive", 2)
+    assert found["reason"] == "fewer than 5 pairs"
+    core = "{ device = 'emulated', cpu = 'cortex-a53' }"
+    refused = place.edgeship("compare", file, file, "--device", core, "--quantity", "latency")
+    assert refused.returncode == 2
+    assert "it has no latency" in refused.stderr
+    assert "devices that have time: local" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.slow  # bench of one file, and its document, are in test_json

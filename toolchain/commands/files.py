@@ -135,21 +135,7 @@ def bench(
     `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said. `on_note` is told which
     integers a file is given that says nothing of its valid ones.
     """
-    given_sizes = tables.sizes_table(sizes)
-    with Reader() as reader:
-        artifacts = [foreign.describe(file, reader) for file in files]
-    if inputs:
-        artifacts = [_with_inputs(artifact, inputs) for artifact in artifacts]
-    known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
-    if unknown := [name for name in given_sizes if name not in known]:
-        has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
-        raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
-    subjects = []
-    for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
-        samples = foreign.random_samples(artifact, given_sizes, benches.CASES, on_note=on_note)
-        subjects.append(
-            benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, options.threads[0])
-        )
+    subjects = subjects_of(files, inputs, sizes, options.threads[0], on_note)
     protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
     with device.open() as link:
         answers = benches.measure(subjects, link, protocol)
@@ -164,6 +150,26 @@ def bench(
             results.append(answer)
             benched.append(Benched(file=str(file), measurement=measurement(answer, subject, "")))
     return Bench(quick=quick, protocol=dataclasses.asdict(protocol), device=facts, files=benched), results
+
+
+def subjects_of(
+    files: list[Path], inputs: list[str], sizes: list[str], threads: int, on_note: Callable[[str], None]
+) -> list[benches.Subject]:
+    """Files with random inputs for them, as `bench` takes both. RecipeError for a size that no file has."""
+    given_sizes = tables.sizes_table(sizes)
+    with Reader() as reader:
+        artifacts = [foreign.describe(file, reader) for file in files]
+    if inputs:
+        artifacts = [_with_inputs(artifact, inputs) for artifact in artifacts]
+    known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
+    if unknown := [name for name in given_sizes if name not in known]:
+        has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
+        raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
+    subjects = []
+    for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
+        samples = foreign.random_samples(artifact, given_sizes, benches.CASES, on_note=on_note)
+        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
+    return subjects
 
 
 def write_results(bench: Bench, results: list[Result], out: Path) -> None:
