@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +77,16 @@ def test_outputs_of_every_kind_are_flattened_in_order_with_their_names() -> None
     assert [name for name, _ in named_outputs(a)] == ["output"]
     with pytest.raises(ExportError, match="answers a str"):
         named_outputs({"a": "text"})
+
+
+def test_a_stored_program_brings_the_library_of_its_operators(tmp_path: Path) -> None:
+    from torchvision.ops import DeformConv2d
+
+    example = (torch.rand(1, 2, 4, 4), torch.rand(1, 18, 4, 4))
+    torch.export.save(torch.export.export(DeformConv2d(2, 2, 3, padding=1).eval(), example), tmp_path / "model.pt2")
+    load = (
+        f"import pathlib, edgeship.toolchain.model.program as p; p.load(pathlib.Path({str(tmp_path / 'model.pt2')!r}))"
+    )
+    # in a process where nothing has imported it
+    found = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.errors import EdgeshipError, ExportError
+from edgeship.toolchain.model.libraries import register_operators
 from edgeship.toolchain.model.portable import portable
 from edgeship.toolchain.model.rewriting import Rewrite, rewrite
 from edgeship.toolchain.plugin import Signature
@@ -180,12 +181,13 @@ def save(program: ExportedProgram, path: Path) -> None:
 
 
 def load(path: Path) -> ExportedProgram:
-    """Read a .pt2; EdgeshipError when it is corrupt."""
+    """Read a .pt2; EdgeshipError when it is corrupt or its operators belong to a library that is not installed."""
     import torch
 
     # a PT2E program only loads once its operators are registered
     import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401
 
+    register_operators(path)
     try:
         return torch.export.load(path)
     except Exception as error:
