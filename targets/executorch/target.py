@@ -14,6 +14,7 @@ from edgeship.targets.executorch.half import in_half_arithmetic
 from edgeship.targets.executorch.planes import with_planes
 from edgeship.targets.executorch.pte import read
 from edgeship.targets.executorch.runtime import RUNTIME
+from edgeship.targets.executorch.volumes import flat_volumes
 from edgeship.toolchain.api import (
     FLOAT16,
     Artifact,
@@ -32,6 +33,7 @@ from edgeship.toolchain.api import (
     folded,
     in_float,
     missing_extra,
+    rewritten,
     size_bytes,
 )
 
@@ -86,7 +88,10 @@ class ExecuTorch(Target):
             raise missing_extra(self.extra, "executorch") from None
         notes = []
         if not context.spec.is_float:
-            program = with_own_biases(folded(program, context.signature, context.example), context)
+            program = folded(program, context.signature, context.example)
+        program = rewritten(program, context.signature, context.example, flat_volumes())
+        if not context.spec.is_float:
+            program = with_own_biases(program, context)
         elif context.spec == FLOAT16:
             half = in_half_arithmetic(program, context)
             program = half or program
