@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import deform_conv2d
 
 from edgeship.toolchain.api import Signature
 from edgeship.toolchain.artifact import Tensor as Named
-from edgeship.toolchain.model.program import export
+from edgeship.toolchain.model.program import export, load, save
 
 
 class Net(nn.Module):
@@ -25,6 +27,13 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(self, self.layer(x))
+
+
+def _deformed(net: Net, x: Tensor) -> Tensor:
+    """Groups, groups of offsets, a mask; places outside of the image."""
+    twice, weight = x.repeat(1, 2), net.layer.weight[:6, :4].reshape(6, 2, 2, 1)
+    offset, mask = 3 * twice[:, :320].view(1, 8, 5, 8), twice[:, :160].view(1, 4, 5, 8).sigmoid()
+    return deform_conv2d(x.view(1, 4, 8, 8), offset, weight, None, (2, 1), (1, 0), (1, 1), mask)
 
 
 CASES: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
@@ -53,6 +62,7 @@ CASES: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
     "diagonal": (lambda net, x: x.view(1, 4, 8, 8).diagonal(1, 3, 2), "diagonal"),
     "or": (lambda net, x: (((x > 0.3) | (x < -0.3)) ^ (x > 1)).float(), "__or__"),
     "spectrum": (lambda net, x: (torch.fft.rfft(x) * torch.fft.rfft(x.flip(1))).real, "fft"),
+    "deformable": (_deformed, "deform_conv2d"),
     "phase": (lambda net, x: torch.fft.rfft(x + 3).angle().cos(), "fft"),
 }
 
@@ -68,6 +78,14 @@ def test_what_converters_refuse_is_written_with_what_they_take(case: str) -> Non
     assert not any(refused in target for target in targets), targets
     for given in (x, torch.randn(1, 256)):
         assert torch.allclose(program.module()(given), net(given), atol=2e-5)
+
+
+def test_a_constant_made_in_forward_is_exported_again_once_it_was_stored(tmp_path: Path) -> None:
+    net, x = Net(lambda net, x: x * torch.tensor([[0.5], [2.0]])).eval(), torch.randn(1, 256)
+    signature = Signature((Named(name="x", dtype="float32", shape=(1, 256)),), ())
+    save(export(net, (x,), signature), tmp_path / "model.pt2")
+    again = export(load(tmp_path / "model.pt2").module(), (x,), signature)
+    assert torch.equal(again.module()(x), net(x))
 
 
 def test_a_complex_answer_stays_complex() -> None:

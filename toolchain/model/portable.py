@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgeship.toolchain.model.computed import has_computed, store_computed
+from edgeship.toolchain.model.deformable import OPERATOR, deformable_convolution
 from edgeship.toolchain.model.elementary import arithmetic
 from edgeship.toolchain.model.layout import has_memory_format, without_memory_format
 from edgeship.toolchain.model.resampling import resizes
@@ -23,21 +25,29 @@ if TYPE_CHECKING:
 
 END = 2**63 - 1
 """What aten.slice takes for the end of a dimension."""
+LIBRARIES: dict[str, Rewrite] = {OPERATOR: deformable_convolution}
+"""By name: these operators exist only where their library was imported."""
 MOST_SLICES = 64
 """Windows with more elements are gathered by index instead of stacked from slices."""
 
 
 def portable(program: ExportedProgram) -> GraphModule | None:
     """The program's module with every such operator rewritten; None where it has none. It must be exported again."""
-    refused = any(node.target in _rewrites() for node in program.graph.nodes)
-    if not refused and not _is_complex(program) and not has_memory_format(program):
+    rewrites = {**_rewrites(), **_of_libraries(program)}
+    refused = any(node.target in rewrites for node in program.graph.nodes)
+    if not refused and not _is_complex(program) and not has_memory_format(program) and not has_computed(program):
         return None
     module: Any = program.module(check_guards=False)
     changed = without_complex_numbers(module)
     changed |= without_memory_format(module)
-    changed |= rewrite(module, _rewrites())
+    changed |= rewrite(module, rewrites)
+    changed |= store_computed(module)
     rewritten: GraphModule | None = module if changed else None
     return rewritten
+
+
+def _of_libraries(program: ExportedProgram) -> dict[Any, Rewrite]:
+    return {node.target: LIBRARIES[name] for node in program.graph.nodes if (name := str(node.target)) in LIBRARIES}
 
 
 def _is_complex(program: ExportedProgram) -> bool:
@@ -53,6 +63,7 @@ def _rewrites() -> dict[Any, Rewrite]:
     return {
         aten.alias.default: _same,
         aten.detach.default: _same,
+        aten.detach_.default: _same,  # a program that was stored cannot be exported again with it
         aten.new_ones.default: lambda place, x, size, **options: _full(place, size, 1, options),
         aten.new_zeros.default: lambda place, x, size, **options: _full(place, size, 0, options),
         aten.new_full.default: lambda place, x, size, value, **options: _full(place, size, value, options),

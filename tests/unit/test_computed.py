@@ -1,0 +1,55 @@
+"""What a program computes from constants alone is a constant of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from edgeship.toolchain.api import Signature
+from edgeship.toolchain.artifact import Tensor
+from edgeship.toolchain.model.program import export
+
+
+class Positions(nn.Module):
+    """Buckets of distances, angles of positions, a weight that is normed, a table read by its own indices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", 10.0 ** -torch.arange(4))
+        self.bias, self.layer = nn.Embedding(8, 1), nn.utils.parametrizations.weight_norm(nn.Linear(8, 8))
+        self.table = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = torch.arange(x.shape[1])
+        apart = (places[:, None] - places[None]).abs()
+        buckets = torch.where(apart < 4, apart, (4 + torch.log(apart.float() / 4)).long().clamp(max=7))
+        angles = places[:, None].float() * self.frequencies
+        x = self.layer(x) * torch.cat([angles.sin(), angles.cos()], -1)
+        large = self.table[apart % 3]
+        return (self.bias(buckets)[..., 0] + large) @ x
+
+
+def exported(length: int | str = 6) -> tuple[torch.export.ExportedProgram, nn.Module]:
+    torch.manual_seed(0)
+    given = Tensor(name="x", dtype="float32", shape=(1, length, 8))
+    dims = {"length": (2, 32)} if isinstance(length, str) else {}
+    net = Positions().eval()
+    return export(net, (torch.randn(1, 6, 8),), Signature((given,), (), dims)), net
+
+
+def test_it_is_stored_and_what_it_was_computed_from_is_gone() -> None:
+    program, net = exported()
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert called <= {"aten.linear.default", "aten.mul.Tensor", "aten.add.Tensor", "aten.matmul.default",
+                      "aten.embedding.default", "aten.select.int", "aten.index.Tensor"}, called  # fmt: skip
+    assert "aten.index.Tensor" in called  # 36 numbers from a table of 3 would take more room
+    assert not any("original" in name or "frequencies" in name for name in program.state_dict)
+    x = torch.randn(1, 6, 8)
+    assert torch.equal(program.module()(x), net(x))
+
+
+def test_what_depends_on_a_size_that_varies_stays_computed() -> None:
+    program, net = exported("length")
+    assert any("aten.log" in str(node.target) for node in program.graph.nodes)
+    x = torch.randn(1, 9, 8)
+    assert torch.allclose(program.module()(x), net(x))
