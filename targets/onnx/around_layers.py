@@ -117,6 +117,23 @@ def pad_integers(model: ir.Model) -> int:
     return count
 
 
+def count_valid_elements(model: ir.Model) -> int:
+    """An average pool that pads nothing divides by what is in the image, where `ceil_mode` lets a window leave it.
+
+    The same by ONNX's words; ONNX Runtime's integer kernel divides such windows by their whole size otherwise.
+    """
+    import onnx_ir as ir
+
+    count = 0
+    for pool in by_type(model, "AveragePool"):
+        given = pool.attributes
+        rounds_up, counts = given.get_int("ceil_mode", 0), given.get_int("count_include_pad", 0)
+        if rounds_up and counts and not any(given.get_ints("pads", ())):
+            given["count_include_pad"] = ir.AttrInt64("count_include_pad", 0)
+            count += 1
+    return count
+
+
 def _widths(pad: ir.Node) -> Array | None:
     """[2, rank]: how much is added before and after each axis; None where computed at run time or for some axes."""
     widths = constant(pad.inputs[1])

@@ -19,6 +19,8 @@ LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "ConvInteg
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 _NO_WEIGHTS = ("DequantizeLinear", "Cast", "Clip", "Pad")
 """Integers that these take are told of elsewhere, or are a quantized bound or filling."""
+_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2)}
+"""Where torch's gates (input, forget, cell, output; reset, update, new) stand among those of a recurrent operator."""
 _ZERO_POINTS = {"QuantizeLinear": (2,), "DequantizeLinear": (2,), "MatMulInteger": (2, 3), "ConvInteger": (2, 3)}
 
 
@@ -37,7 +39,7 @@ class _Reader:
     def inventory(self) -> Inventory:
         weights: list[Weight] = []
         activations: list[tuple[str, Affine]] = []
-        floats: dict[int, Array] = {}
+        floats: dict[object, Array] = {}
         settings: list[tuple[str, Setting, float]] = []
         for node in self.nodes:
             standard = node.domain == ""
@@ -52,6 +54,9 @@ class _Reader:
                     continue
                 if array.dtype.kind == "f":
                     floats[id(value)] = array
+                    if standard and node.op_type in _GATES:
+                        gates = _gates_as_in_torch(array, _GATES[node.op_type], index)
+                        floats |= {(id(value), number): each for number, each in enumerate(gates)}
                 elif _is_integer(array) and not (standard and node.op_type in (*LAYERS, *_NO_WEIGHTS)):
                     weights.append(Weight(_place(node), array.astype(np.int8)))
             if standard and node.op_type in QUANTIZERS:
@@ -161,6 +166,18 @@ def _settings(node: ir.Node) -> dict[str, tuple[int, ...]]:
     stride, padding, dilation = (node.attributes.get_ints(name, []) for name in ("strides", "pads", "dilations"))
     padded = producer(node.inputs[0], "Pad") is not None
     return convolution(stride, None if padded else padding, dilation, node.attributes.get_int("group", 1))
+
+
+def _gates_as_in_torch(array: Array, order: tuple[int, ...], position: int) -> list[Array]:
+    """The weights or biases of a recurrent layer as torch keeps them: for each direction its own, gates in its order.
+
+    `array` is [directions, gates · hidden, inputs], or the biases of inputs and states one behind the other.
+    """
+    if position not in (1, 2, 3):
+        return []
+    sides = np.split(array, 2, axis=1) if position == 3 else [array]
+    parts = [np.split(side[direction], len(order)) for side in sides for direction in range(len(array))]
+    return [np.concatenate([part[gate] for gate in order]) for part in parts]
 
 
 def _place(node: ir.Node) -> str:

@@ -12,6 +12,7 @@ from edgeship.toolchain.api import Context, EdgeshipError, Signature, conversion
 if TYPE_CHECKING:
     import onnx_ir as ir
     from torch.export import ExportedProgram
+    from torch.fx import Node
 
 Table = Mapping[Any, Callable[..., Any]]
 """torch operator → onnxscript function, as torch.onnx.export takes it."""
@@ -35,6 +36,7 @@ def to_onnx(program: ExportedProgram, context: Context, opset: int, custom: Tabl
         assert exported is not None
         return exported.model
 
+    _copy_attention(program)
     try:
         model = convert(program)
     except EdgeshipError:
@@ -44,6 +46,30 @@ def to_onnx(program: ExportedProgram, context: Context, opset: int, custom: Tabl
     _name_tensors(model, context.signature)
     _name_dimensions(model, context.signature)
     return model
+
+
+def _copy_attention(program: ExportedProgram) -> None:
+    """Let views of what attention answers be views of a copy, in place.
+
+    Taken apart it lies in memory in another order than torch's fused kernel leaves it in, and the view would not fit.
+    """
+    import torch
+
+    aten = torch.ops.aten
+    for node in list(program.graph.nodes):
+        if node.target in (aten.view.default, aten.reshape.default) and _is_attention(node.args[0]):
+            with program.graph.inserting_before(node):
+                options = {"memory_format": torch.contiguous_format}
+                copy = program.graph.call_function(aten.clone.default, (node.args[0],), options)
+            copy.meta = dict(node.args[0].meta)
+            node.update_arg(0, copy)
+    program.graph_module.recompile()
+
+
+def _is_attention(node: Node) -> bool:
+    while str(node.target).startswith(("aten.transpose", "aten.permute")):
+        node = node.args[0]  # type: ignore[assignment]
+    return str(node.target).startswith("aten.scaled_dot_product_attention")
 
 
 def _hint(error: Exception) -> str:

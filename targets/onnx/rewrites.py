@@ -19,6 +19,7 @@ def steps(spec: QuantSpec, activations: str) -> list[Rewrite]:
     chosen: list[Rewrite] = [static_int8.pool_spatial_means]
     if spec.has("static"):
         chosen += [
+            around_layers.count_valid_elements,
             around_layers.pad_in_convolutions,  # before the pairs that it brings together are dropped
             static_int8.drop_repeated_pairs,
             static_int8.drop_implied_clips,

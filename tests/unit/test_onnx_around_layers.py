@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import pytest
+from onnxruntime import InferenceSession
 
 from edgeship.targets.onnx.constants import constants
 from edgeship.targets.onnx.inspect import operators, optimized
@@ -52,6 +53,17 @@ def test_a_relu_whose_input_is_read_elsewhere_stays(tmp_path: Path) -> None:
     model = g.model(g.node("Add", g.pair(g.node("Relu", convolved)), convolved))
     change, applied, _ = executed(model, "uint8", tmp_path)
     assert (change, applied.get("clip_integers")) == (0, None)
+
+
+def test_windows_that_leave_the_image_are_divided_by_what_is_in_it(tmp_path: Path) -> None:
+    g = Graph(2, 4, 8, 8)
+    options = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 1}
+    model = g.model(g.pair(g.node("AveragePool", g.pair(g.x), **options)))
+    change, applied, kernels = executed(model, "uint8", tmp_path)
+    assert (change, applied["count_valid_elements"], kernels["com.microsoft.QLinearAveragePool"]) == (0, 1, 1)
+    session = InferenceSession(tmp_path / "model.onnx")
+    answered = session.run(None, {session.get_inputs()[0].name: IMAGE})[0]
+    assert np.abs(answered - run(model, IMAGE)).max() <= 1.01 * STEP
 
 
 def test_a_convolution_pads_by_itself(tmp_path: Path) -> None:
