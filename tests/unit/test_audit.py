@@ -11,8 +11,10 @@ import torch
 
 from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, convolution, export
 from edgeship.toolchain.model.audit import compare
+from edgeship.toolchain.model.candidates import Candidates
 from edgeship.toolchain.model.constants import constants_of
-from edgeship.toolchain.model.expected import Constants
+from edgeship.toolchain.model.expected import Constants, Layer
+from edgeship.toolchain.model.folds import Folded
 from edgeship.toolchain.model.program import flatten
 from tests.models import digit_net
 
@@ -153,3 +155,17 @@ def test_what_an_operator_is_told_is_the_programs() -> None:
         assert compare(constants, replace(file, weights=[other])).faults == (
             f"layer (conv2d): the {name} is not the program's",
         )
+
+
+def test_layers_of_one_shape_are_told_apart_before_their_numbers_are_compared() -> None:
+    random = np.random.default_rng(0)
+    weights = [random.standard_normal((64, 64), np.float32) for _ in range(20)]
+    factor, one = np.full((64, 1), 2.0), np.ones(1)
+    layers = [
+        Layer(str(index), each, folded=(Folded(None, each, factor, one, one, ()),))  # type: ignore[arg-type]
+        for index, each in enumerate(weights)
+    ]
+    same, computed = Candidates(layers).of(Weight("", weights[7]))
+    assert (same, computed) == ([7], [])
+    same, computed = Candidates(layers).of(Weight("", 2 * weights[7]))
+    assert (same, computed) == ([], [7])

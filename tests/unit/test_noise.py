@@ -8,8 +8,9 @@ import torch
 import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the operators)
 from torch import nn
 
+from edgeship.toolchain.floor import Floor, OutputFloor
 from edgeship.toolchain.model.program import flatten
-from edgeship.toolchain.quantization.noise import Floor, floor
+from edgeship.toolchain.quantization.noise import _enough, floor
 
 pytestmark = pytest.mark.heavy
 Q = torch.ops.quantized_decomposed
@@ -47,10 +48,23 @@ def measured(module: nn.Module, half: bool = False, together: int = 1) -> Floor:
 def test_the_floor_is_the_same_every_time_and_lower_in_a_deeper_network() -> None:
     shallow, deep = measured(Rounded(2)), measured(Rounded(12))
     assert shallow == measured(Rounded(2))
-    assert (shallow.runs, shallow.samples) == (8, 16)
+    assert (shallow.runs, shallow.samples) == (3, 16)  # they agree
     assert 30 < shallow.sqnr_db < 70
     assert deep.sqnr_db < shallow.sqnr_db - 3
     assert deep.outputs["y"].worst_sample_db <= deep.sqnr_db
+
+
+def test_runs_end_when_they_agree_and_a_program_that_is_exact_needs_one() -> None:
+    def of(*runs: tuple[float, float]) -> bool:
+        return _enough([{"y": OutputFloor(sqnr_db=a, worst_sample_db=b, varying_db=a)} for a, b in runs])
+
+    assert not of()
+    assert not of((40, 35), (40, 35))
+    assert of((40, 35), (40.5, 33), (40.9, 35))
+    assert not of((40, 35), (40.5, 35), (41.5, 35))
+    assert not of((40, 35), (40, 31), (40, 35))
+    assert of((120, 105))
+    assert not of((120, 95))
 
 
 def test_samples_may_be_run_together() -> None:

@@ -77,9 +77,12 @@ class _Comparison:
         strays: list[Weight] = []
         candidates = Candidates(layers)
         for weight in self.found.weights:
-            matches = [
-                (index, parts) for index in candidates.of(weight) if (parts := pair(weight, layers[index])) is not None
-            ]
+            matches: list[tuple[int, Parts]] = []
+            for indices in candidates.of(weight):
+                found = ((index, pair(weight, layers[index])) for index in indices)
+                matches += [(index, parts) for index, parts in found if parts is not None]
+                if any(not parts.wrong for _, parts in matches):
+                    break  # what it is need not be computed from another
             if not matches:
                 strays.append(weight)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from edgeship.toolchain.model.equality import fingerprint
 from edgeship.toolchain.model.expected import Layer
 from edgeship.toolchain.samples import Array
 
-NEAR = 1e-3
-"""By how much the magnitudes of two weights may differ in sum that are compared number by number."""
+NEAR = {"float16": 1e-3, "float32": 1e-5}
+"""By how much the magnitudes of two weights may differ in sum that are compared number by number: more than rounding
+does, less than those of two layers of one shape do."""
 
 
 class Candidates:
@@ -34,18 +36,17 @@ class Candidates:
             if sums:
                 self._computed[layer.values.size].append((index, sums))
 
-    def of(self, weight: Weight) -> list[int]:
-        """The indices of the layers that it may be."""
-        same = self._by_print.get(fingerprint(weight.values), [])
-        if weight.values.dtype.kind != "f":
-            return same
-        total = float(np.abs(weight.values).sum(dtype=np.float64))
-        computed = [
-            index
-            for index, sums in self._computed.get(weight.values.size, [])
-            if any(each != each or abs(each - total) <= NEAR * total for each in sums)
-        ]
-        return list(dict.fromkeys([*same, *computed]))
+    def of(self, weight: Weight) -> Iterator[list[int]]:
+        """The indices of the layers that it may be: those of the same numbers, then those that they may be made of."""
+        yield (same := self._by_print.get(fingerprint(weight.values), []))
+        if weight.values.dtype.kind == "f":
+            near = NEAR.get(weight.values.dtype.name, NEAR["float16"])
+            total = float(np.abs(weight.values).sum(dtype=np.float64))
+            yield [
+                index
+                for index, sums in self._computed.get(weight.values.size, [])
+                if index not in same and any(each != each or abs(each - total) <= near * total for each in sums)
+            ]
 
 
 def _magnitude(values: Array, factor: NDArray[np.float64]) -> float:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     import torch
     from torch.fx import GraphModule, Interpreter
 
-RUNS = 8
+RUNS, FEWEST_RUNS = 8, 3
+AGREEING_DB = (1.0, 3.0, 1.0)
+"""Runs that lie this close together need no further one: over all samples, of the worst, of what varies."""
+CERTAIN_DB = 100.0
+"""No limit asks for so much: a program whose first run reaches it needs no other."""
 MOST_SAMPLES = 64
 FEWEST_SAMPLES = 8
 AFFORDABLE_S = 40.0
@@ -46,7 +50,7 @@ def floor(
     half: bool,
     together: int = 1,
 ) -> Floor:
-    """Run a program RUNS times with seeded noise on the first `rows` (its inputs by name).
+    """Run a program with seeded noise on the first `rows` (its inputs by name): until runs agree, at most RUNS times.
 
     `expected` are its outputs for them, [n, *shape] by name in its own order, `reference` the float model's.
     `half` rounds every result to half precision. `together` rows are one call, joined along the first dimension.
@@ -55,17 +59,19 @@ def floor(
 
     noisy = interpreter()(module, half)
     found: list[dict[str, Array]] = []
+    figures: list[dict[str, OutputFloor]] = []
     count, started = min(len(rows), MOST_SAMPLES), time.monotonic()
     with torch.no_grad():
-        while len(found) < RUNS:
+        while len(found) < RUNS and not _enough(figures):
             noisy.seed(len(found))  # type: ignore[attr-defined]
             found.append(_run(noisy.run, rows[:count], list(expected), together))
             affordable = int(count * AFFORDABLE_S / (RUNS * (time.monotonic() - started) / len(found)))
             if len(found) == 1 and affordable < count > FEWEST_SAMPLES:
                 count = max(FEWEST_SAMPLES, affordable)
-    outputs = {name: _floor(expected[name][:count], [run[name][:count] for run in found]) for name in expected}
+            figures.append({name: _figures(expected[name][:count], found[-1][name][:count]) for name in expected})
+    outputs = {name: _worst([run[name] for run in figures]) for name in expected}
     losses = [_loss_db(reference, expected, run, count) for run in found]
-    return Floor(outputs=outputs, loss_db=max(0.0, *losses), half=half, runs=RUNS, samples=count)
+    return Floor(outputs=outputs, loss_db=max(0.0, *losses), half=half, runs=len(found), samples=count)
 
 
 def _run(
@@ -86,17 +92,36 @@ def _run(
     return {name: np.stack([answer[name] for answer in answers]) for name in names}
 
 
-def _floor(expected: Array, runs: Sequence[Array]) -> OutputFloor:
+def _figures(expected: Array, run: Array) -> OutputFloor:
+    """Of one run."""
     if not np.any(expected):  # which no noise can be compared with
         return OutputFloor(sqnr_db=stats.MAX_SQNR_DB, worst_sample_db=stats.MAX_SQNR_DB)
-    pairs = [(a, b) for run in runs for a, b in zip(expected, run, strict=True) if np.any(a)]
-    total = min(stats.sqnr_db(expected, run) for run in runs)
-    varying = [stats.sqnr_db(stats.without_mean(expected), stats.without_mean(run)) for run in runs]
+    total = stats.sqnr_db(expected, run)
+    samples = (stats.sqnr_db(a, b) for a, b in zip(expected, run, strict=True) if np.any(a))
+    varying = stats.sqnr_db(stats.without_mean(expected), stats.without_mean(run)) if len(expected) > 1 else None
+    return OutputFloor(sqnr_db=total, worst_sample_db=min(samples, default=total), varying_db=varying)
+
+
+def _worst(runs: Sequence[OutputFloor]) -> OutputFloor:
+    varying = [run.varying_db for run in runs if run.varying_db is not None]
     return OutputFloor(
-        sqnr_db=total,
-        worst_sample_db=min((stats.sqnr_db(a, b) for a, b in pairs), default=total),
-        varying_db=min(varying) if len(expected) > 1 else None,
+        sqnr_db=min(run.sqnr_db for run in runs),
+        worst_sample_db=min(run.worst_sample_db for run in runs),
+        varying_db=min(varying, default=None),
     )
+
+
+def _enough(runs: Sequence[Mapping[str, OutputFloor]]) -> bool:
+    """Whether another run would change nothing that matters."""
+    if not runs:
+        return False
+    figures = np.array([[_known(output) for output in run.values()] for run in runs])
+    agree = np.ptp(figures, axis=0) <= AGREEING_DB
+    return bool(figures.min() >= CERTAIN_DB or (len(runs) >= FEWEST_RUNS and agree.all()))
+
+
+def _known(one: OutputFloor) -> tuple[float, float, float]:
+    return one.sqnr_db, one.worst_sample_db, one.sqnr_db if one.varying_db is None else one.varying_db
 
 
 def _loss_db(
