@@ -181,6 +181,7 @@ def main() -> None:
             command = [str(EDGESHIP), "run", str(recipe), "--runs", str(work / "runs"), "--no-measure"]
             row["edgeship"] = _measured(command, work, {"EDGESHIP_CACHE": str(work / "cache")})
             row["work"] = _work(newest(work / "runs").report()) if list(work.glob("runs/*/report.json")) else {}
+        results.put(name, row, goals)  # the plain script may take long
         with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as folder:
             say(f"{name}: the plain script")
             row["plain"] = _measured([sys.executable, "-m", "benchmarks.growth", "--plain", name, folder], Path(folder))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from edgeship.toolchain.build import keys
-from edgeship.toolchain.build.memory import CAPTURE_TIMES, CONVERT_TIMES, PASS_TIMES, expected
+from edgeship.toolchain.build.memory import CAPTURE_TIMES, CONVERT_TIMES, PASS_TIMES, TRAIN_TIMES, expected
 from edgeship.toolchain.build.records import ProgramRecord
 from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, MODULE, PROGRAM, Origin, StoredProgram
@@ -93,12 +93,13 @@ class ApplyPass(Stage):
     @property
     def memory_bytes(self) -> int:
         """For the float program and the one that it becomes."""
-        return expected(PASS_TIMES, self.before.size_bytes)
+        trains = "training" in self.step.plugin.needs
+        return expected(TRAIN_TIMES if trains else PASS_TIMES, self.before.size_bytes)
 
     @property
     def leads_to_bytes(self) -> int:
         """To its files."""
-        return expected(CONVERT_TIMES, self.before.size_bytes)
+        return max(self.memory_bytes, expected(CONVERT_TIMES, self.before.size_bytes))
 
     def run(self, report: Report) -> str:
         """The entry holds the program and, after a pass over modules, what restores its module."""
