@@ -140,9 +140,10 @@ def _work(report: Report) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for timing in report.timings:
         kind = f"{timing.work} {targets[timing.line]}" if timing.work in ("convert", "verify") else timing.work
-        before = found.get(kind, {"seconds": 0.0, "peak_bytes": 0})
-        peak_bytes = max(before["peak_bytes"], timing.peak_bytes or 0)
-        found[kind] = {"seconds": before["seconds"] + timing.wall_s, "peak_bytes": peak_bytes}
+        row = found.setdefault(kind, {"seconds": 0.0, "cpu_s": 0.0, "peak_bytes": 0})
+        row["seconds"] += timing.wall_s
+        row["cpu_s"] += timing.cpu_s or 0
+        row["peak_bytes"] = max(row["peak_bytes"], timing.peak_bytes or 0)
     return found
 
 
@@ -181,6 +182,9 @@ def main() -> None:
             command = [str(EDGESHIP), "run", str(recipe), "--runs", str(work / "runs"), "--no-measure"]
             row["edgeship"] = _measured(command, work, {"EDGESHIP_CACHE": str(work / "cache")})
             row["work"] = _work(newest(work / "runs").report()) if list(work.glob("runs/*/report.json")) else {}
+            row["edgeship"]["cpu_s"] += sum(
+                kind["cpu_s"] for kind in row["work"].values()
+            )  # its workers are no children
         results.put(name, row, goals)  # the plain script may take long
         with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as folder:
             say(f"{name}: the plain script")
