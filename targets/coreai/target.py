@@ -57,6 +57,10 @@ class CoreAI(Target):
             return "coreai-torch folds float16 weights back into float32: the file would not shrink"
         return super().unsupported(spec, dynamic)
 
+    def warm_up(self) -> None:
+        """coreai-torch."""
+        coreai_torch()
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Convert and write; ExportError names what coreai-torch cannot take."""
         coreai_torch()

@@ -80,9 +80,9 @@ def operations(block: Block) -> Iterator[Operation]:
             yield from operations(inner)
 
 
-FRAMEWORKS = ("sklearn", "xgboost", "tensorflow")
-"""What coremltools probes for converters that nobody uses here; sklearn alone doubles the import."""
-TORCH = ("torch", "transformers")
+FRAMEWORKS = ("sklearn", "xgboost", "tensorflow", "torchvision", "torchaudio", "transformers", "executorch")
+"""What coremltools probes for converters and tools that nobody uses here: nine tenths of the import."""
+TORCH = ("torch",)
 """What its converter of torch programs imports: most of the rest."""
 
 

@@ -88,6 +88,14 @@ class Onnx(Target):
             return f"ONNX Runtime would not tell the integer arithmetic of {spec} from its integer weights"
         return super().unsupported(spec, dynamic)
 
+    def warm_up(self) -> None:
+        """The translations, and the runtime that looks at the file."""
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+
+        import edgeship.targets.onnx.export
+        import edgeship.targets.onnx.rewrites  # noqa: F401
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write model.onnx; ExportError when an operator has no translation."""
         try:

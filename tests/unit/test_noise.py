@@ -48,7 +48,7 @@ def measured(module: nn.Module, half: bool = False, together: int = 1) -> Floor:
 def test_the_floor_is_the_same_every_time_and_lower_in_a_deeper_network() -> None:
     shallow, deep = measured(Rounded(2)), measured(Rounded(12))
     assert shallow == measured(Rounded(2))
-    assert (shallow.runs, shallow.samples) == (3, 16)  # they agree
+    assert (shallow.runs, shallow.samples) == (8, 16)  # which lie far apart in so small a network
     assert 30 < shallow.sqnr_db < 70
     assert deep.sqnr_db < shallow.sqnr_db - 3
     assert deep.outputs["y"].worst_sample_db <= deep.sqnr_db
@@ -59,10 +59,10 @@ def test_runs_end_when_they_agree_and_a_program_that_is_exact_needs_one() -> Non
         return _enough([{"y": OutputFloor(sqnr_db=a, worst_sample_db=b, varying_db=a)} for a, b in runs])
 
     assert not of()
-    assert not of((40, 35), (40, 35))
-    assert of((40, 35), (40.5, 33), (40.9, 35))
-    assert not of((40, 35), (40.5, 35), (41.5, 35))
-    assert not of((40, 35), (40, 31), (40, 35))
+    assert not of((40, 35), (40, 35), (40, 35))
+    assert of((40, 35), (40.4, 34), (40.2, 35), (40.2, 35))
+    assert not of((40, 35), (40.6, 35), (40.2, 35), (40.2, 35))
+    assert not of((40, 35), (40, 33), (40, 35), (40, 35))
     assert of((120, 105))
     assert not of((120, 95))
 
@@ -74,7 +74,8 @@ def test_samples_may_be_run_together() -> None:
 
 def test_half_precision_has_a_lower_floor_than_float32() -> None:
     network = nn.Sequential(nn.Linear(32, 32), nn.GELU(), nn.Linear(32, 8), nn.Softmax(-1))
-    assert measured(network).sqnr_db > 100
+    exact = measured(network)
+    assert (exact.sqnr_db > 100, exact.runs) == (True, 1)
     assert 45 < measured(network, half=True).sqnr_db < 75
 
 

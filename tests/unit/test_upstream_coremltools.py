@@ -74,3 +74,18 @@ print([op.kind for op in program.main.operations])
     kinds = [op.kind for op in read_program(tmp_path / "net.mlpackage").main.operations]
     assert told.stdout.splitlines()[-1] == str(kinds)
     assert "linear" in kinds
+
+
+def test_the_converter_is_imported_without_what_only_others_convert() -> None:
+    script = """
+import sys
+from edgeship.targets.coreml.upstream import coremltools
+ct = coremltools()
+assert not {"sklearn", "transformers", "torchvision", "executorch"} & set(sys.modules), sorted(sys.modules)
+import torch
+program = torch.export.export(torch.nn.Linear(4, 4).eval(), (torch.zeros(1, 4),)).run_decompositions({})
+print(type(ct.convert(program, skip_model_load=True)).__name__)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[-1] == "MLModel"
