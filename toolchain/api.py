@@ -50,6 +50,7 @@ from edgeship.toolchain.plugin import (
     Signature,
     Target,
 )
+from edgeship.toolchain.profile import profile_named
 from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.machine import DeviceFacts
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
@@ -138,6 +139,7 @@ __all__ = [
     "load_samples",
     "missing_extra",
     "parse_spec",
+    "profile_named",
     "python_agent",
     "rewritten",
     "runtime_info",

@@ -24,6 +24,7 @@ COMMANDS = (
     "inspect",
     "report",
     "targets",
+    "profiles",
     "doctor",
     "cache",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.agents.carried import COMPILER, files_for
 from edgeship.toolchain.devices.emulated import qemu
 from edgeship.toolchain.devices.emulated.cores import CORES
-from edgeship.toolchain.devices.emulated.device import Emulated, EmulatedLink, _counted
+from edgeship.toolchain.devices.emulated.device import Emulated, EmulatedLink, Name, _counted
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import CrashError, MissingError
 from edgeship.toolchain.measure.bench import Subject
@@ -161,7 +162,12 @@ def test_a_core_says_what_it_is_and_refuses_what_it_cannot_tell(tiny_files: Tiny
 
 
 def test_cores_are_closed_and_max_is_refused() -> None:
-    assert set(CORES) == set(Emulated.model_fields["cpu"].annotation.__args__)  # type: ignore[union-attr]
+    assert set(CORES) == set(get_args(Name))
+    assert Emulated(profile="rpi-4").core == "cortex-a72"
+    wrong = (({"profile": "pixel-8"}, "cortex-x3"), ({"profile": "rpi4"}, "rpi-4"), ({}, "a cpu or a profile"))
+    for given, said in wrong:
+        with pytest.raises(ValidationError, match=said):
+            Emulated.model_validate(given)
     with pytest.raises(ValidationError, match="cortex-a35"):
         Emulated.model_validate({"cpu": "max"})
 

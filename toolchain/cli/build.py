@@ -71,12 +71,35 @@ def init(
 
 
 @app.command(cls=Command, epilog=exit_codes(WRONG, MISSING))
-def check(recipe: RecipePath, as_json: Json = False) -> None:
-    """Check a recipe: all its errors at once, or its lines."""
+def check(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="The recipe's .toml file; with --profile a model file, too.")
+    ],
+    profile: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="Say whether it suits a device that is not at hand; see `edgeship profiles`."
+        ),
+    ] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Check a recipe: all its errors at once, or its lines.
+
+    With --profile: what the public facts of a phone or board say against them. Advice, never a gate.
+    """
+    from edgeship.toolchain.commands import fitting
     from edgeship.toolchain.recipe import preflight
     from edgeship.toolchain.recipe import read as recipes
     from edgeship.toolchain.report.terminal import console, lists
 
+    if profile:
+        is_file = recipe.suffix != ".toml"
+        fits = fitting.of_file(recipe, profile) if is_file else fitting.of_recipe(recipes.read(recipe), profile)
+        if as_json:
+            console.print_json(fitting.as_json(fits))
+        else:
+            console.show(lists.fits_view(fits))
+        return
     plan = recipes.read(recipe)
     preflight.check(plan)
     if as_json:

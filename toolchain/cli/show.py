@@ -49,6 +49,19 @@ def targets(as_json: Json = False) -> None:
 
 
 @app.command(cls=Command)
+def profiles(as_json: Json = False) -> None:
+    """List the devices whose public facts are known."""
+    from edgeship.toolchain import profile
+    from edgeship.toolchain.report.terminal import console, lists
+
+    known = profile.profiles()
+    if as_json:
+        console.print_json({name: one.model_dump(mode="json") for name, one in known.items()})
+    else:
+        console.show(lists.profiles_view(known))
+
+
+@app.command(cls=Command)
 def doctor(as_json: Json = False) -> None:
     """Say what this machine lacks, and how to install it."""
     from edgeship.toolchain.commands import doctor as catalogue

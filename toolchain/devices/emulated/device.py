@@ -7,9 +7,9 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgeship.toolchain.api import (
     Agent,
@@ -20,9 +20,11 @@ from edgeship.toolchain.api import (
     Job,
     JobFiles,
     Mode,
+    RecipeError,
     Result,
     RuntimeInfo,
     Transport,
+    profile_named,
     runtime_info,
 )
 from edgeship.toolchain.devices.agents.python import facts
@@ -41,12 +43,37 @@ class Emulated(Device):
 
     counts = True
 
-    cpu: Name = Field(description="the core, whose own kernels the runtime then chooses")
+    cpu: Name | None = Field(None, description="the core, whose own kernels the runtime then chooses")
+    profile: str | None = Field(None, description="or a device (see `edgeship profiles`): its fastest core")
 
     @contextlib.contextmanager
     def open(self) -> Iterator[EmulatedLink]:
         """MissingError without qemu; any number of runs may share this host."""
-        yield EmulatedLink(self.cpu)
+        yield EmulatedLink(self.core)
+
+    @property
+    def core(self) -> str:
+        """The core's name."""
+        return self.cpu or _core_of(self.profile or "")
+
+    @model_validator(mode="after")
+    def _one_core(self) -> Self:
+        if (self.cpu is None) == (self.profile is None):
+            raise ValueError(f"name a cpu or a profile; there are {', '.join(CORES)}")
+        _ = self.core
+        return self
+
+
+def _core_of(profile: str) -> str:
+    """A device's fastest core; ValueError where qemu has nothing near it."""
+    try:
+        clusters = profile_named(profile).clusters
+    except RecipeError as error:
+        raise ValueError(f"{error}: {error.hint}") from error
+    fastest = max(clusters, key=lambda cluster: cluster.max_mhz or 0).core
+    if fastest not in CORES:
+        raise ValueError(f"{profile} has a {fastest}, which cannot be emulated; there are {', '.join(CORES)}")
+    return fastest
 
 
 class EmulatedLink(LocalLink):

@@ -8,10 +8,12 @@ from typing import Any
 
 from rich.text import Text
 
+from edgeship.toolchain.advice import Advice
+from edgeship.toolchain.profile import Profile
 from edgeship.toolchain.recipe.plan import Plan
 from edgeship.toolchain.report.format import size
 from edgeship.toolchain.report.terminal.console import count
-from edgeship.toolchain.report.terminal.table import Column, FittedTable
+from edgeship.toolchain.report.terminal.table import Cell, Column, FittedTable
 
 
 def plans_view(recipe: Path, plans: Iterable[Plan]) -> Iterator[Text | FittedTable]:
@@ -21,6 +23,39 @@ def plans_view(recipe: Path, plans: Iterable[Plan]) -> Iterator[Text | FittedTab
     yield FittedTable([*columns, Column("spec"), Column("unsupported", "text")], rows)
     yield Text("")
     yield Text(f"{recipe}: {count(len(rows), 'line')}, no problems", "green")
+
+
+LEVELS = {"stop": "bold red", "doubt": "yellow", "fine": "green"}
+
+
+def fits_view(fits: Sequence[tuple[str, str, Advice]]) -> Iterator[Text | FittedTable]:
+    """What `check --profile` says, from public facts alone."""
+    rows: list[list[Cell]] = [
+        [device, line, Text(advice.level, LEVELS[advice.level]), advice.text, advice.remedy]
+        for device, line, advice in fits
+    ]
+    columns = [Column("device", "key"), Column("line", "key"), Column("advice"), Column("why", "text")]
+    yield FittedTable([*columns, Column("remedy", "text")], rows)
+    yield Text("")
+    yield Text("advice from public facts (see `edgeship profiles`): nothing was executed", "dim")
+
+
+def profiles_view(profiles: Mapping[str, Profile]) -> Iterator[Text | FittedTable]:
+    """What `profiles` lists."""
+    rows = [
+        [
+            name,
+            f"{one.system} {one.minimum_version}".strip(),
+            ", ".join(f"{ram / 1e9:g}" if ram >= 1e9 else size(ram) for ram in one.ram_bytes),
+            ", ".join(f"{part.cores}×{part.core}" for part in one.clusters),
+            "yes" if one.has_dot_product else "no",
+            ", ".join(one.accelerators),
+            one.confidence,
+        ]
+        for name, one in profiles.items()
+    ]
+    columns = [Column("profile", "key"), Column("system"), Column("GB"), Column("cores", "text"), Column("dot product")]
+    yield FittedTable([*columns, Column("accelerators", "text"), Column("confidence")], rows)
 
 
 def plugins_view(plugins: Sequence[Mapping[str, Any]]) -> Iterator[Text | FittedTable]:
