@@ -22,7 +22,7 @@ from edgeship.toolchain.api import (
     folded,
 )
 from edgeship.toolchain.model.program import load, save
-from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeWeights
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
 from edgeship.toolchain.quantization.constants import grouped_int4, symmetric_int8
 
 pytestmark = pytest.mark.heavy
@@ -59,6 +59,15 @@ def test_the_large_embedding_table_is_looked_up_as_integers_and_the_small_one_as
     look_ups = nodes(text[2], lambda name: name == "aten.embedding.default")
     shapes = [(tuple(node.args[0].meta["val"].shape), node.args[0].meta["val"].dtype) for node in look_ups]
     assert shapes == [((512, 64), torch.int8), ((512, 1), torch.float32), ((16, 64), torch.float32)]
+
+
+def test_static_int8_looks_the_large_table_up_as_integers_too():
+    program, context, _ = encoder()
+    quantized = QuantizeStatic().apply(program, context)
+    look_ups = nodes(quantized, lambda name: name == "aten.embedding.default")
+    assert [node.args[0].meta["val"].dtype for node in look_ups] == [torch.int8, torch.float32, torch.float32]
+    floats = QuantizeStatic(embeddings=False).apply(program, context)
+    assert sqnr_db(answers(floats, context.calibration), answers(quantized, context.calibration)) > 15
 
 
 def test_a_dynamic_batch_and_the_stored_file_keep_the_answers(text, tmp_path: Path):

@@ -10,14 +10,16 @@ quantize-static
     x → quantize_per_tensor(scale, zero_point, -128, 127, int8) → dequantize_per_tensor → conv2d | linear | add | mul …
     SiLU is sigmoid and mul; what follows a sigmoid is quantized with scale 1/256 and zero point -128.
     A batch norm that follows no convolution is a depthwise convolution of size 1. Global average pooling is mean.dim,
-    and the quantize after it has a scale of its own; other pooling keeps its input's.
+    and the quantize after it has a scale of its own; other pooling, padding and resizing keep their input's. A split is
+    a slice for each of its parts.
     int8 weight → dequantize_per_channel(scales, zeros, axis 0, -127, 127, int8) → the weight argument;
     biases are float. ReLU and ReLU6 (hardtanh) follow their convolution directly, the quantize comes after them.
+    Embedding tables: see `edgeship.toolchain.quantization.constants.quantize_embeddings`.
 
 quantize-dynamic
     x → choose_qparams.tensor(x, -128, 127, eps, int8) → (scale, zero point)
     x → quantize_per_tensor.tensor → dequantize_per_tensor.tensor → linear, one quantize for all its readers;
-    weights as above. Embedding tables: see `edgeship.toolchain.quantization.constants.quantize_embeddings`.
+    weights and embedding tables as above.
     The program has one scale per tensor, which every runtime can follow. XNNPACK and LiteRT compute one scale per row
     and come closer to the float model than the program does (MiniLM: cosine 0.9989 against 0.9938).
 
@@ -77,6 +79,7 @@ class QuantizeStatic(Parts, ProgramPass):
     batch_size: int = Field(
         16, ge=1, description="samples per calibration step, where the model's first dimension is dynamic"
     )
+    embeddings: bool = Field(True, description="store embedding tables as int8, one scale per row")
 
     def own(self) -> QuantSpec:
         """int8 static."""
@@ -86,6 +89,7 @@ class QuantizeStatic(Parts, ProgramPass):
         """Observe the calibration samples in order and convert; EdgeshipError when they are unusable."""
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+        from edgeship.toolchain.quantization.constants import quantize_embeddings
         from edgeship.toolchain.quantization.observed import lift_dead_channels, range_warnings
         from edgeship.toolchain.quantization.quantizer import SCALE_FLOOR, portable_quantizer, symmetric_config
         from edgeship.toolchain.quantization.ranges import activation_observer
@@ -101,7 +105,10 @@ class QuantizeStatic(Parts, ProgramPass):
         for warning in range_warnings(prepared, SCALE_FLOOR):
             context.warn(warning)
         lift_dead_channels(prepared)
-        return _stored(convert_pt2e(prepared, fold_quantize=False), context)
+        converted = convert_pt2e(prepared, fold_quantize=False)
+        if self.embeddings:
+            quantize_embeddings(converted, made_of)
+        return _stored(converted, context)
 
     def _calibrate(self, prepared: GraphModule, samples: Samples, context: Context) -> None:
         import torch
