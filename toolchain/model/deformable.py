@@ -34,15 +34,16 @@ def deformable_convolution(
     count, channels, height, width = sizes
     kernel = place.value(1).shape
     points, (down, right) = kernel[2] * kernel[3], place.node.meta["val"].shape[2:]
-    moved = aten.reshape.default(offset, [count, parts, points, 2, down, right])
+    # five dimensions: Core ML has no more
+    moved = aten.reshape.default(offset, [count * parts, points, 2, down, right])
     moved = aten.add.Tensor(moved, place.constant("places", _places(kernel[2:], (down, right), strided)))
     # pixels → what grid_sampler takes: -1 and 1 are the image's edges
-    inverse = torch.tensor([2 / height, 2 / width]).view(1, 1, 1, 2, 1, 1)
-    edge = torch.tensor([1 / height - 1, 1 / width - 1]).view(1, 1, 1, 2, 1, 1)
+    inverse = torch.tensor([2 / height, 2 / width]).view(1, 1, 2, 1, 1)
+    edge = torch.tensor([1 / height - 1, 1 / width - 1]).view(1, 1, 2, 1, 1)
     moved = aten.mul.Tensor(moved, place.constant("inverse", inverse))
     moved = aten.add.Tensor(moved, place.constant("edge", edge))
-    down_first = [aten.slice.Tensor(moved, 3, at, at + 1) for at in (1, 0)]
-    grid = aten.permute.default(aten.cat.default(down_first, 3), [0, 1, 2, 4, 5, 3])
+    right_first = [aten.slice.Tensor(moved, 2, at, at + 1) for at in (1, 0)]
+    grid = aten.permute.default(aten.cat.default(right_first, 2), [0, 1, 3, 4, 2])
     grid = aten.reshape.default(grid, [count * parts, points * down, right, 2])
     image = aten.reshape.default(x, [count * parts, channels // parts, height, width])
     taken = aten.grid_sampler.default(image, grid, 0, 0, False)
@@ -54,7 +55,7 @@ def deformable_convolution(
 
 
 def _places(kernel: Any, answered: Any, strided: list[int]) -> torch.Tensor:
-    """Where each kernel element stands without an offset: pixels [1, 1, kernel, 2, height, width], height first."""
+    """Where each kernel element stands without an offset: pixels [1, kernel, 2, height, width], height first."""
     import torch
 
     strides, paddings, dilations = strided[:2], strided[2:4], strided[4:]
@@ -67,4 +68,4 @@ def _places(kernel: Any, answered: Any, strided: list[int]) -> torch.Tensor:
     shape = (*kernel, *answered)
     rows = lines[0][:, None, :, None].expand(shape)
     columns = lines[1][None, :, None, :].expand(shape)
-    return torch.stack([rows, columns], 2).reshape(1, 1, -1, 2, *answered).to(torch.float32)
+    return torch.stack([rows, columns], 2).reshape(1, -1, 2, *answered).to(torch.float32)
