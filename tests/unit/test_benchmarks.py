@@ -15,6 +15,7 @@ import pytest
 from benchmarks import (
     artifact_latency,
     compared,
+    coverage_table,
     examples,
     growth,
     images,
@@ -105,6 +106,33 @@ def test_a_dynamic_file_is_held_against_the_cosine() -> None:
     row = _latency_row([0.9, 0.8, 1.0], {"ours": 30, "theirs": 30}, "int8-dynamic")
     assert not latency_goals.quality_lost(row)
     assert latency_goals.quality_lost(row | {"cosine": {"ours": 0.97, "theirs": 0.98}})
+
+
+def test_the_coverage_table_keeps_apart_what_is_right_and_what_quantization_kept(tmp_path: Path) -> None:
+    def row(network: str, variant: str, **more: object) -> dict[str, object]:
+        plain = {"carried": True, "made": True, "right": True, "seconds": {"converting": 1.0}}
+        return {"network": network, "variant": variant, "target": "onnx", **plain, **more}
+
+    rows = [
+        row("unet", "float"),
+        row("unet", "int8", kept_db=31.0, right=False, reason="a scale is not the program's"),
+        row("vit", "float", made=False, right=False, known_before=True, reason="no such operator"),
+        row("vit", "int8", kept_db=8.5, seconds={"converting": 9.0}),
+        row("vit", "int8-dynamic", carried=False),
+    ]
+    document = {
+        "created_at": "2026-11-29T10:00:00Z",
+        "environment": results.environment(),
+        "goals": [],
+        "rows": {str(index): each for index, each in enumerate(rows)},
+    }
+    text = coverage_table.coverage_table(document, tmp_path)
+    assert "| ONNX Runtime | 1 of 2 | 1 of 2 (2 made) | – |" in text
+    assert "| ≥ 30 dB | 1 | 0 |" in text
+    assert "| < 15 dB | vit 8.5 | none |" in text
+    assert "converting of vit int8 for ONNX Runtime, 9 s" in text
+    assert "- vit float ONNX Runtime: refused before the conversion: no such operator" in text
+    assert "- unet int8 ONNX Runtime: a scale is not the program's" in text
 
 
 def test_results_are_kept_from_one_run_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
