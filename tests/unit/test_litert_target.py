@@ -177,22 +177,23 @@ def test_state_goes_in_and_comes_out_under_its_names(folder: Path) -> None:
     np.testing.assert_allclose(answer["next_state"], state, atol=1e-6)
 
 
-class HardSwish(nn.Module):
-    def __init__(self) -> None:
+class Curved(nn.Module):
+    def __init__(self, curve: nn.Module) -> None:
         super().__init__()
-        self.first, self.last = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 10, 8)
+        self.first, self.curve, self.last = nn.Conv2d(1, 16, 3, padding=1), curve, nn.Conv2d(16, 10, 8)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.last(nn.functional.hardswish(self.first(image)) * 4).flatten(1)
+        return self.last(self.curve(self.first(image)) * 4).flatten(1)
 
 
-def test_an_int8_hard_swish_becomes_a_float_island_that_is_delegated(folder: Path) -> None:
+@pytest.mark.parametrize(("curve", "name"), [(nn.Hardswish(), "HARD_SWISH"), (nn.GELU(), "GELU")])
+def test_what_xnnpack_takes_in_float_only_becomes_a_float_island(curve: nn.Module, name: str, folder: Path) -> None:
     torch.manual_seed(0)
     _, context, _ = digits()
-    program = export(flatten(HardSwish().eval(), 1), context.example, context.signature)
+    program = export(flatten(Curved(curve).eval(), 1), context.example, context.signature)
     quantized = QuantizeStatic().apply(program, context)
-    artifact, file = make(quantized, context, W8A8_STATIC, folder / "hard-swish")
-    assert inspect.operators(inspect.read_model(file))["HARD_SWISH"] == 1
+    artifact, file = make(quantized, context, W8A8_STATIC, folder / name)
+    assert inspect.operators(inspect.read_model(file))[name] == 1
     assert artifact.dtypes["float32"] == 1
     assert artifact.placement.left == 0
     assert sqnr_db(answers(quantized, context.calibration), run(file, context.calibration)) > 30
