@@ -102,7 +102,8 @@ class ExecuTorch(Target):
         placement = self._placement(manager.exported_program().graph_module)
         file = out / FILE
         try:
-            file.write_bytes(manager.to_executorch().buffer)
+            with file.open("wb") as stream:  # piece by piece: as one block it would be there twice
+                manager.to_executorch().write_to_file(stream)
         except Exception as error:
             raise ExportError(f"ExecuTorch cannot write the lowered program: {first_line(error)}", SEE_LOG) from error
         if all(isinstance(backend, Portable) for backend in self.backends):

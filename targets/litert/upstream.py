@@ -69,8 +69,11 @@ def read_flatbuffer(content: bytes) -> Any:
     return flatbuffer_utils.read_model_from_bytearray(content)
 
 
-def write_flatbuffer(model: Any) -> bytes:
-    """A `ModelT` as .tflite bytes, without the data of buffers that nothing refers to."""
+def write_flatbuffer(model: Any) -> memoryview:
+    """A `ModelT` as the bytes of a .tflite, without the data of buffers that nothing refers to.
+
+    They stay where they were built, in a space that need not grow: copies of them were what took the most memory.
+    """
     import flatbuffers
 
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
@@ -78,9 +81,10 @@ def write_flatbuffer(model: Any) -> bytes:
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None
-    builder = flatbuffers.Builder(1 << 20)
+    stored = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(min(stored + stored // 32 + (8 << 20), flatbuffers.Builder.MAX_BUFFER_SIZE))
     builder.Finish(model.Pack(builder), _IDENTIFIER)
-    return bytes(builder.Output())
+    return memoryview(builder.Bytes)[builder.Head() :]
 
 
 def schema() -> Any:
@@ -102,11 +106,11 @@ def tensor_type_names() -> dict[int, str]:
     return {code: name.lower() for name, code in vars(schema().TensorType).items() if isinstance(code, int)}
 
 
-def answers(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def answers(content: memoryview, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """What a .tflite file with one signature answers to inputs by name, whose shapes it is resized to."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter = Interpreter(model_content=bytes(content), num_threads=1)
     slots = interpreter.get_signature_runner().get_input_details()
     for name, array in inputs.items():
         interpreter.resize_tensor_input(slots[name]["index"], array.shape)

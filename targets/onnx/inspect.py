@@ -39,6 +39,8 @@ def optimized(path: Path, library: Path | None = None) -> ir.Model:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
+    # the kernels' own copies of the weights: nothing is computed here
+    options.add_session_config_entry("session.disable_prepacking", "1")
     if library is not None:
         options.register_custom_ops_library(str(library))
     with tempfile.TemporaryDirectory() as folder:

@@ -144,7 +144,7 @@ def test_every_constant_of_a_tflite_file_counts(tmp_path: Path) -> None:
                 yield f"{name}: zero point by {step}", model
             grid.zeroPoint = zero_point
 
-    check(files(), lambda changed: tflite.inventory(read_flatbuffer(write_flatbuffer(changed))), 60)
+    check(files(), lambda changed: tflite.inventory(read_flatbuffer(bytes(write_flatbuffer(changed)))), 60)
 
 
 def kept_integers(data: Any) -> bool:
