@@ -1,5 +1,6 @@
 """Workers: a converter that crashes, hangs or eats memory fails its own stage, and the next one runs."""
 
+import gc
 import os
 import signal
 import threading
@@ -33,6 +34,10 @@ def chatter(report: Report) -> str:
 
 def process_id(report: Report) -> int:
     return os.getpid()
+
+
+def frozen(report: Report) -> int:
+    return gc.get_freeze_count()
 
 
 def abort(report: Report) -> None:
@@ -93,6 +98,10 @@ def test_a_worker_is_reused_and_its_chatter_goes_to_the_log(worker: Worker, tmp_
     assert heard == ["adding"]
     assert call(worker, process_id) == call(worker, process_id)
     assert "chatter of a library" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_workers_collector_leaves_alone_what_all_workers_share(worker: Worker) -> None:
+    assert int(call(worker, frozen)) > 100_000
 
 
 @pytest.mark.parametrize(("how", "name"), [(abort, "SIGABRT"), (kill, "SIGKILL")])

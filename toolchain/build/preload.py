@@ -1,5 +1,6 @@
 """What the fork server imports before workers are forked from it: torch and torchao, once for all of them."""
 
+import gc
 import io
 import os
 
@@ -19,6 +20,10 @@ _file = io.BytesIO()
 torch.export.save(torch.export.export(torch.nn.Linear(1, 1), (torch.zeros(1, 1),)), _file)
 _file.seek(0)
 torch.export.load(_file).module()
+
+# what is here stays: the collector of a worker need not walk over it, and walking would copy the pages it lies in
+gc.collect()
+gc.freeze()
 
 os.dup2(_terminal, 2)
 os.close(_terminal)
