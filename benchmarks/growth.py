@@ -3,7 +3,7 @@
 ResNet18 (12 M parameters), ResNet152 (60 M), ViT-B/16 (86 M) and ViT-L/16 (304 M), float and int8 static, for
 ExecuTorch, ONNX Runtime and LiteRT: `edgeship run --no-measure` with an empty cache, and the same passes and exports
 called one after another in one process, which verifies nothing. Memory is the sum of proportional set sizes (PSS of
-Linux: shared pages are counted once), looked at three times a second.
+Linux: shared pages are counted once), looked at twice a second.
 
 Alone on two cores about 40 minutes, and 21 GB for the largest plain script; --quick takes ResNet18 only.
 """
@@ -33,7 +33,7 @@ TARGETS = ("executorch", "onnx", "litert")
 MEMORY_GB = {"vit_b_16": 6.0, "vit_l_16": 12.0}
 """The machine that a network of this size must fit into."""
 MINUTES = 30
-LOOK_S = 0.33
+LOOK_S = 0.5
 
 RECIPE = """
 name = "{name}"
