@@ -20,6 +20,8 @@ from edgeship.toolchain.report.terminal import console, lists
 from edgeship.toolchain.report.terminal.files import bench_view, inspection_view, verdict_view
 from edgeship.toolchain.report.terminal.run import report_view
 from edgeship.toolchain.report.terminal.table import Column, FittedTable
+from edgeship.toolchain.report.terminal.timings import timings_view
+from edgeship.toolchain.timing import Timing
 
 PROJECT = Path(__file__).parents[1] / "e2e" / "project"
 WIDTHS = (40, 60, 80, 100, 160)
@@ -336,3 +338,20 @@ def test_a_file_made_elsewhere_is_judged_by_a_limit_that_is_said_to_be_fixed() -
     limits = {"program_db": 25, "float_db": 15, "loss_db": 2}
     found = Verdict.model_validate({"verdict": "pass", "against_float": near, "threshold": limits})
     assert "limit 15.0 dB (fixed: " in shown(verdict_view(Path("m.onnx"), found), 100)
+
+
+def test_timings_say_what_took_longest_with_its_parts_and_what_each_kind_of_work_came_to() -> None:
+    timings = [
+        Timing(line="net", work="capture", wall_s=2, cpu_s=1.5, waited_s=0, peak_bytes=200_000_000),
+        Timing(
+            line="net-float-onnx", work="convert", wall_s=5, cpu_s=4, waited_s=3.2, parts={"convert": 4, "audit": 1}
+        ),
+        Timing(line="net-float-onnx", work="verify", wall_s=1, parts={"launch": 0.9, "load": 0.01}),
+    ]
+    said = shown(timings_view(report(timings=timings, seconds={"build and verify": 7.5})), 120)
+    first, second, third = (one.split() for one in said.splitlines()[2:5])
+    assert first == ["convert", "net-float-onnx", "5.0", "4.0", "3.2", "convert", "4.0,", "audit", "1.0"]
+    assert second == ["capture", "net", "2.0", "1.5", "0.0", "200", "MB"]
+    assert third == ["verify", "net-float-onnx", "1.0", "0.0", "launch", "0.9"]
+    assert "work: convert 5.0 s, capture 2.0 s, verify 1.0 s; 5.5 s of CPU in the workers" in said
+    assert "from start to end: build and verify 7.5 s" in said

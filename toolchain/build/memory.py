@@ -31,8 +31,9 @@ def expected(times: float, program_bytes: int) -> int:
 
 def for_workers(memory_gb: float | None) -> int:
     """What all workers together may take of `build.memory_gb`; None stands for what this machine can give now."""
-    given = available_bytes() if memory_gb is None else int(memory_gb * 1e9)
-    return max(given - OWN_BYTES, 0)
+    if memory_gb is None:  # what is free now may be more in a minute: small networks are built in any case
+        return max(available_bytes() - OWN_BYTES, SMALL_BYTES)
+    return max(int(memory_gb * 1e9) - OWN_BYTES, 0)
 
 
 def total(workers_bytes: int) -> int:
