@@ -47,7 +47,11 @@ class VerifyOptions(_Table):
     """How artifacts are judged."""
 
     samples: int = Field(16, ge=2, description="inputs on which every output is compared with the program's")
-    slow_samples: int = Field(2, ge=1, description="the same where the runtime here is an interpreter (Core AI)")
+    slow_samples: int = Field(
+        2,
+        ge=1,
+        description="the same where the runtime here is an interpreter (Core AI); more, up to 64, in 12 seconds",
+    )
     max_metric_drop: float = Field(0.02, ge=0, description="how far the task metric may lie below the float model's")
     min_sqnr_db: dict[str, float] = Field(
         default_factory=dict,
