@@ -39,7 +39,10 @@ def onnx_static(model: Model, base: Path, float_file: Path, out: Path) -> None:
             return next(self.rows, None)
 
     prepared = out.with_name("prepared.onnx")
-    quant_pre_process(str(float_file), str(prepared))
+    try:
+        quant_pre_process(str(float_file), str(prepared))
+    except AssertionError:  # as in onnx_dynamic
+        quant_pre_process(str(float_file), str(prepared), skip_symbolic_shape=True)
     quantization.quantize_static(
         str(prepared),
         str(out),
