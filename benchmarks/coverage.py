@@ -53,8 +53,10 @@ def goals(rows: dict[str, Any]) -> Iterator[Goal]:
             lines = [row for row in rows.values() if (row["variant"], row["target"]) == (variant, target)]
             if lines:
                 right = sum(row["right"] for row in lines)
-                note = f"{right} of {len(lines)}" + ("" if len(lines) == len(NETWORKS) else f", {len(NETWORKS)} wanted")
-                yield at_least(f"{variant}-made-and-right/{target}", right / len(lines), limit, note=note)
+                whole = len(lines) == len(NETWORKS)
+                note = f"{right} of {len(lines)}" + ("" if whole else f", {len(NETWORKS)} wanted")
+                goal = at_least(f"{variant}-made-and-right/{target}", right / len(lines), limit, note=note)
+                yield dataclasses.replace(goal, met=goal.met and whole)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def lower(program: ExportedProgram, partitioners: Sequence[Any]) -> Any:
     """
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-    with without_waste(program), half_filters_stay_half():
+    with without_waste(program), half_filters_stay_half(), copies_with_values():
         return to_edge_transform_and_lower(
             program,
             partitioner=list(partitioners),
@@ -73,4 +73,21 @@ def half_filters_stay_half() -> Iterator[None]:
         original(self, tensor, *args, force_fp32=force_fp32 and not half, **options)
 
     with mock.patch.object(NodeVisitor, "define_tensor", define_tensor):
+        yield
+
+
+@contextmanager
+def copies_with_values() -> Iterator[None]:
+    """XNNPACK's layout pass asks for the example value of what a graph answers, which its own copies lack."""
+    from executorch.backends.xnnpack._passes.channels_last_tagged_reshape_pass import ChannelsLastTaggedReshapePass
+
+    original = ChannelsLastTaggedReshapePass.create_call_function_node
+
+    def create(self: Any, graph_module: Any, target: Any, args: tuple[Any, ...], memory_format: Any = None) -> Any:
+        node = original(self, graph_module, target, args, memory_format)
+        if "val" not in node.meta and (value := args[0].meta.get("val")) is not None:
+            node.meta["val"] = value if memory_format is None else value.to(memory_format=memory_format)
+        return node
+
+    with mock.patch.object(ChannelsLastTaggedReshapePass, "create_call_function_node", create):
         yield
