@@ -69,6 +69,18 @@ def test_weights_in_another_layout_are_the_same_weights() -> None:
     assert compare(constants, Inventory(turned)).faults == ()
 
 
+def test_a_folded_weight_is_rounded_to_half_precision_once() -> None:
+    constants = constants_of(float_program())
+    file = folded_file(constants)
+
+    def halves(factor: float) -> Inventory:
+        weights = [replace(each, values=(each.values * factor).astype(np.float16)) for each in file.weights]
+        return Inventory([replace(each, bias=each.bias.astype(np.float16)) for each in weights])  # type: ignore
+
+    assert compare(constants, halves(1)).faults == ()
+    assert compare(constants, halves(1.0006)).faults  # what an epsilon of 1e-3 makes of a variance of 0.8
+
+
 @pytest.mark.parametrize("position", range(6))
 def test_two_channels_in_each_others_place_are_a_fault(position: int) -> None:
     constants = constants_of(float_program())

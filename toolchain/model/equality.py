@@ -47,6 +47,22 @@ def within(units: float, magnitude: Array | None = None) -> Same:
     return same
 
 
+def rounded_within(units: float, magnitude: Array | None = None) -> Same:
+    """The same in float32, rounded to half precision afterwards: no unit of float16 is allowed beside that."""
+    single, smallest = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).smallest_subnormal)
+
+    def same(found: Array, expected: Array) -> bool:
+        wanted = expected.astype(np.float64)
+        size = np.abs(wanted) if magnitude is None else np.broadcast_to(magnitude, wanted.shape).astype(np.float64)
+        allowed = units * np.maximum(size * single, smallest)
+        with np.errstate(over="ignore"):
+            low, high = ((wanted + sign * allowed).astype(np.float16).astype(np.float64) for sign in (-1, 1))
+        stored = found.astype(np.float64)
+        return bool(((low <= stored) & (stored <= high)).all())
+
+    return same
+
+
 def fingerprint(array: Array) -> tuple[str, int, int]:
     """The same for arrays that hold the same numbers in any order: dtype, size and the sum of the bits."""
     bits = np.ascontiguousarray(array).reshape(-1).view(f"u{array.dtype.itemsize}")

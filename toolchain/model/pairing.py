@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeship.toolchain.inventory import Affine, Weight
-from edgeship.toolchain.model.equality import exact, same_up_to_layout, within
+from edgeship.toolchain.model.equality import Same, exact, rounded_within, same_up_to_layout, within
 from edgeship.toolchain.model.expected import Layer
 from edgeship.toolchain.model.folds import Folded
 from edgeship.toolchain.samples import Array
@@ -55,13 +56,14 @@ def _operands(found: Weight, layer: Layer) -> Parts | None:
         return None
     if layer.grid is not None and same_up_to_layout(found.values, dequantized(layer), within(LOOSE_UNITS)):
         return Parts({"scale": True, "zero point": True, **_bias(found, layer.bias, None)})
+    near = _near(found, layer)
     for index, fold in enumerate(layer.folded):
-        if same_up_to_layout(found.values, fold.weight, within(FOLDED_UNITS)):
-            return Parts(_bias(found, fold.bias, fold.size), index + 1)
+        if same_up_to_layout(found.values, fold.weight, near(FOLDED_UNITS)):
+            return Parts(_bias(found, fold.bias, near(FOLDED_UNITS, fold.size)), index + 1)
     for fold in layer.absorbed:
-        if same_up_to_layout(found.values, fold.weight, within(FOLDED_UNITS)):
+        if same_up_to_layout(found.values, fold.weight, near(FOLDED_UNITS)):
             same = [each for each in layer.absorbed if np.array_equal(each.factor, fold.factor)]
-            offers = [_bias(found, each.bias, each.size) for each in same]
+            offers = [_bias(found, each.bias, near(FOLDED_UNITS, each.size)) for each in same]
             return Parts(next((offer for offer in offers if all(offer.values())), offers[0]), 0, fold)
     return None
 
@@ -102,14 +104,19 @@ def _grids(found: Weight, layer: Layer) -> dict[str, bool]:
     }
 
 
-def _bias(found: Weight, expected: Array | None, size: Array | None) -> dict[str, bool]:
+def _near(found: Weight, layer: Layer) -> Callable[..., Same]:
+    """How near a folded constant must be: a float32 program's is rounded to half precision once, after folding."""
+    return rounded_within if found.values.dtype == np.float16 and layer.values.dtype == np.float32 else within
+
+
+def _bias(found: Weight, expected: Array | None, same: Same | None) -> dict[str, bool]:
     if found.bias is None:
         return {}
     if expected is None:
         return {} if not found.bias.any() else {"bias": False}
-    if size is None:
+    if same is None:
         return {"bias": same_up_to_layout(found.bias, as_stored(expected, found.bias), exact)}
-    return {"bias": found.bias.size == expected.size and within(FOLDED_UNITS, size)(found.bias.reshape(-1), expected)}
+    return {"bias": found.bias.size == expected.size and same(found.bias.reshape(-1), expected)}
 
 
 def _steps(found: Weight, layer: Layer) -> dict[str, bool]:
