@@ -14,8 +14,10 @@ from edgeship.targets.onnx import constants as onnx_file
 from edgeship.targets.onnx.target import Onnx
 from edgeship.toolchain.api import Samples, Target
 from edgeship.toolchain.artifact import ConstantsAudit
+from edgeship.toolchain.inventory import Inventory, Weight
 from edgeship.toolchain.model.audit import compare
 from edgeship.toolchain.model.constants import constants_of
+from edgeship.toolchain.model.expected import Constants, Layer
 
 pytestmark = pytest.mark.heavy
 
@@ -65,3 +67,12 @@ def test_the_gates_of_a_recurrent_layer_are_in_an_onnx_file_in_another_order(
 
 def test_attention_joined_by_a_view_becomes_onnx(tmp_path: Path) -> None:
     assert audited(Attention(), (1, 5, 8), Onnx(), tmp_path).faults == ()
+
+
+def test_a_bias_of_zeros_says_nothing_of_one_that_is_added_elsewhere() -> None:
+    values, bias = np.arange(6, dtype=np.float32).reshape(2, 3), np.array([0.5, -1], np.float32)
+    layer, zeros = Layer("layer", values, bias=bias), np.zeros(2, np.float32)
+    file = Inventory(weights=[Weight("CONV_3D", values, bias=zeros)], floats=[values, zeros])
+    assert compare(Constants(layers=[layer]), file).faults == ("layer: the bias is not in the file",)
+    file.floats.append(bias)
+    assert compare(Constants(layers=[layer]), file).faults == ()
