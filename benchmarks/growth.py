@@ -136,7 +136,7 @@ def plain(name: str, out: Path) -> None:
 
 def _work(report: Report) -> dict[str, Any]:
     """Each kind of work: its seconds in all, and the most memory that one of them took, beside what workers share."""
-    targets = {line.name: line.target for line in report.lines}
+    targets = {f"{line.model}-{line.variant}-{line.target}": line.target for line in report.lines}  # as plans are named
     found: dict[str, Any] = {}
     for timing in report.timings:
         kind = f"{timing.work} {targets[timing.line]}" if timing.work in ("convert", "verify") else timing.work
