@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 UNSEEN = 4
 """One step in so many is answered before its values are observed."""
-COMPARED = 8
+COMPARED = 32
 """Steps that are answered with each kind of ranges, at most, of those seen and of those unseen."""
 
 
