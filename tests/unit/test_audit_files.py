@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from edgeship.targets.coreai.target import CoreAI
 from edgeship.targets.coreml.target import CoreML
@@ -242,3 +243,18 @@ def numbers(content: bytes) -> Iterator[tuple[str, int, Any, int]]:
             elif scales := parameters.scalar(XNN_FIELDS["PerChannelQuant"]["scale_buffer_idx"], "I"):
                 data = graph._bytes(scales)
                 yield "scales", content.index(data), np.float32, len(data) // 4
+
+
+def test_the_border_of_a_padded_maximum_is_no_number_of_the_program(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stem = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 10, 3), nn.Flatten())
+    example = (torch.rand(1, 1, 8, 8),)
+    calibration = Samples({"image": digit_data()[0].inputs["image"][:64]})
+    context = Context(SIGNATURE, example=example, calibration=calibration)
+    program = QuantizeStatic().apply(export(flatten(stem.eval(), 1), example, SIGNATURE), context)
+    artifact = LiteRT().export(program, tmp_path, Context(SIGNATURE, W8A8_STATIC, example=example))
+    model = read_flatbuffer((tmp_path / artifact.file).read_bytes())
+    assert "PADV2" in [name for name, _ in tflite._Graph(model, model.subgraphs[0]).operators]
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()
