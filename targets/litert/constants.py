@@ -67,7 +67,8 @@ class _Graph:
         value, grid = self.arrays[fill], self._affine(source)
         if value is None or value.size != 1 or grid is None or value.dtype.kind not in "iu":
             return False
-        return int(value.flat[0]) in (np.iinfo(value.dtype).min, int(grid.zero_point.flat[0]))
+        least = np.iinfo(np.dtype(value.dtype.name)).min
+        return int(value.flat[0]) in (least, int(grid.zero_point.flat[0]))
 
     def _added(self, index: int) -> float:
         """The float number that was added last; 0 where none was."""

@@ -46,7 +46,7 @@ def test_every_file_of_a_targets_folder_enters_that_targets_key_and_no_others(
         assert users == [file.relative_to(folder).parts[0]], file
         checked += 1
     assert checked > 40
-    assert set(of_targets) == {path.name for path in folder.iterdir() if path.is_dir()}
+    assert set(of_targets) == {path.parent.name for path in folder.glob("*/target.py")}
 
 
 def test_an_edit_changes_the_digest_of_those_that_run_through_it(

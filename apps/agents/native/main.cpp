@@ -258,8 +258,10 @@ int main(int count, char** arguments) {
     return 2;
   }
   try {
-    const std::filesystem::path path = std::filesystem::absolute(arguments[1]);
-    const json result = answer(read_job(path), path.parent_path().string(), process_start);
+    // as it was given: where instructions are counted, the length of a folder's name must not move the heap
+    const std::filesystem::path path = arguments[1];
+    const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+    const json result = answer(read_job(path), folder, process_start);
     write_result(result, arguments[2]);
     return result.at("runs").at(0).contains("error") ? 1 : 0;
   } catch (const json::exception& error) {

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from edgeship.toolchain.api import (
     Agent,
@@ -32,9 +32,6 @@ from edgeship.toolchain.devices.emulated import qemu
 from edgeship.toolchain.devices.emulated.cores import CORES
 from edgeship.toolchain.devices.local import LocalLink
 
-Name = Literal[
-    "cortex-a35", "cortex-a53", "cortex-a55", "cortex-a72", "cortex-a73", "cortex-a76", "cortex-a78", "cortex-x1"
-]
 FILE = "instructions.txt"
 
 
@@ -43,36 +40,34 @@ class Emulated(Device):
 
     counts = True
 
-    cpu: Name | None = Field(None, description="the core, whose own kernels the runtime then chooses")
-    profile: str | None = Field(None, description="or a device (see `edgeship profiles`): its fastest core")
+    cpu: str = Field(
+        description="a core, whose own kernels the runtime then takes, or a device of `edgeship profiles`: its fastest"
+    )
+
+    @field_validator("cpu")
+    @classmethod
+    def _known(cls, cpu: str) -> str:
+        core_of(cpu)
+        return cpu
 
     @contextlib.contextmanager
     def open(self) -> Iterator[EmulatedLink]:
         """MissingError without qemu; any number of runs may share this host."""
-        yield EmulatedLink(self.core)
-
-    @property
-    def core(self) -> str:
-        """The core's name."""
-        return self.cpu or _core_of(self.profile or "")
-
-    @model_validator(mode="after")
-    def _one_core(self) -> Self:
-        if (self.cpu is None) == (self.profile is None):
-            raise ValueError(f"name a cpu or a profile; there are {', '.join(CORES)}")
-        _ = self.core
-        return self
+        yield EmulatedLink(core_of(self.cpu))
 
 
-def _core_of(profile: str) -> str:
-    """A device's fastest core; ValueError where qemu has nothing near it."""
+def core_of(name: str) -> str:
+    """A core by its own name or by a device's; ValueError where qemu has nothing near it."""
+    if name in CORES:
+        return name
+    there = f"there are {', '.join(CORES)}, and devices with one of them"
     try:
-        clusters = profile_named(profile).clusters
+        clusters = profile_named(name).clusters
     except RecipeError as error:
-        raise ValueError(f"{error}: {error.hint}") from error
+        raise ValueError(f"no core and no device profile is called {name}; {there}") from error
     fastest = max(clusters, key=lambda cluster: cluster.max_mhz or 0).core
     if fastest not in CORES:
-        raise ValueError(f"{profile} has a {fastest}, which cannot be emulated; there are {', '.join(CORES)}")
+        raise ValueError(f"{name} has a {fastest}, which cannot be emulated; {there}")
     return fastest
 
 
@@ -136,8 +131,15 @@ class EmulatedLink(LocalLink):
         return result
 
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
-        """Under qemu; CrashError for an instruction that the core does not have."""
-        ours = [self._qemu.path, "-L", str(qemu.machine(self._core)), "-plugin", str(self._counter), *command]
+        """Under qemu; CrashError for an instruction that the core does not have.
+
+        The program sees neither the folder's name nor our variables: the lengths of both move its stack and heap, and
+        with them what copying costs.
+        """
+        hidden = [word for name in (qemu.COUNTS, qemu.CPU) for word in ("-U", name)]
+        seen = [word.removeprefix(f"{self.root}/") for word in command]
+        there = ["-L", str(qemu.machine(self._core)), "-plugin", str(self._counter)]
+        ours = [self._qemu.path, *hidden, *there, *seen]
         code = super().run(ours, log, seconds, environment)
         if code == -signal.SIGILL:
             hint = "what it executes was built for a newer core"
@@ -146,7 +148,7 @@ class EmulatedLink(LocalLink):
 
     def _environment(self, ours: Mapping[str, str]) -> dict[str, str]:
         """Nothing of the user's: neither a QEMU_CPU nor what a library would look for."""
-        return {"QEMU_CPU": self._core.emulated_as, qemu.COUNTS: f"{self.root}/{FILE}", **ours}
+        return {qemu.CPU: self._core.emulated_as, qemu.COUNTS: f"{self.root}/{FILE}", **ours}
 
     @cached_property
     def _counter(self) -> Path:

@@ -17,6 +17,7 @@ from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.devices.emulated.cores import Core
 
 QEMU = "qemu-aarch64"
+CPU = "QEMU_CPU"
 COUNTS = "EDGESHIP_COUNTS"
 """The environment variable that names the counter's file."""
 
