@@ -258,3 +258,15 @@ def test_the_border_of_a_padded_maximum_is_no_number_of_the_program(tmp_path: Pa
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert found.faults == ()
+
+
+def test_the_sum_in_a_hard_sigmoid_is_folded_into_the_layer_before_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 10, 8), nn.Hardsigmoid(), nn.Flatten())
+    example = (torch.rand(1, 1, 8, 8),)
+    context = Context(SIGNATURE, example=example)
+    program = export(flatten(net.eval(), 1), example, SIGNATURE)
+    artifact = LiteRT().export(program, tmp_path, context)
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()

@@ -20,6 +20,9 @@ PASSES = ("aten.dropout", "aten.alias", "aten.clone")
 """What leaves numbers as they are in inference."""
 AFFINE = ("aten.mul", "aten.mul_", "aten.div", "aten.div_", "aten.add", "aten.add_", "aten.sub", "aten.sub_")
 
+CLAMPED_SUMS = ("aten.hardsigmoid",)
+"""clamp(x + 3, 0, 6) / 6: the sum is folded into the layer before it."""
+
 
 @dataclass(frozen=True)
 class Folded:
@@ -67,6 +70,8 @@ def folds(
         size = np.maximum(size * np.abs(times), terms)
         alone = (_stored(node, value, constant), (times, plus), (times, -plus / times), (1 / times,), (-plus,))
         found.append(Folded(node, weight, factor.reshape(shape), shift, size, alone))
+        if str(node.target).startswith(CLAMPED_SUMS):
+            break  # what follows the clamp is no part of the layer
     return tuple(found)
 
 
@@ -171,6 +176,9 @@ def _step(
         scale, shift = scale_and_shift(node, value)
         mean = np.abs(value(node.args[3]).detach().double().numpy() * scale)
         return scale, shift, np.maximum(mean, np.abs(shift))
+    if name.startswith(CLAMPED_SUMS):
+        three = np.full(channels, 3.0)
+        return np.ones(channels), three, three
     if name not in AFFINE or node.kwargs or len(node.args) != 2:
         return None
     operands = [arg for arg in node.args if isinstance(arg, int | float) or constant(arg)]

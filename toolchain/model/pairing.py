@@ -51,7 +51,10 @@ def _operands(found: Weight, layer: Layer) -> Parts | None:
     if same_up_to_layout(found.values, as_stored(layer.values, found.values), exact):
         integer_bias = found.bias is not None and found.bias.dtype == np.int32
         bias = _steps(found, layer) if integer_bias else _bias(found, layer.bias, None)
-        return Parts({**_grids(found, layer), **bias, **_input(found, layer)})
+        depth = 0
+        if not integer_bias and not all(bias.values()) and (depth := _sums(found, layer)):
+            bias = {"bias": True}
+        return Parts({**_grids(found, layer), **bias, **_input(found, layer)}, depth)
     if found.values.dtype.kind != "f":
         return None
     if layer.grid is not None and same_up_to_layout(found.values, dequantized(layer), within(LOOSE_UNITS)):
@@ -66,6 +69,15 @@ def _operands(found: Weight, layer: Layer) -> Parts | None:
             offers = [_bias(found, each.bias, near(FOLDED_UNITS, each.size)) for each in same]
             return Parts(next((offer for offer in offers if all(offer.values())), offers[0]), 0, fold)
     return None
+
+
+def _sums(found: Weight, layer: Layer) -> int:
+    """How many of the operators that follow a layer and only add are in its bias here; 0 where none is."""
+    near = _near(found, layer)
+    for depth, fold in enumerate(layer.folded, 1):
+        if (fold.factor == 1).all() and all(_bias(found, fold.bias, near(FOLDED_UNITS, fold.size)).values()):
+            return depth
+    return 0
 
 
 def as_stored(expected: Array, found: Array) -> Array:
