@@ -49,8 +49,8 @@ class _Graph:
         for name, operator in self.operators:
             if name in LAYERS:
                 found.weights.extend(self._layer(name, operator, taken))
-            elif name == "PADV2" and self._pads_as_program_does(*operator.inputs):
-                taken.add(operator.inputs[2])
+            elif name == "PADV2":
+                taken.add(operator.inputs[2])  # of the border: the program has that as a plain number
             elif name in ("RSQRT", "SQRT") and 0 < (epsilon := self._added(operator.inputs[0])) < MOST_EPSILON:
                 found.settings.append((self._name(operator.outputs[0]), "epsilon", epsilon))
         for index, tensor in enumerate(self.tensors):
@@ -61,14 +61,6 @@ class _Graph:
                 found.weights.append(Weight(self._name(index), array, self._affine(index)))
             elif array is None and kind in ("int8", "uint8", "int16") and (grid := self._affine(index)) is not None:
                 found.activations.append((self._name(index), grid))
-
-    def _pads_as_program_does(self, source: int, _: int, fill: int) -> bool:
-        """Whether the border is the least integer, as before a maximum, or the input's zero: no number of a program."""
-        value, grid = self.arrays[fill], self._affine(source)
-        if value is None or value.size != 1 or grid is None or value.dtype.kind not in "iu":
-            return False
-        least = np.iinfo(np.dtype(value.dtype.name)).min
-        return int(value.flat[0]) in (least, int(grid.zero_point.flat[0]))
 
     def _added(self, index: int) -> float:
         """The float number that was added last; 0 where none was."""

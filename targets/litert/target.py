@@ -167,8 +167,9 @@ class LiteRT(Target):
 
         program = private_copy(program, shapes)
         broadcast_without_expanding(program)
-        if context.spec.has("static"):
+        if not context.spec.is_float:
             round_weights(program)
+        if context.spec.has("static"):
             transposed.take_rounded_weights(program)
         if context.spec.kind == "dynamic":
             drop_dynamic_activations(program)

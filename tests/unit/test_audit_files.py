@@ -270,3 +270,32 @@ def test_the_sum_in_a_hard_sigmoid_is_folded_into_the_layer_before_it(tmp_path: 
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert found.faults == ()
+
+
+class Placed(nn.Module):
+    """Words with their places and, all alike, their kinds, as text encoders have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places, self.kinds = nn.Embedding(50, 16), nn.Embedding(512, 16), nn.Embedding(2, 16)
+        self.last = nn.Linear(16, 10)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        places = torch.arange(ids.shape[1]).unsqueeze(0)
+        x = self.words(ids) + self.places(places) + self.kinds(torch.zeros_like(ids))
+        return self.last(x).mean(1)
+
+
+@pytest.mark.parametrize("target", [Onnx, LiteRT, ExecuTorch])
+def test_rows_that_are_read_at_fixed_places_are_a_constant(target: type[Target], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    example = (torch.randint(50, (1, 12)),)
+    ids = Tensor(name="ids", dtype="int64", shape=(1, 12))
+    signature = Signature((ids,), (Tensor(name="logits", dtype="float32", shape=(1, 10)),))
+    calibration = Samples({"ids": np.random.default_rng(0).integers(0, 50, (32, 1, 12))})
+    context = Context(signature, example=example, calibration=calibration)
+    program = QuantizeStatic().apply(export(flatten(Placed().eval(), 1), example, signature), context)
+    artifact = target().export(program, tmp_path, Context(signature, W8A8_STATIC, example=example))
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()

@@ -47,6 +47,10 @@ def constants_of(program: ExportedProgram) -> Constants:
     return replace(reader.found, numbers=numbers(program))
 
 
+FILLED = ("aten.zeros_like", "aten.ones_like", "aten.full_like")
+"""What takes only the size of what it is given."""
+
+
 class _Reader:
     def __init__(self, known: dict[Node, Any]) -> None:
         self.found = Constants()
@@ -133,7 +137,11 @@ class _Reader:
         follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
         given_by = layer_settings(node)
-        self._add(Layer(place_of(node), values, grid, added, None, self._stored(source), given_by, follows, before))
+        # rows that are read at fixed places are a constant, whatever the table holds besides
+        rows: Any = node.args[1]
+        fixed = name_of(node) == "aten.embedding" and (self._constant(rows) or name_of(rows) in FILLED)
+        layer = Layer(place_of(node), values, grid, added, None, self._stored(source), given_by, follows, before)
+        self._add(replace(layer, required=not fixed))
 
     def _add(self, layer: Layer) -> None:
         if layer.values.dtype.kind in "iu" and layer.values.dtype.itemsize > 1:
