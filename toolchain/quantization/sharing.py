@@ -82,8 +82,6 @@ def _moves(node: Node) -> bool:
         aten.contiguous.default,
         aten.clone.default,
         aten.unsqueeze.default,
-        aten.expand.default,
-        aten.expand_as.default,
         aten.max_pool1d.default,
         aten.max_pool3d.default,
         aten.pixel_shuffle.default,
