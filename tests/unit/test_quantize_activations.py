@@ -50,6 +50,14 @@ def test_silu_and_sigmoid_compute_in_integers_at_the_only_scale_that_runtimes_ta
     assert sqnr_db(answers(program, context.calibration), answers(quantized, context.calibration)) > 25
 
 
+@pytest.mark.parametrize("ranges", ["histogram", "min-max"])
+def test_what_a_sigmoid_answers_is_quantized_once(ranges: str):
+    program, context, _ = gated()
+    quantized = QuantizeStatic(ranges=ranges).apply(program, context)
+    twice = nodes(quantized, lambda name: "quantize_per_tensor" in name and "dequantize" not in name)
+    assert not [node for node in twice if "dequantize" in str(node.args[0].target)]
+
+
 def test_a_layer_that_stays_float_keeps_its_silu():
     program, context, _ = gated()
     quantized = QuantizeStatic(parts=(("first", "float32"),)).apply(program, context)

@@ -12,7 +12,7 @@ from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.quantization.aliasing import may_be_view
 
 if TYPE_CHECKING:
-    from torch.fx import GraphModule
+    from torch.fx import GraphModule, Node
     from torchao.quantization.pt2e.quantizer import QuantizationConfig
 
     from edgeship.toolchain.quantization.layers import Change
@@ -74,3 +74,22 @@ def annotate_sigmoid(model: GraphModule, config: QuantizationConfig) -> int:
         )
         annotated += 1
     return annotated
+
+
+def read_as_given(model: GraphModule) -> int:
+    """Let what reads a sigmoid take its fixed scale, in place: an observer of its own would quantize it once more."""
+    from torchao.quantization.pt2e.quantizer import FixedQParamsQuantizationSpec, SharedQuantizationSpec
+    from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+    def is_fixed(source: Node) -> bool:
+        annotation = source.meta.get(Q_ANNOTATION_KEY)
+        return annotation is not None and isinstance(annotation.output_qspec, FixedQParamsQuantizationSpec)
+
+    read = 0
+    for node in model.graph.nodes:
+        annotation = node.meta.get(Q_ANNOTATION_KEY)
+        wanted = annotation.input_qspec_map if annotation is not None else {}
+        for source in [source for source, spec in wanted.items() if spec is not None and is_fixed(source)]:
+            wanted[source] = SharedQuantizationSpec(source)
+            read += 1
+    return read

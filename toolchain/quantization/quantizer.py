@@ -127,7 +127,7 @@ def _quantizer_class() -> Any:
             return model
 
         def annotate(self, model: GraphModule) -> GraphModule:
-            from edgeship.toolchain.quantization.activations import annotate_sigmoid
+            from edgeship.toolchain.quantization.activations import annotate_sigmoid, read_as_given
             from edgeship.toolchain.quantization.means import scale_means
             from edgeship.toolchain.quantization.sharing import share_scales
 
@@ -141,6 +141,7 @@ def _quantizer_class() -> Any:
                 super().annotate(model)
             fuse_relu6(model)
             if self.global_config is not None:
+                read_as_given(model)
                 share_scales(model)
                 scale_means(model, self.global_config)
             return model
