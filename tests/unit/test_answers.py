@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from willing_link import Willing, result_of
 
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
-from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.judge.answers import Answers, ask
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.files import JobFiles
-from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime
+from edgeship.toolchain.protocol.messages import Job, Result
 from edgeship.toolchain.protocol.run import OutputTensor, Run
 from edgeship.toolchain.samples import Samples
 
@@ -26,22 +25,13 @@ SAMPLES = Samples({"x": np.arange(100, dtype=np.float32)[:, None]})
 LARGER = Samples({"x": np.array([[7, 8, 9]], np.float32)})
 
 
-class Echo(Link):
+class Echo(Willing):
     """Answers each case with itself; where it is `slow` the time is over at once."""
 
     def __init__(self, slow: bool) -> None:
         self.slow = slow
         self.cases: list[int] = []
         """How many each launch was given."""
-
-    def facts(self) -> dict[str, Any]:
-        return facts()
-
-    def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        return {}
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        return None
 
     def is_slow(self, artifact: Artifact) -> bool:
         return self.slow
@@ -57,14 +47,7 @@ class Echo(Link):
                 array = np.fromfile(files.folder / case.path, np.float32, case.shape[0], offset=case.offset)
                 outputs.append([OutputTensor(name="y", dtype="float32", shape=case.shape, offset=offset)])
                 offset += stream.write(array.tobytes())
-        return Result(
-            agent=Agent(kind="python", version="0"),
-            device=self.facts(),  # type: ignore[arg-type]
-            artifact=ResultArtifact(format="onnx", sha256="0" * 64, size=1),
-            runtime=ResultRuntime(name="onnxruntime", version="0", backend="cpu"),
-            config=job.config,
-            runs=[Run(outputs=outputs)],
-        )
+        return result_of(job, Run(outputs=outputs))
 
 
 def answers(link: Link, folder: Path, resized: Samples | None) -> Answers:

@@ -8,25 +8,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from willing_link import Willing, result_of
 
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure.bench import Protocol, Subject
 from edgeship.toolchain.measure.history import Session, thinned
 from edgeship.toolchain.protocol.files import JobFiles
-from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime
+from edgeship.toolchain.protocol.messages import Job, Result
 from edgeship.toolchain.protocol.run import Run
 from edgeship.toolchain.report.folder import RunFolder
 from edgeship.toolchain.samples import Samples
 
-FACTS = facts()
 PROTOCOL = Protocol(launches=2, seconds=0.1)
 
 
-class Timer(Link):
+class Timer(Willing):
     """Answers samples that grow from launch to launch, or fails; counts its timed launches."""
 
     launches: ClassVar[int] = 0
@@ -35,28 +34,15 @@ class Timer(Link):
     def __init__(self, temperature: int = 20) -> None:
         self.temperature = temperature
 
-    def facts(self) -> dict[str, Any]:
-        return FACTS
-
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
         return {"temperature": self.temperature}
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        return None
 
     def execute(self, job: Job, files: JobFiles) -> Result:
         if self.broken:
             raise DeviceError("the cable is loose")
         if job.config.mode == "latency":
             Timer.launches += 1
-        return Result(
-            agent=Agent(kind="python", version="0"),
-            device=FACTS,  # type: ignore[arg-type]
-            artifact=ResultArtifact(format="onnx", sha256="0" * 64, size=1),
-            runtime=ResultRuntime(name="onnxruntime", version="0", backend="cpu"),
-            config=job.config,
-            runs=[Run(samples=[1000 + Timer.launches] * 300)],
-        )
+        return result_of(job, Run(samples=[1000 + Timer.launches] * 300))
 
 
 @pytest.fixture

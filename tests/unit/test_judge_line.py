@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from willing_link import Willing, result_of
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor
 from edgeship.toolchain.build.lines import Built, Comparison
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.judge.line import judge
 from edgeship.toolchain.judge.verdict import Verdict
-from edgeship.toolchain.link import Link
 from edgeship.toolchain.plugin import Signature
 from edgeship.toolchain.protocol.files import JobFiles
-from edgeship.toolchain.protocol.messages import Agent, Job, Mode, Result, ResultArtifact, ResultRuntime
+from edgeship.toolchain.protocol.messages import Job, Result
 from edgeship.toolchain.protocol.run import Run, RunError
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.recipe.read import from_tables
@@ -32,33 +30,17 @@ CRASHED = CrashError("the agent for onnxruntime died by SIGSEGV")
 SCALAR = Tensor(name="x", dtype="float32", shape=(1,))
 
 
-class Scripted(Link):
+class Scripted(Willing):
     """Does what it is told, launch by launch: raises an error, or answers that the runtime refused the file."""
 
     def __init__(self, script: list[Exception | RunError]) -> None:
         self.script = script
 
-    def facts(self) -> dict[str, Any]:
-        return facts()
-
-    def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        return {}
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        return None
-
     def execute(self, job: Job, files: JobFiles) -> Result:
         happens = self.script.pop(0)
         if isinstance(happens, Exception):
             raise happens
-        return Result(
-            agent=Agent(kind="python", version="0"),
-            device=self.facts(),  # type: ignore[arg-type]
-            artifact=ResultArtifact(format="onnx", sha256="0" * 64, size=1),
-            runtime=ResultRuntime(name="onnxruntime", version="0", backend="cpu"),
-            config=job.config,
-            runs=[Run(error=happens)],
-        )
+        return result_of(job, Run(error=happens))
 
 
 @pytest.fixture
