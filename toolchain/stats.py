@@ -173,16 +173,21 @@ def bimodal(samples: np.ndarray) -> bool:
 
 def paired_ratio(candidate: Sequence[float], baseline: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
     """Geometric mean of candidate ÷ baseline over pairs of launches, and its 95% t interval (on log ratios)."""
-    logs = np.log(np.asarray(candidate, dtype=np.float64)) - np.log(np.asarray(baseline, dtype=np.float64))
+    logs = _log_ratios(candidate, baseline)
     interval = t_interval(logs)
     return float(math.exp(logs.mean())), None if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
+
+
+def _log_ratios(candidate: Sequence[float], baseline: Sequence[float]) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.log(np.asarray(candidate, np.float64)) - np.log(np.asarray(baseline, np.float64))
+    return logs
 
 
 def detectable_effect(candidate: Sequence[float], baseline: Sequence[float], power: float = 0.8) -> float:
     """The smallest effect, as a share, that as many such pairs find with this probability at a 5% level (paired t)."""
     from scipy import stats
 
-    logs = np.log(np.asarray(candidate, dtype=np.float64)) - np.log(np.asarray(baseline, dtype=np.float64))
+    logs = _log_ratios(candidate, baseline)
     freedom = len(logs) - 1
     quantiles = float(stats.t.ppf(0.975, freedom) + stats.t.ppf(power, freedom))
     return math.expm1(quantiles * float(np.std(logs, ddof=1)) / math.sqrt(len(logs)))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgeship.toolchain.quantization.aliasing import is_mutable, is_overwritten
+from edgeship.toolchain.quantization.upstream import drop_unused_state
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -57,7 +58,7 @@ def store_computed(module: GraphModule) -> bool:
         node.replace_all_uses_with(made)
     if fixed.wanted:
         fixed.forget_assertions()
-        _drop_unused(module)
+        drop_unused_state(module)
     return bool(fixed.wanted)
 
 
@@ -122,15 +123,6 @@ def _value(module: GraphModule, node: Node, values: dict[Node, Any]) -> Any:
             args, options = map_arg((node.args, node.kwargs), lambda arg: _value(module, arg, values))
             values[node] = target(*args, **options)
     return values[node]
-
-
-def _drop_unused(module: GraphModule) -> None:
-    module.graph.eliminate_dead_code()
-    used = {node.target for node in module.graph.nodes if node.op == "get_attr"}
-    for name in [name for name, _ in [*module.named_parameters(), *module.named_buffers()] if name not in used]:
-        owner, _, last = name.rpartition(".")
-        delattr(module.get_submodule(owner), last)
-    module.recompile()
 
 
 def _is_pure(node: Node) -> bool:
