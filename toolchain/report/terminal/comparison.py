@@ -47,7 +47,9 @@ def comparison_view(found: Comparison) -> Iterator[Text | FittedTable]:
         yield Text(f"these pairs find an effect of {share(found.detectable)} in four of five tries", "dim")
     if found.flags:
         yield Text(f"flags: {', '.join(found.flags)}", "dim")
-    unit = "instructions" if counted else f"of {share(found.threshold)} matter"
-    reason = f": {found.reason}" if found.reason else ""
-    text = f"{found.verdict} {unit}" if counted else f"{found.verdict}{reason} (effects {unit})"
+    if counted:
+        text = f"{found.verdict} instructions"
+    else:
+        reason = f": {found.reason}" if found.reason else ""
+        text = f"{found.verdict}{reason} (effects of {share(found.threshold)} matter)"
     yield Text(f"{text} on {found.device}", STYLES[found.verdict])
