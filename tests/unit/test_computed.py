@@ -11,20 +11,21 @@ from edgeship.toolchain.model.program import export
 
 
 class Positions(nn.Module):
-    """Buckets of distances, angles of positions, a weight that is normed, a table read by its own indices."""
+    """Buckets of distances, angles of positions, a weight that is normed, tables read by indices of their own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("frequencies", 10.0 ** -torch.arange(4))
         self.bias, self.layer = nn.Embedding(8, 1), nn.utils.parametrizations.weight_norm(nn.Linear(8, 8))
         self.table = nn.Parameter(torch.randn(3))
+        self.positions = nn.Embedding(64, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         places = torch.arange(x.shape[1])
         apart = (places[:, None] - places[None]).abs()
         buckets = torch.where(apart < 4, apart, (4 + torch.log(apart.float() / 4)).long().clamp(max=7))
         angles = places[:, None].float() * self.frequencies
-        x = self.layer(x) * torch.cat([angles.sin(), angles.cos()], -1)
+        x = self.layer(x + self.positions(places)) * torch.cat([angles.sin(), angles.cos()], -1)
         large = self.table[apart % 3]
         return (self.bias(buckets)[..., 0] + large) @ x
 
@@ -43,7 +44,8 @@ def test_it_is_stored_and_what_it_was_computed_from_is_gone() -> None:
     assert called <= {"aten.linear.default", "aten.mul.Tensor", "aten.add.Tensor", "aten.matmul.default",
                       "aten.embedding.default", "aten.select.int", "aten.index.Tensor"}, called  # fmt: skip
     assert "aten.index.Tensor" in called  # 36 numbers from a table of 3 would take more room
-    assert not any("original" in name or "frequencies" in name for name in program.state_dict)
+    assert not any(name.startswith(("frequencies", "positions", "layer.param")) for name in program.state_dict)
+    assert "bias.weight" in program.state_dict  # 36 rows of a table of 8
     x = torch.randn(1, 6, 8)
     assert torch.equal(program.module()(x), net(x))
 
@@ -53,3 +55,17 @@ def test_what_depends_on_a_size_that_varies_stays_computed() -> None:
     assert any("aten.log" in str(node.target) for node in program.graph.nodes)
     x = torch.randn(1, 9, 8)
     assert torch.allclose(program.module()(x), net(x))
+
+
+def test_rows_of_a_table_that_something_else_reads_stay_rows() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(32, 8)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.table(ids) + self.table(torch.arange(4))
+
+    signature = Signature((Tensor(name="ids", dtype="int64", shape=(1, 4)),), (), {})
+    program = export(Tied().eval(), (torch.tensor([[1, 2, 3, 4]]),), signature)
+    assert set(program.state_dict) == {"table.weight"}

@@ -1,8 +1,8 @@
 """What a program computes from constants alone, as a constant: positions, buckets of distances, angles, normed weights.
 
 Runtimes would compute it anew at each call, and a quantizer would round it on the way: T5's buckets come from a
-logarithm, Llama's angles reach beyond any scale. Views, fillings and rows of a table stay as they are, and so does
-what would take more room than the weights that it is computed from.
+logarithm, Llama's angles reach beyond any scale. Views and fillings stay as they are, and so does what would take more
+room than the weights that it is computed from: rows of a table that something else reads, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VIEWS = ("aten.expand", "aten.view", "aten.reshape", "aten.permute", "aten.trans
          "aten.slice", "aten.select", "aten.to.", "aten._to_copy")  # fmt: skip
 """What hardly computes: a constant behind it is no better."""
 TABLES = ("aten.embedding",)
-"""What reads rows of a weight; formats know tables."""
+"""What reads rows of a weight."""
 
 
 def has_computed(program: ExportedProgram) -> bool:
@@ -74,7 +74,7 @@ class _Fixed:
             return  # its constants are as the quantizer left them
         for node in graph.nodes:
             fixed = _is_pure(node) and all(arg in self._nodes for arg in node.all_input_nodes)
-            if fixed and (_is_view(node) or self._fits(node)):
+            if fixed and not _is_shared(node) and (_is_view(node) or self._fits(node)):
                 self._nodes.add(node)
         self.wanted = [node for node in graph.nodes if node in self._nodes and self._is_wanted(node)]
 
@@ -132,9 +132,12 @@ def _is_pure(node: Node) -> bool:
         return True
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload) or is_mutable(node):
         return False
-    if node.target.namespace != "aten" or torch.Tag.nondeterministic_seeded in node.target.tags:
-        return False
-    return not str(node.target).startswith(TABLES)
+    return node.target.namespace == "aten" and torch.Tag.nondeterministic_seeded not in node.target.tags
+
+
+def _is_shared(rows: Node) -> bool:
+    """Whether a table stays in the program without them."""
+    return str(rows.target).startswith(TABLES) and len(rows.all_input_nodes[0].users) > 1
 
 
 def _is_view(node: Node) -> bool:

@@ -23,7 +23,7 @@ SMALL_TABLE = 16384
 def quantize_embeddings(module: GraphModule, made_of: Change) -> int:
     """Store large embedding tables as int8 with one scale per row, dequantized after the look-up.
 
-    Those of layers that stay float32 stay as they are, and those that are read at fixed rows: these are a constant.
+    Those of layers that stay float32 stay as they are.
 
     embedding(table, ids) becomes embedding(int8 table [V, D], ids).to(float32) * embedding(scales [V, 1], ids): plain
     operators that every runtime has, and no runtime dequantizes the whole table. Returns the number of tables.
@@ -37,7 +37,7 @@ def quantize_embeddings(module: GraphModule, made_of: Change) -> int:
             continue
         name = str(node.args[0].target)
         table = _value(module, name)
-        if table.dtype != torch.float32 or table.numel() < SMALL_TABLE or _is_fixed(node.args[1]):
+        if table.dtype != torch.float32 or table.numel() < SMALL_TABLE:
             continue
         with module.graph.inserting_before(node.args[0]):
             if name not in tables:
@@ -55,19 +55,6 @@ def quantize_embeddings(module: GraphModule, made_of: Change) -> int:
         node.replace_all_uses_with(product)
         module.graph.erase_node(node)
     return len(tables)
-
-
-def _is_fixed(rows: Node) -> bool:
-    """Whether nothing that the program is given enters them."""
-    waiting, seen = [rows], {rows}
-    while waiting:
-        node = waiting.pop()
-        if node.op == "placeholder":
-            return False
-        new = set(node.all_input_nodes) - seen
-        seen |= new
-        waiting += new
-    return True
 
 
 def quantize_layer_weights(module: GraphModule, made_of: Change) -> dict[str, int]:
