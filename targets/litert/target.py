@@ -160,6 +160,7 @@ class LiteRT(Target):
         from edgeship.targets.litert.prepare import (
             broadcast_without_expanding,
             drop_dynamic_activations,
+            has_masked_attention,
             private_copy,
             round_weights,
             widen_float16_constants,
@@ -177,7 +178,7 @@ class LiteRT(Target):
             widen_float16_constants(program)
         names = [tensor.name for tensor in context.signature.inputs]
         try:
-            strict = context.spec.kind != "static" or FLOAT32 in context.spec.each
+            strict = context.spec.kind != "static" or FLOAT32 in context.spec.each or has_masked_attention(program)
             return upstream.convert(program, names, strict=strict)
         except ImportError as error:
             raise missing_extra("litert", error.name or "litert-torch") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = b"TFL3"
 _DELEGATE = "DELEGATE"
+_SEEN_THROUGH = ("aten.view", "aten.unsqueeze", "aten.squeeze", "aten.clone", "quantized_decomposed.")
+"""What may stand between an expand and a transpose that the converter merges."""
 
 
 def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) -> bytes:
@@ -37,6 +40,7 @@ def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) 
     fx_infra.graph_utils.reset_from_node_meta(program)
     program = fx_infra.safe_run_decompositions(program, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
     program = core._run_convert_passes(program)
+    _keep_transposes(program)
     context = export_utils.create_ir_context()
     constants = inline_consts.InlineConstsContext(enable_resource_constants=False)
     lowered = backend.export.exported_program_to_mlir(program, ir_context=context, lowering_context_plugins=[constants])
@@ -58,6 +62,31 @@ def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) 
         api.run_convert_to_tfl_passes(module, passmanager.PassManager(), config)
     content: bytes = api.export_flatbuffer_to_bytes(module.operation)
     return content
+
+
+def _keep_transposes(program: ExportedProgram) -> None:
+    """Part what is expanded from the transpose that follows, in place.
+
+    The converter makes one broadcast of the two and forgets the order of its dimensions: a wrong result where their
+    sizes are equal, a file that cannot be loaded where they are not.
+    """
+    import torch
+    from litert_torch.backend.optimization_barrier import optimization_barrier_op
+
+    aten, graph = torch.ops.aten, program.graph
+    for node in [node for node in graph.nodes if node.target is aten.permute.default]:
+        given = source = node.args[0]
+        while str(source.target).startswith(_SEEN_THROUGH):
+            source = source.args[0]
+        if source.target is aten.expand.default:
+            value = given.meta["val"]
+            with graph.inserting_before(node):
+                # of a single tensor the converter makes no list
+                both = graph.call_function(optimization_barrier_op, ([given, given],))
+                kept = graph.call_function(operator.getitem, (both, 0))
+            both.meta["val"], kept.meta["val"] = [value, value], value
+            node.update_arg(0, kept)
+    program.graph_module.recompile()
 
 
 def read_flatbuffer(content: bytes) -> Any:

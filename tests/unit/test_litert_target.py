@@ -13,7 +13,7 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 from litert_files import make, run
 from models import streaming_net
-from quantize_context import answers, digits, encoder, sqnr_db
+from quantize_context import answers, digits, encoder, program_of, sqnr_db
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -30,6 +30,7 @@ from edgeship.toolchain.api import (
     Context,
     EdgeshipError,
     ExportError,
+    Samples,
     Signature,
     Tensor,
     digest,
@@ -186,7 +187,9 @@ class Curved(nn.Module):
         return self.last(self.curve(self.first(image)) * 4).flatten(1)
 
 
-@pytest.mark.parametrize(("curve", "name"), [(nn.Hardswish(), "HARD_SWISH"), (nn.GELU(), "GELU")])
+@pytest.mark.parametrize(
+    ("curve", "name"), [(nn.Hardswish(), "HARD_SWISH"), (nn.GELU(), "GELU"), (nn.Softmax(1), "SOFTMAX")]
+)
 def test_what_xnnpack_takes_in_float_only_becomes_a_float_island(curve: nn.Module, name: str, folder: Path) -> None:
     torch.manual_seed(0)
     _, context, _ = digits()
@@ -262,3 +265,24 @@ def test_rewriting_nothing_changes_no_answer(folder: Path, float_digits: tuple[A
     copy.write_bytes(upstream.write_flatbuffer(model))
     samples = context.calibration.take(range(3))
     assert torch.equal(run(file, samples), run(copy, samples))
+
+
+class Causal(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.register_buffer("mask", torch.ones(6, 6, dtype=torch.bool).tril())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return self.last(nn.functional.scaled_dot_product_attention(x, x, x, self.mask))
+
+
+def test_an_attention_that_must_not_look_ahead_is_made_in_int8(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    samples = Samples({"x": np.random.default_rng(0).normal(size=(16, 1, 1, 6, 8)).astype(np.float32)})
+    program, context, _ = program_of(Causal().eval(), (torch.randn(1, 1, 6, 8),), samples, ("x",))
+    quantized = QuantizeStatic().apply(program, context)
+    artifact, file = make(quantized, context, W8A8_STATIC, tmp_path)
+    assert artifact.dtypes["int8"] == 2
+    assert sqnr_db(answers(quantized, samples), run(file, samples)) > 40
