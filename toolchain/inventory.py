@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeship.toolchain.samples import Array
 
-Setting = Literal["epsilon", "softmax axis"]
-"""Of a softmax the axis as the file counts it."""
+Setting = Literal["number", "epsilon", "softmax axis"]
+"""Any number that an operator is given; what is added before a root; of a softmax the axis as the file counts it."""
 MOST_EPSILON = 0.01
 """A larger number that is added before a root is no epsilon."""
 

@@ -88,15 +88,6 @@ def _through_quantizers(node: Node, position: int) -> tuple[Any, int]:
     return (quantize, 0) if alone else (node, position)
 
 
-def has_masked_attention(program: ExportedProgram) -> bool:
-    """Whether a mask hides some of an attention's scores: minus infinity, which the converter can give no scale."""
-    import torch
-
-    found = [node for node in program.graph.nodes if "scaled_dot_product_attention" in str(node.target)]
-    operands = [arg for node in found for arg in node.all_input_nodes]
-    return any(operand.meta["val"].dtype == torch.bool for operand in operands)
-
-
 def round_weights(program: ExportedProgram) -> int:
     """Make the float weights of quantized layers integers times scale, in place; returns how many.
 

@@ -1,4 +1,4 @@
-"""Exact rewrites of a .tflite model: names, float inputs and outputs, float islands for what int8 makes slow."""
+"""Exact rewrites of a .tflite model: names, and float islands for what int8 makes slow."""
 
 from __future__ import annotations
 
@@ -66,31 +66,6 @@ def shorten_tensor_names(model: Any) -> None:
             name = paths[-1].removeprefix("_") if paths else "constant"
             seen[name] = seen.get(name, -1) + 1
             tensor.name = (f"{name};{seen[name]}" if seen[name] else name).encode()
-
-
-def float_inputs_and_outputs(model: Any) -> None:
-    """Put a QUANTIZE behind every int8 input and a DEQUANTIZE before every int8 output; the values stay the same."""
-    graph, signature = model.subgraphs[0], model.signatureDefs[0]
-    for position, index in enumerate(graph.inputs):
-        if _is_quantized(graph.tensors[index]):
-            outer = add_float_twin(graph, index, "")
-            graph.tensors[index].name += b";quantized"
-            graph.operators.insert(0, new_operator(model, "QUANTIZE", [outer], [index], 1))
-            graph.inputs[position] = outer
-            _replace_in_signature(signature.inputs, index, outer)
-    for position, index in enumerate(graph.outputs):
-        if _is_quantized(graph.tensors[index]):
-            outer = add_float_twin(graph, index, "")
-            graph.tensors[index].name += b";quantized"
-            graph.operators.append(new_operator(model, "DEQUANTIZE", [index], [outer], 2))
-            graph.outputs[position] = outer
-            _replace_in_signature(signature.outputs, index, outer)
-
-
-def _replace_in_signature(entries: Sequence[Any], old: int, new: int) -> None:
-    for entry in entries:
-        if entry.tensorIndex == old:
-            entry.tensorIndex = new
 
 
 def compute_in_float(model: Any, names: frozenset[str] = UNDELEGATED_IN_INT8) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgeship.targets.litert import inputs as float_inputs
 from edgeship.targets.litert import inspect, rewrites, transposed, upstream, weights
+from edgeship.targets.litert.inputs import grids, quantize_once
 from edgeship.targets.litert.runtime import RUNTIME
 from edgeship.toolchain.api import (
     FLOAT16,
@@ -160,7 +160,6 @@ class LiteRT(Target):
         from edgeship.targets.litert.prepare import (
             broadcast_without_expanding,
             drop_dynamic_activations,
-            has_masked_attention,
             private_copy,
             round_weights,
             widen_float16_constants,
@@ -178,8 +177,8 @@ class LiteRT(Target):
             widen_float16_constants(program)
         names = [tensor.name for tensor in context.signature.inputs]
         try:
-            strict = context.spec.kind != "static" or FLOAT32 in context.spec.each or has_masked_attention(program)
-            return upstream.convert(program, names, strict=strict)
+            loose = self.io == "int8" and context.spec.kind == "static" and FLOAT32 not in context.spec.each
+            return upstream.convert(program, names, strict=not loose)
         except ImportError as error:
             raise missing_extra("litert", error.name or "litert-torch") from error
 
@@ -194,9 +193,7 @@ class LiteRT(Target):
         if kind == "static":
             transposed.transpose_convolutions_in_integers(model)
             rewrites.compute_in_float(model)
-            if self.io == "float":
-                rewrites.float_inputs_and_outputs(model)
-                float_inputs.quantize_once(model, float_inputs.grids(program))
+            quantize_once(model, grids(program))
         elif kind in ("dynamic", "weights"):
             weights.use_integer_weights(model, weights.LOOKUPS | (weights.HYBRID if kind == "dynamic" else frozenset()))
         elif str(context.spec) == "float16":

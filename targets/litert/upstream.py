@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from edgeship.targets.litert import barriers
 from edgeship.toolchain.artifact import Placement
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = b"TFL3"
 _DELEGATE = "DELEGATE"
-_SEEN_THROUGH = ("aten.view", "aten.unsqueeze", "aten.squeeze", "aten.clone", "quantized_decomposed.")
-"""What may stand between an expand and a transpose that the converter merges."""
 
 
 def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) -> bytes:
@@ -27,20 +25,22 @@ def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) 
 
     `litert_torch.convert` takes a module and exports it again; the steps behind it take the program itself.
     The q/dq pairs of a PT2E program become integer arithmetic, and a quantized weight alone an integer constant and a
-    DEQUANTIZE. `strict` leaves all else in float; otherwise the converter quantizes on its own what stands between.
+    DEQUANTIZE. `strict` leaves all else in float; otherwise the converter quantizes inputs, outputs and what stands
+    between on its own: minus infinity, which hides attention's scores, as the lowest number of their grid.
     """
     import litert_torch
     from litert_converter.mlir import passmanager
     from litert_converter.mlir._mlir_libs import converter_api_ext as api
     from litert_torch import backend, fx_infra
     from litert_torch._convert import core
-    from litert_torch.backend import export_utils, inline_consts
+    from litert_torch.backend import export_utils, inline_consts, optimization_barrier
 
     litert_torch.config.show_progress = False
     fx_infra.graph_utils.reset_from_node_meta(program)
     program = fx_infra.safe_run_decompositions(program, fx_infra.decomp.pre_convert_decomp(), can_skip=False)
     program = core._run_convert_passes(program)
-    _keep_transposes(program)
+    barriers.keep_transposes(program, optimization_barrier.optimization_barrier_op)
+    barriers.keep_scales(program, optimization_barrier.optimization_barrier_op)
     context = export_utils.create_ir_context()
     constants = inline_consts.InlineConstsContext(enable_resource_constants=False)
     lowered = backend.export.exported_program_to_mlir(program, ir_context=context, lowering_context_plugins=[constants])
@@ -62,31 +62,6 @@ def convert(program: ExportedProgram, input_names: Sequence[str], strict: bool) 
         api.run_convert_to_tfl_passes(module, passmanager.PassManager(), config)
     content: bytes = api.export_flatbuffer_to_bytes(module.operation)
     return content
-
-
-def _keep_transposes(program: ExportedProgram) -> None:
-    """Part what is expanded from the transpose that follows, in place.
-
-    The converter makes one broadcast of the two and forgets the order of its dimensions: a wrong result where their
-    sizes are equal, a file that cannot be loaded where they are not.
-    """
-    import torch
-    from litert_torch.backend.optimization_barrier import optimization_barrier_op
-
-    aten, graph = torch.ops.aten, program.graph
-    for node in [node for node in graph.nodes if node.target is aten.permute.default]:
-        given = source = node.args[0]
-        while str(source.target).startswith(_SEEN_THROUGH):
-            source = source.args[0]
-        if source.target is aten.expand.default:
-            value = given.meta["val"]
-            with graph.inserting_before(node):
-                # of a single tensor the converter makes no list
-                both = graph.call_function(optimization_barrier_op, ([given, given],))
-                kept = graph.call_function(operator.getitem, (both, 0))
-            both.meta["val"], kept.meta["val"] = [value, value], value
-            node.update_arg(0, kept)
-    program.graph_module.recompile()
 
 
 def read_flatbuffer(content: bytes) -> Any:

@@ -268,20 +268,24 @@ def test_rewriting_nothing_changes_no_answer(folder: Path, float_digits: tuple[A
 
 
 class Causal(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, by_hand: bool) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.first, self.last, self.by_hand = nn.Linear(8, 8), nn.Linear(8, 8), by_hand
         self.register_buffer("mask", torch.ones(6, 6, dtype=torch.bool).tril())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
-        return self.last(nn.functional.scaled_dot_product_attention(x, x, x, self.mask))
+        if not self.by_hand:
+            return self.last(nn.functional.scaled_dot_product_attention(x, x, x, self.mask))
+        scores = (x @ x.transpose(-2, -1)).masked_fill(~self.mask, float("-inf"))
+        return self.last(scores.softmax(-1) @ x)
 
 
-def test_an_attention_that_must_not_look_ahead_is_made_in_int8(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_an_attention_that_must_not_look_ahead_does_not_in_int8(by_hand: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
     samples = Samples({"x": np.random.default_rng(0).normal(size=(16, 1, 1, 6, 8)).astype(np.float32)})
-    program, context, _ = program_of(Causal().eval(), (torch.randn(1, 1, 6, 8),), samples, ("x",))
+    program, context, _ = program_of(Causal(by_hand).eval(), (torch.randn(1, 1, 6, 8),), samples, ("x",))
     quantized = QuantizeStatic().apply(program, context)
     artifact, file = make(quantized, context, W8A8_STATIC, tmp_path)
     assert artifact.dtypes["int8"] == 2

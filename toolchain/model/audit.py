@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections import defaultdict
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 SHOWN = 5
+HALF_STEP = 0.501
+"""By how much a number may differ from what it is rounded to."""
 
 
 def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
@@ -45,7 +48,7 @@ def inventory_of(artifact: Artifact, folder: Path) -> Inventory | None:
 def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
     """What a program's constants and a file's have in common."""
     comparison = _Comparison(found)
-    comparison.weights(expected.layers)
+    comparison.weights(expected.layers, expected.numbers.get("number", set()))
     comparison.activations(expected)
     for floats in expected.floats:
         if floats.node is None or floats.node not in comparison.absorbed:
@@ -71,7 +74,7 @@ class _Comparison:
                 seen.add(id(array))
                 self._pool[array.size].append(array)
 
-    def weights(self, layers: list[Layer]) -> None:
+    def weights(self, layers: list[Layer], numbers: Set[float]) -> None:
         """Every layer's weight in the file, with its scale and bias; and every integer weight of the file explained."""
         pairs: dict[int, list[Parts]] = {index: [] for index in range(len(layers))}
         strays: list[Weight] = []
@@ -84,7 +87,7 @@ class _Comparison:
                 if any(not parts.wrong for _, parts in matches):
                     break  # what it is need not be computed from another
             if not matches:
-                strays.append(weight)
+                strays += [] if _is_number(weight, numbers) else [weight]
                 continue
             fewest = min((len(parts.wrong), -len(parts.agree)) for _, parts in matches)
             chosen = [match for match in matches if (len(match[1].wrong), -len(match[1].agree)) == fewest]
@@ -212,6 +215,15 @@ class _Comparison:
             for size in {array.size, wanted.size}
             for each in self._pool[size]
         )
+
+
+def _is_number(weight: Weight, numbers: Set[float]) -> bool:
+    """Whether a converter quantized one of the program's numbers, or filled with zeros, which stand for no weight."""
+    if weight.grid is None or weight.grid.scale.size != 1 or len(found := np.unique(weight.values)) != 1:
+        return False
+    steps = int(found[0]) - int(weight.grid.zero_point)
+    scale = float(weight.grid.scale)
+    return steps == 0 or (weight.values.size == 1 and any(abs(each / scale - steps) <= HALF_STEP for each in numbers))
 
 
 def _trivial(array: Array) -> bool:

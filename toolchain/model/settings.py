@@ -44,17 +44,17 @@ def _source(node: Any) -> Any:
 
 
 def numbers(program: ExportedProgram) -> dict[Setting, set[float]]:
-    """What a file may say: as an epsilon every number that an operator is given, by default where none is, or that is
-    stored alone; as a softmax's axis those of the program, counted from the front and from the end."""
+    """What a file may say: as a number and as an epsilon every one that an operator is given, by default where none
+    is, or that is stored alone; as a softmax's axis those of the program, counted from the front and from the end."""
     import torch
 
-    epsilons, axes = {float(torch.finfo(torch.float32).eps)}, set[float]()  # rms_norm's own
+    given, axes = {float(torch.finfo(torch.float32).eps)}, set[float]()  # rms_norm's own
     graphs = [each for each in program.graph_module.modules() if isinstance(each, torch.fx.GraphModule)]
     for node in (node for graph in graphs for node in alive(graph) if node.op == "call_function"):
         schema = getattr(node.target, "_schema", None)
         left = schema.arguments[len(node.args) :] if schema else []
         defaults = [each.default_value for each in left if each.name not in node.kwargs]
-        epsilons |= {each for each in (*node.args, *node.kwargs.values(), *defaults) if isinstance(each, float)}
+        given |= {each for each in (*node.args, *node.kwargs.values(), *defaults) if isinstance(each, int | float)}
         name = name_of(node)
         if "softmax" in name and len(node.args) > 1:
             rank, axis = node.args[0].meta["val"].dim(), int(node.args[1])  # type: ignore
@@ -62,5 +62,5 @@ def numbers(program: ExportedProgram) -> dict[Setting, set[float]]:
         elif "attention" in name:
             axes |= {-1, node.args[0].meta["val"].dim() - 1}  # type: ignore[union-attr]
     stored = [*program.state_dict.values(), *program.constants.values()]
-    epsilons |= {float(each.detach()) for each in stored if isinstance(each, torch.Tensor) and each.numel() == 1}
-    return {"epsilon": epsilons, "softmax axis": axes}
+    given |= {float(each.detach()) for each in stored if isinstance(each, torch.Tensor) and each.numel() == 1}
+    return {"number": given, "epsilon": given, "softmax axis": axes}
