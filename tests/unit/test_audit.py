@@ -162,6 +162,9 @@ def test_what_an_operator_is_told_is_the_programs() -> None:
     assert wrong == "norm 3: its epsilon 0.001 is not the program's"
     assert compare(constants, replace(file, settings=[("norm", "epsilon", 1e-5)])).faults  # the operator's default
     assert compare(constants, replace(file, settings=[("softmax", "softmax axis", 0)])).faults
+    least = replace(file, settings=[("norm", "epsilon", float(np.finfo(np.float16).smallest_subnormal))])
+    assert compare(constants, least).faults  # of an epsilon that half precision has
+    assert compare(replace(constants, numbers={"epsilon": {0.0, 1e-12}}), least).faults == ()
     for name in told:
         other = replace(weight, settings={**told, name: (3,)})
         assert compare(constants, replace(file, weights=[other])).faults == (

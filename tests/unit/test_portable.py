@@ -40,6 +40,7 @@ CASES: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
     "alias": (lambda net, x: x.detach() * 2, "detach"),
     "new_ones": (lambda net, x: x * x.new_ones(3, 1) + x.new_full((1,), 2), "new_"),
     "diff": (lambda net, x: torch.diff(x, n=2, prepend=x[:, :1], append=x[:, :1]), "diff"),
+    "roll": (lambda net, x: x.view(16, 16).roll((-3, 20, 16), (1, 0, -1)), "roll"),
     "im2col": (lambda net, x: F.unfold(x.view(1, 2, 8, 16), (3, 2), 2, 1, (1, 2)), "im2col"),
     "few windows": (lambda net, x: x.unfold(1, 8, 3), "unfold"),
     "long windows": (lambda net, x: x.view(1, 128, 2).unfold(1, 80, 12), "unfold"),

@@ -237,8 +237,9 @@ def _near(found: Affine, wanted: Affine) -> bool:
 
 
 def _told(found: float, wanted: float) -> bool:
-    """Equal, as a half-precision number too."""
-    return any(found == float(kind(wanted)) for kind in (float, np.float32, np.float16))
+    """Equal, as a half-precision number too; the least of these stands for what is less."""
+    least = float(np.finfo(np.float16).smallest_subnormal)
+    return any(found == float(kind(wanted)) for kind in (float, np.float32, np.float16)) or 0 < wanted < found == least
 
 
 def _scale(key: tuple[bytes, bytes]) -> float:

@@ -68,6 +68,7 @@ def _rewrites() -> dict[Any, Rewrite]:
         aten.new_zeros.default: lambda place, x, size, **options: _full(place, size, 0, options),
         aten.new_full.default: lambda place, x, size, value, **options: _full(place, size, value, options),
         aten.diff.default: _diff,
+        aten.roll.default: _roll,
         aten.hardtanh.default: _float_limits,
         aten.im2col.default: _im2col,
         aten.unfold.default: _unfold,
@@ -110,6 +111,19 @@ def _diff(place: Place, x: Any, n: int = 1, dim: int = -1, prepend: Any = None, 
     x = aten.cat.default(parts, dim) if len(parts) > 1 else x
     for _ in range(n):
         x = aten.sub.Tensor(aten.slice.Tensor(x, dim, 1, END), aten.slice.Tensor(x, dim, 0, -1))
+    return x
+
+
+def _roll(place: Place, x: Any, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
+    """Along each dimension the last elements, then the first."""
+    import torch
+
+    aten, sizes = torch.ops.aten, place.sizes
+    if sizes is None or not dims:
+        return None
+    for shift, dim in zip(shifts, dims, strict=True):
+        if first := -shift % (sizes[dim] or 1):
+            x = aten.cat.default([aten.slice.Tensor(x, dim, first, END), aten.slice.Tensor(x, dim, 0, first)], dim)
     return x
 
 
