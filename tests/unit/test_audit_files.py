@@ -299,28 +299,3 @@ def test_rows_that_are_read_at_fixed_places_are_a_constant(target: type[Target],
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert found.faults == ()
-
-
-class Curbed(nn.Module):
-    """What the converter would quantize on its own: limits, a softmax over channels, a pool that does not divide."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 10, 4)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        x = nn.functional.hardtanh(self.first(image) * 4, -0.5, 0.5)
-        x = torch.where(x > 0, x, 0.1 * x) + x.view(-1, 8, 6, 6, 1).softmax(3)[..., 0]
-        return self.last(nn.functional.adaptive_avg_pool2d(x, 4)).flatten(1)
-
-
-def test_nothing_is_quantized_that_the_program_does_not_quantize(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    example = (torch.rand(1, 1, 8, 8),)
-    calibration = Samples({"image": digit_data()[0].inputs["image"][:32]})
-    context = Context(SIGNATURE, example=example, calibration=calibration)
-    program = QuantizeStatic().apply(export(flatten(Curbed().eval(), 1), example, SIGNATURE), context)
-    artifact = LiteRT().export(program, tmp_path, Context(SIGNATURE, W8A8_STATIC, example=example))
-    found = audit(program, artifact, tmp_path)
-    assert found is not None
-    assert found.faults == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,17 @@ import torch
 from quantize_context import program_of
 from torch import nn
 
+from edgeship.targets.coreai.target import CoreAI
+from edgeship.targets.litert.target import LiteRT
 from edgeship.targets.onnx import constants as onnx_file
 from edgeship.targets.onnx.target import Onnx
-from edgeship.toolchain.api import Samples, Target
+from edgeship.toolchain.api import W8A8_STATIC, Samples, Target
 from edgeship.toolchain.artifact import ConstantsAudit
 from edgeship.toolchain.inventory import Inventory, Weight
-from edgeship.toolchain.model.audit import compare
+from edgeship.toolchain.model.audit import audit, compare
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants, Layer
+from edgeship.toolchain.passes.quantize import QuantizeStatic
 
 pytestmark = pytest.mark.heavy
 
@@ -76,3 +80,55 @@ def test_a_bias_of_zeros_says_nothing_of_one_that_is_added_elsewhere() -> None:
     assert compare(Constants(layers=[layer]), file).faults == ("layer: the bias is not in the file",)
     file.floats.append(bias)
     assert compare(Constants(layers=[layer]), file).faults == ()
+
+
+class Curbed(nn.Module):
+    """What the converter would quantize on its own: limits, a softmax over channels, a pool that does not divide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 10, 4)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.hardtanh(self.first(image) * 4, -0.5, 0.5)
+        x = torch.where(x > 0, x, 0.1 * x) + x.view(-1, 8, 6, 6, 1).softmax(3)[..., 0]
+        return self.last(nn.functional.adaptive_avg_pool2d(x, 4)).flatten(1)
+
+
+def test_nothing_is_quantized_that_the_program_does_not_quantize(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    images = np.random.default_rng(0).random((32, 1, 1, 8, 8), np.float32)
+    program, context, _ = program_of(Curbed().eval(), (torch.rand(1, 1, 8, 8),), Samples({"image": images}), ("image",))
+    program = QuantizeStatic().apply(program, context)
+    artifact = LiteRT().export(program, tmp_path, replace(context, spec=W8A8_STATIC))
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()
+
+
+class Positioned(nn.Module):
+    """Patches of an image with their places, as vision transformers have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.last = nn.Conv2d(1, 8, 2, 2), nn.Conv2d(8, 10, 4)
+        self.places = nn.Parameter(torch.randn(1, 8, 4, 4))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.tanh(self.patches(image) + self.places)).flatten(1)
+
+
+@pytest.mark.parametrize("target", [LiteRT, CoreAI, Onnx])
+def test_what_is_added_at_each_place_may_be_one_with_the_bias(target: type[Target], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    images = Samples({"image": np.zeros((1, 1, 1, 8, 8), np.float32)})
+    program, context, _ = program_of(Positioned().eval(), (torch.rand(1, 1, 8, 8),), images, ("image",))
+    artifact = target().export(program, tmp_path, context)
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()
+    with torch.no_grad():
+        next(each for name, each in program.state_dict.items() if name.endswith("places"))[0, 0, 0, 0] += 0.001
+    changed = audit(program, artifact, tmp_path)
+    assert changed is not None
+    assert changed.faults != ()

@@ -26,7 +26,8 @@ CLAMPED_SUMS = ("aten.hardsigmoid",)
 
 @dataclass(frozen=True)
 class Folded:
-    """A layer with its batch norm, factor or addend, float64; `size` is that of the terms that were added."""
+    """A layer with its batch norm, factor or addend, float64; `size` is that of the terms that were added, or of the
+    largest one."""
 
     node: Node
     layer: Array
@@ -64,6 +65,10 @@ def folds(
             continue
         step = _step(node, channels, value, constant)
         if step is None:
+            if (places := _places(node, weight, value, constant)) is not None:
+                total = shift.reshape(-1, *(1 for _ in weight.shape[2:])) + places
+                stored = ((places.astype(np.float32),),)
+                found.append(Folded(node, weight, factor.reshape(shape), total, np.abs(total).max(), stored))
             break
         times, plus, terms = step
         factor, shift = factor * times, shift * times + plus
@@ -151,6 +156,15 @@ def inverse_deviation(node: Node, value: Callable[[Any], Any]) -> Reals:
     epsilon: Any = node.args[7] if str(node.target).startswith("aten.batch_norm.") else node.args[-1]
     deviation: Reals = np.sqrt(value(node.args[4]).detach().double().numpy() + epsilon)
     return 1 / deviation
+
+
+def _places(node: Node, weight: Array, value: Callable[[Any], Any], constant: Callable[[Any], bool]) -> Reals | None:
+    """What a sum adds to a convolution at each place, [1, channels, …]; None where it is something else."""
+    constants = [arg for arg in node.all_input_nodes if constant(arg)]
+    if str(node.target) != "aten.add.Tensor" or len(constants) != 1 or node.kwargs or weight.ndim < 3:
+        return None
+    places: Reals = value(constants[0]).detach().double().numpy()
+    return places if places.ndim == weight.ndim else None
 
 
 def _stored(node: Node, value: Callable[[Any], Any], constant: Callable[[Any], bool]) -> tuple[Array, ...]:
