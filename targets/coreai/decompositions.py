@@ -1,4 +1,4 @@
-"""Operators that coreai-torch 0.4.3 has no lowering for, in those that it has."""
+"""Operators that coreai-torch 0.4.3 has no lowering for, or a slow one, in those that it has."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def lacking() -> dict[Any, Callable[..., Any]]:
         **get_decompositions([aten.elu, aten.grid_sampler_2d]),
         aten.var.correction: _variance,
         aten.argmin.default: lambda x, dim=None, keepdim=False: torch.argmax(-x, dim, keepdim),
+        aten._prelu_kernel.default: _prelu,
         aten.isnan.default: lambda x: x != x,
         aten.remainder.Scalar: lambda x, divisor: x - torch.div(x, divisor, rounding_mode="floor") * divisor,
         aten.logaddexp.default: _logaddexp,
@@ -34,6 +35,11 @@ def _variance(
     count = math.prod(x.shape[axis] for axis in axes)
     squares = (x - x.mean(axes, keepdim=True)).square().sum(axes, keepdim=keepdim)
     return squares / max(count - (1 if correction is None else correction), 0)
+
+
+def _prelu(x: Any, weight: Any) -> Any:
+    """As where(x > 0, x, weight * x) the converter folds the weight into a second convolution beside the first."""
+    return x.clamp(min=0.0) + weight * x.clamp(max=0.0)
 
 
 def _logaddexp(x: Any, y: Any) -> Any:

@@ -132,3 +132,24 @@ def test_what_is_added_at_each_place_may_be_one_with_the_bias(target: type[Targe
     changed = audit(program, artifact, tmp_path)
     assert changed is not None
     assert changed.faults != ()
+
+
+class Biased(nn.Module):
+    """Scores with two constants added, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.near, self.far = nn.Linear(8, 8), nn.Parameter(torch.randn(5, 8)), nn.Parameter(torch.randn(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.first(torch.tanh(x) + self.near + self.far))
+
+
+def test_constants_that_are_added_one_after_the_other_may_be_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    samples = Samples({"x": np.zeros((1, 1, 5, 8), np.float32)})
+    program, context, _ = program_of(Biased().eval(), (torch.randn(1, 5, 8),), samples, ("x",))
+    artifact = CoreAI().export(program, tmp_path, context)
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert found.faults == ()

@@ -9,6 +9,7 @@ import torch
 from test_coreai_target import answers, made, sqnr_db
 from torch import Tensor, nn
 
+from edgeship.targets.coreai.upstream import read_asset
 from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, QuantSpec, explicit_pools
 from edgeship.toolchain.model.rewriting import rewrite
 
@@ -107,4 +108,13 @@ def test_an_average_of_a_tensor_with_permuted_strides_is_a_mean(tmp_path: Path) 
 
     image = torch.randn(1, 8, 6, 5) + torch.arange(5)
     artifact, program = made(Permuted().eval(), (image,), ["image"], tmp_path, FLOAT32)
+    assert sqnr_db(program(image)[0], answers(artifact, tmp_path, (image,))["output_0"]) > 100
+
+
+def test_a_prelu_computes_the_layer_before_it_once(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    image = torch.randn(1, 4, 6, 5)
+    net = nn.Sequential(nn.Conv2d(4, 8, 3), nn.PReLU(8)).eval()
+    artifact, program = made(net, (image,), ["image"], tmp_path)
+    assert [each.kind for each in read_asset(tmp_path / artifact.file).operations].count("conv2d") == 1
     assert sqnr_db(program(image)[0], answers(artifact, tmp_path, (image,))["output_0"]) > 100

@@ -201,7 +201,7 @@ class _Reader:
             if (integers := array_of(self._value(root))).dtype.kind in "iu":
                 self._add(Layer(place_of(node), integers, required=False))
         raw = self._stored_floats(arg)
-        factors = self._factors(arg, node)
+        factors = (*self._factors(arg, node), *self._sums(node))
         peeled, _ = self._peeled(arg)
         reals = array.astype(np.float64)
         with np.errstate(divide="ignore", over="ignore"):
@@ -217,6 +217,24 @@ class _Reader:
             else:
                 factors.append(array_of(self._value(factor)))
         return (tuple(factors),) if factors else ()
+
+    def _sums(self, node: Node) -> tuple[tuple[Array, ...], ...]:
+        """What the constants of sums that follow one upon the other add up to."""
+        if not self._adds(node):
+            return ()
+        run: list[Any] = [node]
+        while self._adds(run[0].args[0]) and len(run[0].args[0].users) == 1:
+            run.insert(0, run[0].args[0])
+        while len(run[-1].users) == 1 and self._adds(after := next(iter(run[-1].users))) and after.args[0] is run[-1]:
+            run.append(after)
+        terms = [array_of(self._value(each.args[1])).astype(np.float64) for each in run]
+        return ((np.asarray(sum(terms)),),) if len(run) > 1 else ()
+
+    def _adds(self, node: Any) -> bool:
+        """Whether it adds a constant to what is none."""
+        if name_of(node) != "aten.add" or node.kwargs:
+            return False
+        return self._constant(node.args[1]) and not self._constant(node.args[0])
 
     def _stored_floats(self, node: Node) -> tuple[Array, ...]:
         """The floats that a constant is computed from."""
