@@ -79,6 +79,14 @@ def test_half_precision_has_a_lower_floor_than_float32() -> None:
     assert 45 < measured(network, half=True).sqnr_db < 75
 
 
+def test_half_precision_rounds_what_it_is_given() -> None:
+    class Given(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Q.quantize_per_tensor(x, 0.02, 0, -128, 127, torch.int8).float()
+
+    assert measured(Given(), half=True).sqnr_db < measured(Given()).sqnr_db - 3
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_the_infinities_of_a_mask_stay_what_they_are(half: bool) -> None:
     class Masked(nn.Module):

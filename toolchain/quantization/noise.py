@@ -154,6 +154,13 @@ def interpreter() -> type[Interpreter]:
             # drawn once and read from changing places: drawing for each result costs more than computing it
             self._drawn = torch.rand(_NOISE_LENGTH, generator=self._random) * 2 - 1
 
+        def placeholder(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            value = super().placeholder(target, args, kwargs)
+            # a file in half precision rounds what it is given, too
+            if not self._half or not isinstance(value, torch.Tensor) or value.dtype != torch.float32 or _whole(value):
+                return value
+            return value.clamp(-LARGEST_HALF, LARGEST_HALF).half().float()
+
         def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             name = str(target)
             if "quantize_per_tensor" in name and "dequantize" not in name:
