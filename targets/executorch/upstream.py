@@ -20,7 +20,7 @@ def lower(program: ExportedProgram, partitioners: Sequence[Any]) -> Any:
     """
     from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-    with without_waste(program), half_filters_stay_half(), copies_with_values():
+    with without_waste(program), half_filters_stay_half(), copies_with_values(), copies_for_one_reader():
         return to_edge_transform_and_lower(
             program,
             partitioner=list(partitioners),
@@ -90,4 +90,25 @@ def copies_with_values() -> Iterator[None]:
         return node
 
     with mock.patch.object(ChannelsLastTaggedReshapePass, "create_call_function_node", create):
+        yield
+
+
+@contextmanager
+def copies_for_one_reader() -> Iterator[None]:
+    """XNNPACK's layout pass gives a quantized tensor's copy in another layout to all its readers, not to the one it is
+    for: what was computed from it before is turned twice, and answers wrong numbers or does not run."""
+    from executorch.backends.xnnpack._passes.channels_last_tagged_reshape_pass import ChannelsLastTaggedReshapePass
+
+    original = ChannelsLastTaggedReshapePass.insert_copy_q_dq
+
+    def insert(self: Any, graph_module: Any, before: Any, after: Any, copy: Any, q_params: tuple[Any, ...]) -> None:
+        if set(before.users) - {after, copy}:
+            with graph_module.graph.inserting_after(before):
+                own = graph_module.graph.node_copy(before)
+            after.replace_input_with(before, own)
+            copy.replace_input_with(before, own)
+            before = own
+        original(self, graph_module, before, after, copy, q_params)
+
+    with mock.patch.object(ChannelsLastTaggedReshapePass, "insert_copy_q_dq", insert):
         yield
