@@ -50,6 +50,19 @@ def keep_scales(program: ExportedProgram, barrier: Any) -> None:
     program.graph_module.recompile()
 
 
+def keep_floats(program: ExportedProgram, barrier: Any) -> None:
+    """Part what is quantized for one reader from the others, in place: the converter would give them the rounded one.
+
+    So a recurrent network's state, kept in float and read by a quantized layer, came out in 8 bits.
+    """
+    for node in list(program.graph.nodes):
+        readers = [user for user in node.users if str(user.target) != _QUANTIZE]
+        if readers and len(readers) < len(node.users) and node.op == "call_function":
+            for reader in readers:
+                _part(node, reader, barrier)
+    program.graph_module.recompile()
+
+
 def _has_other_scales(node: Node) -> bool:
     if str(node.target) not in _OF_ONE_SCALE:
         return False
