@@ -18,8 +18,9 @@ from edgeship.toolchain.errors import EdgeshipError, MissingError, RecipeError, 
 EXTRAS = {"torchvision": "vision", "timm": "vision", "PIL": "vision", "transformers": "text"}
 
 
-# the user's folders that are in sys.path now, and that _import_from may therefore take away
-_appended: list[str] = []
+# the user's folders that are in sys.path now, and that _import_from may therefore take away, each with what was loaded
+# before it came
+_appended: dict[str, frozenset[str]] = {}
 
 
 def load_callable(reference: str, base: Path) -> Callable[..., Any]:
@@ -92,16 +93,20 @@ def _import_module(name: str, base: Path, reference: str) -> ModuleType:
 def _import_from(*folders: Path) -> None:
     """Make `folders` the only ones of a user's that plain imports search, after everything installed."""
     wanted = list(dict.fromkeys(str(folder.resolve()) for folder in folders))
-    left = set(_appended) - set(wanted)
+    left = {folder: before for folder, before in _appended.items() if folder not in wanted}
     known = list(sys.modules.items())  # a copy: other threads import meanwhile
-    gone = {name for name, module in known if _found_in(name, module) in left}
+    # what was there before a folder came stays: edgeship itself, where a recipe is run in its checkout
+    gone = {name for name, module in known if name not in left.get(_found_in(name, module) or "", (name,))}
     for name, _ in known:
         # a module lives on in whoever imported it; only its plain name is free again
         if name.partition(".")[0] in gone:
             sys.modules.pop(name, None)
     sys.path[:] = [folder for folder in sys.path if folder not in _appended]
-    _appended[:] = [folder for folder in wanted if folder not in sys.path]
-    sys.path.extend(_appended)
+    before = frozenset(sys.modules)
+    stay = {folder: _appended.get(folder, before) for folder in wanted if folder not in sys.path}
+    _appended.clear()
+    _appended.update(stay)
+    sys.path.extend(stay)
 
 
 def _found_in(name: str, module: ModuleType) -> str | None:

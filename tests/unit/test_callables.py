@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import edgeship
 from edgeship.toolchain.errors import MissingError, RecipeError
 from edgeship.toolchain.references import load_callable, source_file
 
@@ -60,6 +61,17 @@ def test_a_users_folder_never_shadows_an_installed_module(tmp_path: Path) -> Non
     (tmp_path / "m.py").write_text("import edgeship\ndef f(): return edgeship.__file__\n")
     assert not load_callable("./m.py:f", tmp_path)().startswith(str(tmp_path))
     assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+
+
+def test_leaving_edgeships_own_checkout_does_not_unload_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its classes would not be those that a worker's answers are pickled as."""
+    checkout, before = Path(edgeship.__file__).parents[1], sys.modules["edgeship.toolchain.errors"]
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if Path(folder).resolve() != checkout])
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    for folder in (tmp_path, checkout, tmp_path):
+        (tmp_path / "model.py").write_text("def build():\n    return 1\n")
+        load_callable("./model.py:build" if folder == tmp_path else "json:dumps", folder)
+    assert sys.modules.get("edgeship.toolchain.errors") is before
 
 
 @pytest.mark.parametrize(
