@@ -45,6 +45,7 @@ BUILT_IN: dict[Group, dict[str, str]] = {
     "devices": {
         "local": "edgeship.toolchain.devices.local:Local",
         "emulated": "edgeship.toolchain.devices.emulated.device:Emulated",
+        "ssh": "edgeship.toolchain.devices.ssh.device:Ssh",
     },
     "datasets": {
         "image-folder": "edgeship.calibration.datasets.images:ImageFolder",

@@ -34,6 +34,10 @@ class Agent:
     """(where the file of a name lies, the Python to use) → what to start; the two paths are added."""
     sources: Callable[[], tuple[Path, ...]]
     """What it is made from: results of another agent are other observations."""
+    travels: bool = True
+    """Whether its files run on another machine than the one that made them."""
+    brings_runtime: bool = False
+    """Whether its files are all that it needs; otherwise the Python there must have the runtime."""
 
     @property
     def version(self) -> str:

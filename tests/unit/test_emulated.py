@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.devices.agents.carried import COMPILER, files_for
+from edgeship.toolchain.devices.agents.carried import COMPILERS, files_for
 from edgeship.toolchain.devices.emulated import qemu
 from edgeship.toolchain.devices.emulated.device import Emulated, EmulatedLink, _counted, core_of
 from edgeship.toolchain.devices.launch import launch
@@ -28,7 +28,7 @@ from edgeship.toolchain.samples import Samples
 pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(
-        shutil.which("qemu-aarch64") is None or shutil.which(COMPILER) is None,
+        shutil.which("qemu-aarch64") is None or shutil.which(COMPILERS["arm64"]) is None,
         reason="no qemu-user or no g++-aarch64-linux-gnu (make system-deps)",
     ),
 ]

@@ -1,8 +1,7 @@
-"""The native agent for arm64 Linux in one folder: it brings its own C library and asks nothing but a kernel."""
+"""The native agent for Linux in one folder: it brings its own C library and asks nothing but a kernel."""
 
 from __future__ import annotations
 
-import platform
 import shutil
 import subprocess
 import sys
@@ -13,29 +12,31 @@ from pathlib import Path
 from edgeship.toolchain.api import TIMED, Agent, MissingError
 from edgeship.toolchain.devices.agents import build
 from edgeship.toolchain.devices.agents.kept import kept
-from edgeship.toolchain.devices.agents.python import agents_folder
+from edgeship.toolchain.devices.agents.python import agents_folder, facts
 
-COMPILER = "aarch64-linux-gnu-g++"
-LOADER = "ld-linux-aarch64.so.1"
-C_LIBRARY = (LOADER, "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libstdc++.so.6", "libgcc_s.so.1")
-PLATFORM = "manylinux_2_28_aarch64"
+COMPILERS = {"arm64": "aarch64-linux-gnu-g++", "x86_64": "x86_64-linux-gnu-g++"}
+LOADERS = {"arm64": "ld-linux-aarch64.so.1", "x86_64": "ld-linux-x86-64.so.2"}
+LOADER = "loader"
+"""What it is called in the folder, whatever the architecture."""
+C_LIBRARY = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1")
+PLATFORM = "manylinux_2_28"
 
 
 def files_for(arch: str) -> dict[str, Path]:
     """The runner and `lib`, all libraries that it loads.
 
-    MissingError for another architecture than arm64, without the cross compiler, or where the wheel for arm64 is
-    neither kept from before nor to be fetched.
+    MissingError for another architecture than arm64 and x86_64, without a compiler for it, or where the wheel for it
+    is neither kept from before nor to be fetched.
     """
-    if arch != "arm64":
+    if arch not in LOADERS:
         raise MissingError(f"there is no runner that carries its C library for {arch}", "use a device of another kind")
-    here = platform.machine() in ("aarch64", "arm64")
-    compiler = shutil.which("g++" if here else COMPILER)
+    here = facts()["cpu"]["arch"] == arch
+    name = "g++" if here else COMPILERS[arch]
+    compiler = shutil.which(name)
     if compiler is None:
-        remedy = f"install {'g++' if here else 'g++-aarch64-linux-gnu'}"
-        raise MissingError("there is no C++ compiler that builds the ExecuTorch runner for arm64", remedy)
+        raise MissingError(f"there is no C++ compiler that builds the ExecuTorch runner for {arch}", f"install {name}")
     sources = agents_folder() / "native"
-    libraries = build.wheel_folder() / "lib" if here else foreign_libraries(version("executorch"))
+    libraries = build.wheel_folder() / "lib" if here else foreign_libraries(version("executorch"), arch)
 
     def make(folder: Path) -> None:
         build.compile_runner(compiler, sources, folder, libraries)
@@ -45,26 +46,27 @@ def files_for(arch: str) -> dict[str, Path]:
             shutil.copy(libraries / f"lib{name}.so", carried)
         for name in C_LIBRARY:
             shutil.copy(_of_compiler(compiler, name), carried / name)
+        shutil.copy(_of_compiler(compiler, LOADERS[arch]), carried / LOADER)
 
     key = build.key_of(sources, compiler, __file__)
-    folder = kept("arm64-runner", key, "the ExecuTorch runner for arm64", make)
+    folder = kept(f"{arch}-runner", key, f"the ExecuTorch runner for {arch}", make)
     return {"runner": folder / "runner", "lib": folder / "lib"}
 
 
-def foreign_libraries(wanted: str) -> Path:
-    """The folder with ExecuTorch's libraries for arm64, out of the wheel of this version, which pip fetches once."""
-    name = f"executorch-{wanted}-{PLATFORM}"
+def foreign_libraries(wanted: str, arch: str) -> Path:
+    """The folder with ExecuTorch's libraries for a CPU, out of the wheel of this version, which pip fetches once."""
+    platform_tag = f"{PLATFORM}_{'aarch64' if arch == 'arm64' else arch}"
 
     def make(folder: Path) -> None:
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
-            *("--only-binary=:all:", "--platform", PLATFORM, "--dest", str(folder), f"executorch=={wanted}"),
+            *("--only-binary=:all:", "--platform", platform_tag, "--dest", str(folder), f"executorch=={wanted}"),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(folder.glob("*.whl"))
         if done.returncode or not wheels:
             raise MissingError(
-                f"ExecuTorch's libraries for arm64 cannot be fetched: {_last_line(done.stderr)}",
+                f"ExecuTorch's libraries for {arch} cannot be fetched: {_last_line(done.stderr)}",
                 f"let `{' '.join(command[1:5])} … executorch=={wanted}` reach a package index",
             )
         with zipfile.ZipFile(wheels[0]) as wheel:
@@ -73,7 +75,7 @@ def foreign_libraries(wanted: str) -> Path:
                 (folder / f"lib{library}.so").write_bytes(found)
         wheels[0].unlink()
 
-    return kept("wheels", name, "ExecuTorch's libraries for arm64", make)
+    return kept("wheels", f"executorch-{wanted}-{platform_tag}", f"ExecuTorch's libraries for {arch}", make)
 
 
 def _of_compiler(compiler: str, library: str) -> Path:
@@ -101,4 +103,5 @@ CARRIED = Agent(
     files_for=files_for,
     command=lambda place, python: [f"{place('lib')}/{LOADER}", "--library-path", place("lib"), place("runner")],
     sources=sources,
+    brings_runtime=True,
 )

@@ -33,4 +33,5 @@ NATIVE = Agent(
     files_for=files_for,
     command=lambda place, python: [place("runner")],
     sources=sources,
+    travels=False,
 )

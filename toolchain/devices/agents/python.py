@@ -26,8 +26,18 @@ PYTHON = python_agent(
 )
 
 
+def known_cpu_features() -> frozenset[str]:
+    """Those that results name, as /proc/cpuinfo writes them."""
+    return frozenset(_agent()["CPU_FEATURES"])
+
+
 @functools.cache
 def facts() -> dict[str, Any]:
     """What this machine is, as its agent tells; the agent's file is run for it, without a process of its own."""
-    told: dict[str, Any] = runpy.run_path(str(agents_folder() / "python" / "agent.py"))["facts"]()
+    told: dict[str, Any] = _agent()["facts"]()
     return told
+
+
+@functools.cache
+def _agent() -> dict[str, Any]:
+    return runpy.run_path(str(agents_folder() / "python" / "agent.py"))

@@ -1,0 +1,1 @@
+"""Linux machines reached by the system's ssh."""

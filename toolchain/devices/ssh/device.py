@@ -1,0 +1,90 @@
+"""A board or a server as a device, by ssh: agents are brought there and run in a folder of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from edgeship.toolchain.api import Agent, Artifact, Device, Mode, RuntimeInfo, Shell, Transport
+from edgeship.toolchain.devices.ssh.connection import Connection, connected
+from edgeship.toolchain.devices.ssh.machine import PROBE, Machine, read
+from edgeship.toolchain.shell import known
+
+HAS_PACKAGES = """python=$1; shift
+exec "$python" -I -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' "$@" """
+
+
+class Ssh(Device):
+    """Executes artifacts on a Linux machine that the system's ssh reaches without a question."""
+
+    host: str = Field(
+        min_length=1, pattern="^[^-]", description="as ssh takes it: board, user@board, or a name of ~/.ssh/config"
+    )
+    options: tuple[str, ...] = Field(
+        (), description="ssh options beside ~/.ssh/config: ['Port=2222', 'IdentityFile=k']"
+    )
+    folder: str = Field(
+        "~/.cache/edgeship", description="ours there; files are found again by digest, so that none is sent twice"
+    )
+    python: str = Field("python3", description="the Python there, for runtimes that no native agent drives")
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[SshLink]:
+        """DeviceError where the machine cannot be reached, or nothing may be executed in the folder."""
+        with connected(self.host, self.options) as connection:
+            machine = read(self.host, self.folder, connection.ask(PROBE, self.folder))
+            yield SshLink(connection, machine, self.python)
+
+
+class SshLink(Shell):
+    """A machine over one connection."""
+
+    transport: Transport | None = "ssh"
+
+    def __init__(self, connection: Connection, machine: Machine, python: str) -> None:
+        super().__init__(machine.folder)
+        self.python = python
+        self._connection, self._machine = connection, machine
+        self._packages: dict[str, bool] = {}
+
+    def facts(self) -> dict[str, Any]:
+        """As its shell told when the connection was opened."""
+        return self._machine.facts
+
+    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
+        """And whether an agent can be had for this machine."""
+        if reason := super().can_execute(artifact, mode):
+            return reason
+        runtime = known(artifact.runtime.name)
+        if any(agent.brings_runtime and mode in agent.modes for agent in self.agents(runtime)):
+            return None
+        if self._has(runtime.package):
+            return None
+        return f"{self.python} on {self._connection.host} has not both numpy and {runtime.package}"
+
+    def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
+        """Those that bring all they need, or need a Python only."""
+        return tuple(agent for agent in super().agents(runtime) if agent.travels)
+
+    def _has(self, package: str) -> bool:
+        """Whether the Python there has numpy and a package."""
+        if package not in self._packages:
+            there = self._connection.succeeds(HAS_PACKAGES, self.python, "numpy", package)
+            self._packages[package] = there
+        return self._packages[package]
+
+    def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
+        """Over the connection."""
+        return self._connection.run(command, log, seconds, environment)
+
+    def put(self, source: Path, path: str) -> None:
+        """Packed into one stream."""
+        self._connection.put(source, self.at(path))
+
+    def get(self, path: str, target: Path) -> bool:
+        """As a stream."""
+        return self._connection.get(self.at(path), target)

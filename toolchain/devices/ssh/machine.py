@@ -1,0 +1,71 @@
+"""What a Linux machine is, as its shell tells: no Python is needed there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from edgeship.toolchain.api import DeviceError
+from edgeship.toolchain.devices.agents.python import known_cpu_features
+
+ARCHITECTURES = {
+    "aarch64": "arm64", "arm64": "arm64", "armv7l": "armv7", "armv8l": "armv7", "x86_64": "x86_64",
+    "riscv64": "riscv64",
+}  # fmt: skip
+# $1: the folder for everything; a line is a name and what there is to say
+PROBE = r"""
+case $1 in "~"/*) folder=$HOME/${1#"~/"} ;; *) folder=$1 ;; esac
+echo "system $(uname -s)"; echo "release $(uname -r)"; echo "machine $(uname -m)"
+if mkdir -p "$folder" 2>/dev/null && cd "$folder" && folder=$(pwd -P); then
+    echo "folder $folder"
+    test=$folder/.edgeship-$$
+    if printf '#!/bin/sh\nexit 0\n' > "$test"; then
+        echo "writable yes"
+        chmod 700 "$test"; "$test" && echo "executes yes"
+        rm -f "$test"
+    fi
+fi 2>/dev/null
+test -r /proc/device-tree/model && echo "board $(tr -d '\0' < /proc/device-tree/model)"
+test -e /system/build.prop && echo "android $(getprop ro.build.version.release 2>/dev/null)"
+sed -n 's/^MemTotal: *\([0-9]*\) kB$/ram_kb \1/p' /proc/meminfo
+sed -n 's/^\([A-Za-z ]*[A-Za-z]\)[[:space:]]*:/cpu \1:/p' /proc/cpuinfo
+exit 0
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine's facts, and the folder there that is ours."""
+
+    facts: dict[str, Any]
+    folder: str
+
+
+def read(host: str, wanted: str, told: str) -> Machine:
+    """Understand what PROBE printed; DeviceError where nothing can be executed in the folder `wanted`."""
+    lines = [line.partition(" ")[::2] for line in told.splitlines()]
+    said = {name: text for name, text in lines if name != "cpu"}
+    cpu = [tuple(part.strip() for part in text.partition(":")[::2]) for name, text in lines if name == "cpu"]
+    if said.get("system") != "Linux" or (arch := ARCHITECTURES.get(said.get("machine", ""))) is None:
+        what = f"{said.get('system', 'nothing known')} on {said.get('machine', 'an unknown CPU')}"
+        raise DeviceError(f"{host} is {what}: only Linux on arm64, armv7, x86_64 and riscv64 is known", "use another")
+    folder = said.get("folder", wanted)
+    if "writable" not in said:
+        raise DeviceError(f"cannot write to {wanted} on {host}", "let `folder` name a folder there that is yours")
+    if "executes" not in said:
+        hint = "let `folder` name one where programs may run"
+        raise DeviceError(f"no program may run in {folder} on {host} (it is mounted noexec)", hint)
+    values = {name.lower(): value for name, value in reversed(cpu)}
+    found = {
+        "arch": arch,
+        "cores": max(1, sum(name == "processor" for name, _ in cpu)),
+        "features": sorted(known_cpu_features() & set((values.get("flags") or values.get("features") or "").split())),
+    }
+    system = {"name": "android" if "android" in said else "linux", "version": said.get("android") or said["release"]}
+    facts: dict[str, Any] = {"os": system, "cpu": {name: value for name, value in found.items() if value}}
+    if model := said.get("board") or values.get("model name") or values.get("hardware"):
+        facts["model"] = re.sub(r"\s+", " ", model)
+    if ram := said.get("ram_kb"):
+        facts["ram"] = int(ram) * 1024
+    return Machine(facts, folder)
