@@ -25,6 +25,7 @@ COMMANDS = (
     "report",
     "targets",
     "profiles",
+    "devices",
     "doctor",
     "cache",
 )

@@ -1,4 +1,4 @@
-"""Commands that show what is there: report, targets, doctor, cache."""
+"""Commands that show what is there: report, targets, profiles, devices, doctor, cache."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.cli.app import MISSING, WRONG, Command, Json, app, exit_codes
+from edgeship.toolchain.cli.app import DEVICE, MISSING, WRONG, Command, Json, app, exit_codes
+from edgeship.toolchain.errors import EXIT_DEVICE
 
 
 @app.command(cls=Command, epilog=exit_codes(WRONG))
@@ -59,6 +60,33 @@ def profiles(as_json: Json = False) -> None:
         console.print_json({name: one.model_dump(mode="json") for name, one in known.items()})
     else:
         console.show(lists.profiles_view(known))
+
+
+@app.command(cls=Command, epilog=exit_codes(WRONG, DEVICE))
+def devices(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE", help="Its devices; else every kind, as it is without options.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which devices can be reached and what they are.
+
+    Exit code 5 when one of a recipe's cannot.
+    """
+    from dataclasses import asdict
+
+    from edgeship.toolchain.commands import devices as looking
+    from edgeship.toolchain.recipe import read as recipes
+    from edgeship.toolchain.report.terminal import console, lists
+
+    found = looking.look(recipes.read(recipe).devices) if recipe else looking.known()
+    seen = [asdict(each) for each in found]
+    if as_json:
+        console.print_json(seen)
+    else:
+        console.show(lists.devices_view(seen))
+    if recipe and any(each["facts"] is None for each in seen):
+        raise typer.Exit(EXIT_DEVICE)
 
 
 @app.command(cls=Command)

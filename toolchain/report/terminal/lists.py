@@ -25,6 +25,11 @@ def plans_view(recipe: Path, plans: Iterable[Plan]) -> Iterator[Text | FittedTab
     yield Text(f"{recipe}: {count(len(rows), 'line')}, no problems", "green")
 
 
+INT8_FEATURES = {
+    "asimddp": "int8 dot product", "i8mm": "int8 matrix product", "avx512_vnni": "int8 dot product",
+    "avx_vnni": "int8 dot product",
+}  # fmt: skip
+"""CPU features that make int8 fast → as a reader knows them."""
 LEVELS = {"stop": "bold red", "doubt": "yellow", "fine": "green"}
 
 
@@ -56,6 +61,32 @@ def profiles_view(profiles: Mapping[str, Profile]) -> Iterator[Text | FittedTabl
     ]
     columns = [Column("profile", "key"), Column("system"), Column("GB"), Column("cores", "text"), Column("dot product")]
     yield FittedTable([*columns, Column("accelerators", "text"), Column("confidence")], rows)
+
+
+def devices_view(seen: Sequence[Mapping[str, Any]]) -> Iterator[Text | FittedTable]:
+    """What `devices` found: facts where one was reached, else why not and what to do."""
+    rows: list[list[Cell]] = []
+    for one in seen:
+        name, kind, facts = one["name"], one["kind"], one["facts"]
+        if facts is None:
+            rows.append([name, kind, "", "", "", "", Text(one["reason"], "yellow")])
+            continue
+        cpu, system = facts["cpu"], facts["os"]
+        about = [
+            *([f"emulated by {facts['emulated_by']}"] if "emulated_by" in facts else []),
+            *(["shared with other work"] if one["shared"] else []),
+            *(said for feature, said in INT8_FEATURES.items() if feature in cpu.get("features", [])),
+        ]
+        rows.append([
+            name, kind, facts.get("model", ""), f"{system['name']} {system.get('version', '')}".strip(),
+            f"{cpu.get('cores', '?')}×{cpu['arch']}", size(facts["ram"]) if "ram" in facts else "",
+            ", ".join(dict.fromkeys(about)),
+        ])  # fmt: skip
+    columns = [Column("device", "key"), Column("kind", "key"), Column("model", "text"), Column("system", "text")]
+    yield FittedTable([*columns, Column("CPU"), Column("RAM", "figure"), Column("about", "text")], rows)
+    for one in seen:
+        if one["remedy"]:
+            yield Text(f"{one['name']}: {one['remedy']}", "dim")
 
 
 def plugins_view(plugins: Sequence[Mapping[str, Any]]) -> Iterator[Text | FittedTable]:
