@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from edgeship.targets.coreml.inspect import compute_dtypes, weight_bytes
+from edgeship.targets.coreml.moves import join_moves
 from edgeship.targets.coreml.package import clean
 from edgeship.targets.coreml.pooling import decompositions
 from edgeship.targets.coreml.precision import leaving_half
@@ -42,6 +43,7 @@ from edgeship.toolchain.api import (
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+    from torch.fx import GraphModule
 
 STORED = {"int64": "int32", "int16": "int32", "bool": "int32", "float64": "float32"}
 """Core ML's inputs and outputs are float16, float32 and int32."""
@@ -89,7 +91,7 @@ class CoreML(Target):
         """Convert and clean the package; ExportError names what coremltools cannot take."""
         package = out / "model.mlpackage"
         if not context.spec.is_float:
-            program = folded(program, context.signature, context.example, float_scalars)
+            program = folded(program, context.signature, context.example, _joined)
         program = rewritten(program, context.signature, context.example, explicit_averages())
         wide = _convert(program, context, self.precision, self.minimum_deployment_target, package)
         clean(package)
@@ -119,6 +121,11 @@ class CoreML(Target):
             weight_bytes=weight_bytes(contents),
             notes=tuple(notes),
         )
+
+
+def _joined(module: GraphModule) -> None:
+    float_scalars(module)
+    join_moves(module)
 
 
 def _stored(tensor: Tensor) -> Tensor:
