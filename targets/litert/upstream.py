@@ -81,8 +81,11 @@ def write_flatbuffer(model: Any) -> memoryview:
     """
     import flatbuffers
 
-    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
-    used |= {entry.buffer for entry in model.metadata or []}
+    used = {entry.buffer for entry in model.metadata or []}
+    for graph in model.subgraphs:
+        ends = [*graph.inputs, *graph.outputs]
+        read = {*ends, *(index for operator in graph.operators for index in (*operator.inputs, *operator.outputs))}
+        used |= {tensor.buffer for index, tensor in enumerate(graph.tensors) if index in read}
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None

@@ -34,7 +34,7 @@ def build(sources: Path) -> Path:
     Raises MissingError without a compiler, the JSON headers or the wheel's libraries; DeviceError when the compiler
     rejects the sources.
     """
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    compiler = shutil.which(own_compiler())
     if compiler is None:
         raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
     key = key_of(sources, compiler, __file__)
@@ -44,6 +44,11 @@ def build(sources: Path) -> Path:
         (folder / "lib").symlink_to(wheel_folder() / "lib")
 
     return kept("native-runner", key, "the ExecuTorch runner", make) / "runner"
+
+
+def own_compiler() -> str:
+    """The name of the C++ compiler for this machine."""
+    return os.environ.get("CXX", "g++")
 
 
 def wheel_folder() -> Path:

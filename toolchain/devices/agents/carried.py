@@ -31,7 +31,7 @@ def files_for(arch: str) -> dict[str, Path]:
     if arch not in LOADERS:
         raise MissingError(f"there is no runner that carries its C library for {arch}", "use a device of another kind")
     here = facts()["cpu"]["arch"] == arch
-    name = "g++" if here else COMPILERS[arch]
+    name = build.own_compiler() if here else COMPILERS[arch]
     compiler = shutil.which(name)
     if compiler is None:
         raise MissingError(f"there is no C++ compiler that builds the ExecuTorch runner for {arch}", f"install {name}")
