@@ -202,6 +202,7 @@ made(net, context_of(net, inputs, ["input_ids", "attention_mask"]), Path(sys.arg
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_without_traces_of_their_machine(tmp_path: Path) -> None:
     # a net that was not trained: training itself differs between thread counts
     net, inputs = models.token_net()

@@ -201,6 +201,7 @@ def test_a_dynamic_batch_is_honoured_up_to_its_bound(tmp_path: Path) -> None:
     assert artifact.inputs[0].shape[0] == "batch"
 
 
+@pytest.mark.slow
 def test_the_file_is_equal_in_another_process_and_names_nothing_of_this_machine(tmp_path: Path) -> None:
     artifact, _ = build(W8A8_STATIC, tmp_path)
     content = (tmp_path / artifact.file).read_bytes()

@@ -280,6 +280,7 @@ Onnx().export(load(Path(sys.argv[1])), Path(sys.argv[2]), image_context(W8A8_STA
 """
 
 
+@pytest.mark.slow
 def test_another_process_builds_the_same_bytes_and_no_path_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()

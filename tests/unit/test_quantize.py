@@ -46,6 +46,7 @@ def test_a_trained_network_keeps_its_answers_and_their_magnitude(static):
     assert_as_good_as_float(program, quantized)
 
 
+@pytest.mark.slow
 def test_other_ways_to_find_ranges_keep_the_answers_too(static):
     program, context, _ = static
     scales = set()

@@ -163,6 +163,7 @@ def test_a_dynamic_batch_is_honoured(tmp_path: Path) -> None:
             assert sqnr_db(source.module()(images)[0], module(images)[0]) > 100
 
 
+@pytest.mark.slow
 def test_files_are_equal_in_another_process_and_name_nothing_of_this_machine(tmp_path: Path) -> None:
     here = []
     for lite in (False, True, False, True):  # the second trace of one process gets a number in its class name
