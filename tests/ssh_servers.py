@@ -33,7 +33,6 @@ class Server:
 
     host: str
     options: tuple[str, ...]
-    process: subprocess.Popen[bytes]
 
 
 @contextlib.contextmanager
@@ -102,7 +101,7 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[Server]:
                 break
             assert process.poll() is None, log.read_text()
             time.sleep(0.05)
-        yield Server("127.0.0.1", options, process)
+        yield Server("127.0.0.1", options)
     finally:
         process.terminate()
         process.wait()

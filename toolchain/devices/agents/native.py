@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 from edgeship.toolchain.api import TIMED, Agent, MissingError
 from edgeship.toolchain.devices.agents import build
-from edgeship.toolchain.devices.agents.python import agents_folder
+from edgeship.toolchain.devices.agents.python import agents_folder, facts
 
 
 def sources() -> tuple[Path, ...]:
@@ -20,8 +19,8 @@ def files_for(arch: str) -> dict[str, Path]:
 
     MissingError for another architecture than this machine's, or without what builds it.
     """
-    here = platform.machine().lower()
-    if arch != {"aarch64": "arm64", "amd64": "x86_64"}.get(here, here):
+    here = facts()["cpu"]["arch"]
+    if arch != here:
         raise MissingError(f"the native runner cannot be built for {arch} on {here}", "use a device of this kind")
     return {"runner": build.build(agents_folder() / "native")}
 

@@ -17,7 +17,8 @@ from typing import IO
 from edgeship.toolchain.api import DeviceError, MissingError
 
 CONNECT_S = 15
-KILL_S = 15.0
+ASK_S = 60.0
+"""How long a question may take."""
 IDLE_S = 60
 """How long a connection outlives us where we are killed."""
 # the command's own id first, so that it can be ended; its code last: ssh's is 255 for a signal and a lost connection
@@ -76,8 +77,9 @@ class Connection:
                 late = True
             errors.seek(0)
             said = _last(errors.read())
-        begun, content = _BEGUN.match(head := log.read_bytes()), b""
-        content = head[begun.end() :] if begun else head
+        content = log.read_bytes()
+        if begun := _BEGUN.match(content):
+            content = content[begun.end() :]
         ended = _ENDED.search(content)
         log.write_bytes(content[: ended.start()] if ended else content)
         if late:
@@ -118,7 +120,7 @@ class Connection:
 
     def _there(self, script: str, words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            self._line(script, words), stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * KILL_S, check=False
+            self._line(script, words), stdin=subprocess.DEVNULL, capture_output=True, timeout=ASK_S, check=False
         )
 
     def _line(self, script: str, words: Sequence[str]) -> list[str]:
