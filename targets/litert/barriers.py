@@ -18,7 +18,15 @@ _QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
 _DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
 
 
-def keep_transposes(program: ExportedProgram, barrier: Any) -> None:
+def keep_apart(program: ExportedProgram, barrier: Any) -> None:
+    """Part, in place, whatever the converter would merge wrongly; `barrier` is its operator for that."""
+    _keep_transposes(program, barrier)
+    _keep_scales(program, barrier)
+    _keep_floats(program, barrier)
+    program.graph_module.recompile()
+
+
+def _keep_transposes(program: ExportedProgram, barrier: Any) -> None:
     """Part what is expanded from the transpose that follows, in place.
 
     The converter makes one broadcast of the two and forgets the order of its dimensions: a wrong result where their
@@ -33,10 +41,9 @@ def keep_transposes(program: ExportedProgram, barrier: Any) -> None:
             source = source.args[0]
         if source.target is aten.expand.default:
             _part(node.args[0], node, barrier)
-    program.graph_module.recompile()
 
 
-def keep_scales(program: ExportedProgram, barrier: Any) -> None:
+def _keep_scales(program: ExportedProgram, barrier: Any) -> None:
     """Part from its dequantized operands, in place, an operator whose scales the program does not make equal.
 
     The converter would quantize the rest with the scale of one operand: minus infinity, which hides scores of an
@@ -47,10 +54,9 @@ def keep_scales(program: ExportedProgram, barrier: Any) -> None:
         if dequantized and _has_other_scales(node):
             for each in dequantized:
                 _part(each, node, barrier)
-    program.graph_module.recompile()
 
 
-def keep_floats(program: ExportedProgram, barrier: Any) -> None:
+def _keep_floats(program: ExportedProgram, barrier: Any) -> None:
     """Part what is quantized for one reader from the others, in place: the converter would give them the rounded one.
 
     So a recurrent network's state, kept in float and read by a quantized layer, came out in 8 bits.
@@ -60,7 +66,6 @@ def keep_floats(program: ExportedProgram, barrier: Any) -> None:
         if readers and len(readers) < len(node.users) and node.op == "call_function":
             for reader in readers:
                 _part(node, reader, barrier)
-    program.graph_module.recompile()
 
 
 def _has_other_scales(node: Node) -> bool:

@@ -87,7 +87,8 @@ class _Comparison:
                 if any(not parts.wrong for _, parts in matches):
                     break  # what it is need not be computed from another
             if not matches:
-                strays += [] if _is_number(weight, numbers) else [weight]
+                if not _is_number(weight, numbers):
+                    strays.append(weight)
                 continue
             fewest = min((len(parts.wrong), -len(parts.agree)) for _, parts in matches)
             chosen = [match for match in matches if (len(match[1].wrong), -len(match[1].agree)) == fewest]
