@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeship.targets.onnx.graph import by_type, constant
+import numpy as np
+
+from edgeship.targets.onnx.graph import by_type, constant, initializer
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -19,14 +21,15 @@ def compact(model: ir.Model) -> None:
     drop_defaults(model)
     RemoveUnusedNodesPass()(model)
     DeduplicateInitializersPass()(model)
+    part_zero_points(model)
     name_conversions(model)
     drop_shapes(model)
 
 
 def drop_defaults(model: ir.Model) -> None:
-    """Remove zero points of int32 biases, which are 0 by definition, and the axis of a single scale.
+    """Remove the axis of a single scale, and of stored int32 and int8 numbers zero points that are 0.
 
-    Those of int8 weights stay: without them ONNX Runtime leaves a Gemm in float.
+    Those of a Gemm's weights stay: without them ONNX Runtime leaves it in float.
     """
     import onnx_ir as ir
 
@@ -34,8 +37,38 @@ def drop_defaults(model: ir.Model) -> None:
         scale, stored = constant(node.inputs[1]), node.inputs[0]
         if scale is not None and scale.size == 1 and "block_size" not in node.attributes:
             node.attributes.pop("axis", None)
-        if stored is not None and stored.dtype == ir.DataType.INT32 and len(node.inputs) > 2:
+        if stored is None or len(node.inputs) < 3:
+            continue
+        zero_point = constant(node.inputs[2])
+        of_zeros = stored.const_value is not None and zero_point is not None and not np.any(zero_point)
+        symmetric = stored.dtype == ir.DataType.INT8 and of_zeros and not _of_gemm(node)
+        if symmetric or stored.dtype == ir.DataType.INT32:
             node.resize_inputs(2)
+
+
+def part_zero_points(model: ir.Model) -> None:
+    """Give each stored int8 number a zero point of its own, where it has one.
+
+    Where products would saturate, ONNX Runtime makes unsigned weights of them, and cannot load a file in which two
+    share a zero point.
+    """
+    import onnx_ir as ir
+
+    seen: set[ir.Value] = set()
+    for node in by_type(model, "DequantizeLinear"):
+        stored, zero_point = node.inputs[0], node.inputs[2] if len(node.inputs) > 2 else None
+        if stored is None or stored.const_value is None or stored.dtype != ir.DataType.INT8 or zero_point is None:
+            continue
+        value = constant(zero_point)
+        if zero_point in seen and value is not None and node.graph is not None:
+            zero_point = initializer(node.graph, f"{stored.name}_zero", value)
+            node.replace_input_with(2, zero_point)
+        seen.add(zero_point)
+
+
+def _of_gemm(dequantize: ir.Node) -> bool:
+    users = dequantize.outputs[0].consumers()
+    return any(user.op_type in ("Gemm", "Transpose") for user in users)
 
 
 def name_conversions(model: ir.Model) -> None:

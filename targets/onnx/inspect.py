@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.targets.onnx.constants import constants
+from edgeship.targets.onnx.runtime import EXACT_PRODUCTS
 from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
 
 if TYPE_CHECKING:
@@ -158,8 +159,10 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
         executed = optimized(path)
     except (EdgeshipError, ImportError) as error:
         return {**found, "dtypes": None, "backends": {"onnxruntime": {"error": str(error)}}}
+    dtypes = by_dtype(computing(model, executed))
     return {
         **found,
-        "dtypes": by_dtype(computing(model, executed)),
+        "dtypes": dtypes,
+        "runtime_options": {"config": EXACT_PRODUCTS} if dtypes.get("int8") else {},
         "backends": {"onnxruntime": {"CPUExecutionProvider": operators(executed)}},
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from edgeship.targets.onnx.runtime import RUNTIME
+from edgeship.targets.onnx.runtime import EXACT_PRODUCTS, RUNTIME
 from edgeship.toolchain.api import (
     Artifact,
     Context,
@@ -136,7 +136,8 @@ class Onnx(Target):
             runtime=Runtime(
                 name="onnxruntime",
                 minimum_version=RUNTIME_OF_OPSET[self.opset],
-                options={"custom_op_libraries": [library.name]} if library else {},
+                options=({"custom_op_libraries": [library.name]} if library else {})
+                | ({"config": EXACT_PRODUCTS} if dtypes.get("int8") else {}),
             ),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
@@ -183,6 +184,11 @@ class Onnx(Target):
             notes.append(
                 "ONNX Runtime multiplies these weights by activations rounded to 8 bits in blocks; for float "
                 "arithmetic set the session's session.qdq_matmulnbits_accuracy_level to 1"
+            )
+        if context.spec.is_integer and not context.spec.has("weights"):
+            notes.append(
+                "on x86 without VNNI set the session's session.x64quantprecision to 1, as here: by default its int8 "
+                "products saturate there"
             )
         if self.custom_library is not None:
             notes.append(f"register {self.custom_library.name} with SessionOptions.register_custom_ops_library")

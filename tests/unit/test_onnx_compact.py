@@ -10,6 +10,7 @@ import pytest
 from onnx_ir.passes.common import ShapeInferencePass
 
 from edgeship.targets.onnx.compact import compact
+from edgeship.targets.onnx.graph import by_type
 from edgeship.targets.onnx.inspect import computing, operators, optimized
 from edgeship.targets.onnx.static_int8 import activations_to_uint8, quantize_biases
 from tests.unit.test_onnx_rewrites import IMAGE, RANDOM, Graph, run
@@ -41,6 +42,25 @@ def test_the_same_kernels_give_the_same_answers_in_fewer_bytes(tmp_path: Path) -
     np.testing.assert_array_equal(run(model, IMAGE, "ORT_ENABLE_ALL"), before)
     assert operators(optimized(small)) == operators(optimized(large))
     assert small.stat().st_size < 0.6 * large.stat().st_size
+
+
+def test_equal_zero_points_are_stored_once_or_never_but_each_gemm_has_its_own() -> None:
+    """ONNX Runtime makes unsigned weights where products would saturate; a zero point read twice stops it there."""
+    g = Graph(2, 4, 8, 8)
+    value = g.pair(g.x)
+    for _ in range(2):
+        value = g.pair(g.node("Conv", value, g.weight(4, 4, 1, 1)))
+    value = g.pair(g.node("Flatten", g.pair(g.node("GlobalAveragePool", value))))
+    for _ in range(2):
+        value = g.pair(g.node("Gemm", value, g.weight(4, 4), transB=1))
+    model = g.model(value)
+    activations_to_uint8(model)
+    before = run(model, IMAGE, "ORT_ENABLE_ALL")
+    compact(model)
+    np.testing.assert_array_equal(run(model, IMAGE, "ORT_ENABLE_ALL"), before)
+    of_weights = [node for node in by_type(model, "DequantizeLinear") if node.inputs[0].const_value is not None]
+    own = [node.inputs[2] for node in of_weights if len(node.inputs) == 3]
+    assert (len(of_weights), len(own), len(set(own))) == (4, 2, 2)
 
 
 def test_what_a_compact_file_computes_in_is_still_known(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
 from edgeship.targets.onnx import static_int8
 from edgeship.targets.onnx.inspect import operators
+from edgeship.targets.onnx.runtime import EXACT_PRODUCTS
 
 pytestmark = pytest.mark.heavy
 
@@ -62,6 +63,8 @@ class Graph:
 def run(model: ir.Model, x: np.ndarray, level: str = "ORT_DISABLE_ALL") -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    for key, value in EXACT_PRODUCTS.items():
+        options.add_session_config_entry(key, value)
     session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString(), options)
     return session.run(None, {"x": x})[0]
 

@@ -66,7 +66,10 @@ def static_program(batch: int | str = 1) -> tuple[Program, Context]:
 
 
 def run(folder: Path, artifact: Artifact, *inputs: np.ndarray) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(str(folder / artifact.file))
+    options = onnxruntime.SessionOptions()
+    for key, value in artifact.runtime.options.get("config", {}).items():
+        options.add_session_config_entry(key, value)
+    session = onnxruntime.InferenceSession(str(folder / artifact.file), options)
     return session.run(None, dict(zip([tensor.name for tensor in artifact.inputs], inputs, strict=True)))
 
 

@@ -87,7 +87,10 @@ def describe(path: Path, reader: Reader | None = None) -> Artifact:
             extra_sha256=extra,
             spec=str(spec_of(about)),
             runtime=Runtime(
-                name=runtime.name, minimum_version=version, backends=(Backend(name=about.get("backend", "cpu")),)
+                name=runtime.name,
+                minimum_version=version,
+                backends=(Backend(name=about.get("backend", "cpu")),),
+                options=about.get("runtime_options", {}),
             ),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
