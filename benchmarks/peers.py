@@ -66,10 +66,17 @@ def onnx_dynamic(model: Model, base: Path, float_file: Path, out: Path) -> None:
 
 
 def litert_static(model: Model, base: Path, float_file: Path, out: Path) -> None:
-    """AI Edge Quantizer's static_wi8_ai8."""
-    from ai_edge_quantizer import quantizer, recipe
+    """AI Edge Quantizer's static_wi8_ai8, with inputs and outputs of float as an application has them, and our files.
+
+    By default it leaves their conversion to the application, outside of what is measured.
+    """
+    from ai_edge_quantizer import qtyping, quantizer, recipe
 
     tool = quantizer.Quantizer(str(float_file), recipe.static_wi8_ai8())
+    for border in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+        tool.update_quantization_recipe(
+            regex=".*", operation_name=border, algorithm_key=quantizer.AlgorithmName.NO_QUANTIZE
+        )
     samples = calibration(model)
     calibrated = tool.calibrate({_signature(float_file): list(_rows(samples, float_file))}, num_threads=2)
     out.write_bytes(tool.quantize(calibrated).quantized_model)
@@ -137,7 +144,7 @@ SUFFIXES = {"onnx": ".onnx", "litert": ".tflite", "executorch": ".pte"}
 TOOLS = {
     "onnx-static": "ONNX Runtime quantize_static",
     "onnx-dynamic": "ONNX Runtime quantize_dynamic",
-    "litert-static": "AI Edge Quantizer static_wi8_ai8",
+    "litert-static": "AI Edge Quantizer static_wi8_ai8, float I/O",
     "litert-dynamic": "AI Edge Quantizer dynamic_wi8_afp32",
     "executorch-static": "XNNPACKQuantizer",
 }

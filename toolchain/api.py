@@ -34,6 +34,7 @@ from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
 from edgeship.toolchain.model.pooling import adaptive_maximum, explicit_averages, explicit_pools
 from edgeship.toolchain.model.program import export, folded, rewritten
+from edgeship.toolchain.model.recurrent import unrolled
 from edgeship.toolchain.plugin import (
     Analysis,
     Context,
@@ -145,4 +146,5 @@ __all__ = [
     "runtime_info",
     "size_bytes",
     "source_file",
+    "unrolled",
 ]

@@ -35,6 +35,7 @@ from edgeship.toolchain.api import (
     missing_extra,
     rewritten,
     size_bytes,
+    unrolled,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class ExecuTorch(Target):
         notes = []
         if not context.spec.is_float:
             program = folded(program, context.signature, context.example)
-        program = rewritten(program, context.signature, context.example, flat_volumes())
+        program = rewritten(program, context.signature, context.example, flat_volumes() | unrolled())
         if not context.spec.is_float:
             program = with_own_biases(program, context)
         elif context.spec == FLOAT16:

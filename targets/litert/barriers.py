@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _SEEN_THROUGH = ("aten.view", "aten.unsqueeze", "aten.squeeze", "aten.clone", "quantized_decomposed.")
 """What may stand between an expand and a transpose that are merged."""
+_PIECES = ("aten.slice", "aten.select", "aten.permute", "aten.transpose")
+"""What may stand between joined numbers and the quantizer of some of them."""
 _OF_ONE_SCALE = ("aten.where.self", "aten.amax.default", "aten.maximum.default", "aten.minimum.default",
                  "aten._softmax.default")  # fmt: skip
 """Operators that TFLite computes, or begins to compute, with one scale for all they take and give."""
@@ -23,6 +25,7 @@ def keep_apart(program: ExportedProgram, barrier: Any) -> None:
     _keep_transposes(program, barrier)
     _keep_scales(program, barrier)
     _keep_floats(program, barrier)
+    _keep_joined(program, barrier)
     program.graph_module.recompile()
 
 
@@ -66,6 +69,22 @@ def _keep_floats(program: ExportedProgram, barrier: Any) -> None:
         if readers and len(readers) < len(node.users) and node.op == "call_function":
             for reader in readers:
                 _part(node, reader, barrier)
+
+
+def _keep_joined(program: ExportedProgram, barrier: Any) -> None:
+    """Part the quantizer of joined floats, or of a piece of them, from what it quantizes, in place.
+
+    The converter would quantize each of what is joined: of the last output of a recurrent network, all steps.
+    """
+    for node in list(program.graph.nodes):
+        if str(node.target) != _QUANTIZE:
+            continue
+        source = node.args[0]
+        while str(source.target).startswith((*_SEEN_THROUGH, *_PIECES)) and str(source.target) != _DEQUANTIZE:
+            source = source.args[0]
+        joined = str(source.target) == "aten.cat.default"
+        if joined and not any(str(each.target) == _DEQUANTIZE for each in source.all_input_nodes):
+            _part(node.args[0], node, barrier)
 
 
 def _has_other_scales(node: Node) -> bool:

@@ -30,7 +30,9 @@ from edgeship.toolchain.api import (
     first_line,
     in_float,
     missing_extra,
+    rewritten,
     size_bytes,
+    unrolled,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class LiteRT(Target):
 
         Where the file cannot keep the program's dynamic dimensions it is made for the example's sizes, and says so.
         """
-        model, notes = self._model(program, context)
+        model, notes = self._model(rewritten(program, context.signature, context.example, unrolled()), context)
         file = out / FILE
         file.write_bytes(upstream.write_flatbuffer(model))
         computing = inspect.computing(model)
