@@ -15,7 +15,7 @@ RUNTIME = RuntimeInfo(
     # the Python agent imports torch: only where the native one cannot be built
     agents=(
         "edgeship.toolchain.devices.agents.native:NATIVE",
-        "edgeship.toolchain.devices.agents.carried:CARRIED",
+        "edgeship.toolchain.devices.agents.carried:OF_EXECUTORCH",
         "edgeship.toolchain.devices.agents.python:PYTHON",
     ),
     backends=frozenset({"xnnpack", "portable", "cpu"}),

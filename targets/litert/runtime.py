@@ -12,5 +12,8 @@ RUNTIME = RuntimeInfo(
     extra="litert",
     suffixes={".tflite": "litert"},
     inspect="edgeship.targets.litert.inspect",
-    agents=("edgeship.toolchain.devices.agents.python:PYTHON",),
+    agents=(
+        "edgeship.toolchain.devices.agents.python:PYTHON",
+        "edgeship.toolchain.devices.agents.carried:OF_LITERT",
+    ),
 )

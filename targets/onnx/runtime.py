@@ -20,5 +20,8 @@ RUNTIME = RuntimeInfo(
     suffixes={".onnx": "onnx"},
     inspect="edgeship.targets.onnx.inspect",
     inspect_distribution="onnx",
-    agents=("edgeship.toolchain.devices.agents.python:PYTHON",),
+    agents=(
+        "edgeship.toolchain.devices.agents.python:PYTHON",
+        "edgeship.toolchain.devices.agents.carried:OF_ONNXRUNTIME",
+    ),
 )

@@ -19,6 +19,7 @@ from native import needs_native
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.devices.agents import build as native_runner
+from edgeship.toolchain.devices.agents import kits
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.measure import history as measurements
 from edgeship.toolchain.protocol.jobs import Load, read_outputs
@@ -29,6 +30,9 @@ pytestmark = pytest.mark.heavy
 # one worker makes the files; the other has the other tests
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "apps" / "protocol" / "bench-result-1.schema.json").read_text())
+KITS = {"executorch": kits.EXECUTORCH, "onnx": kits.ONNXRUNTIME, "litert": kits.LITERT}
+NATIVE = [pytest.param(format, "cpp", marks=needs_native) for format in KITS]
+DRIVEN = [("onnx", "python"), ("litert", "python"), *NATIVE]
 SHORT = Config(
     mode="latency",
     warmup=Stop(min_iters=10, min_ns=5_000_000, max_ns=500_000_000, adaptive=True),
@@ -56,8 +60,12 @@ def python_copy(work: Path) -> list[str]:
     return [sys.executable, "-I", str(work / "agent.py")]
 
 
-def native() -> list[str]:
-    return [str(native_runner.build(agents_folder() / "native"))]
+def native(format: str = "executorch") -> list[str]:
+    return [str(native_runner.build(KITS[format], agents_folder() / "native"))]
+
+
+def command_of(format: str, agent: str, work: Path) -> list[str]:
+    return native(format) if agent == "cpp" else python_copy(work)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +75,15 @@ def native() -> list[str]:
         ("conv_net", "litert", "python"),
         ("conv_net", "torchscript", "python"),
         ("conv_net", "torchscript_lite", "python"),
-        pytest.param("conv_net", "executorch", "cpp", marks=needs_native),
+        *(pytest.param("conv_net", format, "cpp", marks=needs_native) for format in KITS),
         ("streaming_net", "onnx", "python"),
         ("streaming_net", "litert", "python"),
         ("streaming_net", "coreai", "python"),
-        pytest.param("streaming_net", "executorch", "cpp", marks=needs_native),
+        *(pytest.param("streaming_net", format, "cpp", marks=needs_native) for format in KITS),
         ("token_net", "onnx", "python"),
         ("token_net", "litert", "python"),
         ("token_net", "torchscript", "python"),
-        pytest.param("token_net", "executorch", "cpp", marks=needs_native),
+        *(pytest.param("token_net", format, "cpp", marks=needs_native) for format in KITS),
         pytest.param("conv_net", "torch", "python", marks=pytest.mark.slow),
         pytest.param("conv_net", "coreai", "python", marks=pytest.mark.slow),
         pytest.param("token_net", "coreai", "python", marks=pytest.mark.slow),
@@ -87,7 +95,7 @@ def test_every_runtime_answers_what_eager_torch_answers(
 ) -> None:
     file = tiny_files.get(net, format)
     job = job_for(file, tmp_path, Config(mode="verify"))
-    code, result = launch(native() if agent == "cpp" else python_copy(tmp_path), job, tmp_path)
+    code, result = launch(command_of(format, agent, tmp_path), job, tmp_path)
     assert result.runs[0].error is None
     assert code == 0
     assert result.agent.kind == agent
@@ -101,22 +109,24 @@ def test_every_runtime_answers_what_eager_torch_answers(
             np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_when_the_time_is_over_the_cases_after_the_first_are_left_out(
-    format: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
     file = tiny_files.get("conv_net", format)
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     job = job_for(file, tmp_path, Config(mode="verify", measure=Stop(min_iters=2, max_ns=1)))
     job.cases = [job.cases[0]] * 5
     _, result = launch(command, job, tmp_path)
     assert len(result.runs[0].outputs or []) == 2
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
-def test_latency_is_raw_samples_after_a_cold_start_in_parts(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
+def test_latency_is_raw_samples_after_a_cold_start_in_parts(
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
     file = tiny_files.get("conv_net", format)
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     code, result = launch(command, job_for(file, tmp_path, SHORT), tmp_path)
     run = result.runs[0]
     assert code == 0
@@ -132,12 +142,12 @@ def test_latency_is_raw_samples_after_a_cold_start_in_parts(format: str, tiny_fi
     assert run.outputs is not None, "the outputs of a timed launch can be checked too"
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_memory_is_the_kernels_peak_above_the_agents_own_baseline(
-    format: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
     file = tiny_files.get("conv_net", format)
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     _, result = launch(command, job_for(file, tmp_path, Config(mode="memory"), capture=False), tmp_path)
     memory = result.runs[0].memory
     assert memory is not None
@@ -145,18 +155,18 @@ def test_memory_is_the_kernels_peak_above_the_agents_own_baseline(
     baseline, loaded, peak = memory.baseline["vm_rss"], memory.loaded["vm_rss"], memory.peak["vm_hwm"]
     assert baseline < loaded <= peak
     # neither torch nor an exporter is in these processes
-    assert peak < (40 << 20 if format == "executorch" else 120 << 20)
+    assert peak < (60 << 20 if agent == "cpp" else 120 << 20)
     if format == "executorch":
         assert (result.runtime.planned_bytes or 0) > 0
 
 
 @pytest.mark.parametrize("mode", ["cold", "throughput"])
-@pytest.mark.parametrize("format", ["litert", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_cold_and_throughput_answer_what_they_are_for(
-    format: str, mode: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, mode: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
     file = tiny_files.get("conv_net", format)
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     config = SHORT.model_copy(update={"mode": mode})
     _, result = launch(command, job_for(file, tmp_path, config, capture=False), tmp_path)
     run = result.runs[0]
@@ -170,12 +180,12 @@ def test_cold_and_throughput_answer_what_they_are_for(
         assert run.window >= 10_000_000
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_a_broken_file_and_a_wrong_shape_are_errors_with_their_phase(
-    format: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
     file = tiny_files.get("conv_net", format)
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     job = job_for(file, tmp_path, Config(mode="verify"))
     broken = tmp_path / "broken"
     broken.write_bytes((file.folder / file.artifact.file).read_bytes()[:200])
@@ -242,12 +252,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 @pytest.mark.parametrize("field", REFUSED)
 def test_an_older_agent_refuses_a_newer_job_by_the_fields_name(
-    format: str, field: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, field: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     job = job_for(tiny_files.get("conv_net", format), tmp_path, Config(mode="verify"))
     code, result = launch(command, {**json.loads(dump(job)), **REFUSED[field]}, tmp_path)
     assert code == 1
@@ -257,11 +267,11 @@ def test_an_older_agent_refuses_a_newer_job_by_the_fields_name(
     assert error.message.startswith(f"{field}: this agent cannot do ")
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("executorch", marks=needs_native)])
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_what_a_newer_job_says_besides_is_ignored_unless_it_is_required(
-    format: str, tiny_files: TinyFiles, tmp_path: Path
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:
-    command = native() if format == "executorch" else python_copy(tmp_path)
+    command = command_of(format, agent, tmp_path)
     job = job_for(tiny_files.get("conv_net", format), tmp_path, Config(mode="verify"))
     newer = {**json.loads(dump(job)), "weather": "fine", "requires": ["feedback"]}
     newer["cases"][0][0]["layout"] = "NCHW"

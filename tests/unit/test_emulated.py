@@ -13,6 +13,7 @@ from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.agents.carried import COMPILERS, files_for
+from edgeship.toolchain.devices.agents.kits import EXECUTORCH, LITERT, ONNXRUNTIME
 from edgeship.toolchain.devices.emulated import qemu
 from edgeship.toolchain.devices.emulated.device import Emulated, EmulatedLink, _counted, core_of
 from edgeship.toolchain.devices.launch import launch
@@ -103,13 +104,28 @@ def test_an_instruction_that_the_core_lacks_is_named_with_the_core(tmp_path: Pat
 def carried() -> None:
     """Skips where the agent for arm64 cannot be built: its libraries are fetched from a package index once."""
     try:
-        files_for("arm64")
+        for kit in (EXECUTORCH, ONNXRUNTIME, LITERT):
+            files_for(kit, "arm64")
     except MissingError as error:
         pytest.skip(str(error))
 
 
 def subject(file: TinyFile) -> Subject:
     return Subject("tiny", file.artifact, file.folder, Samples({k: v[None] for k, v in file.rows[0].items()}, None))
+
+
+@pytest.mark.usefixtures("carried")
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_the_files_of_other_runtimes_agree_and_are_counted(
+    format: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    link = EmulatedLink("cortex-a76")
+    launched = launch(link, Load(file.artifact, file.folder, file.rows), Config(mode="verify"))
+    for row, expected in zip(launched.outputs, file.expected, strict=True):
+        np.testing.assert_allclose(row["logits"], expected["logits"], rtol=1e-4, atol=1e-5)
+    counts = [count(subject(file), link, Store(tmp_path / name)).total for name in ("one", "two")]
+    assert counts[0] == counts[1] > 10_000
 
 
 @pytest.mark.usefixtures("carried")
@@ -156,8 +172,8 @@ def test_a_core_says_what_it_is_and_refuses_what_it_cannot_tell(tiny_files: Tiny
     assert link.can_execute(artifact) is None
     for mode in ("latency", "cold", "memory", "throughput"):
         assert "there is no" in (link.can_execute(artifact, mode) or "")  # type: ignore[arg-type]
-    onnx = artifact.model_copy(update={"runtime": artifact.runtime.model_copy(update={"name": "onnxruntime"})})
-    assert link.can_execute(onnx) == "no agent for an emulated core drives ONNX Runtime yet"
+    other = artifact.model_copy(update={"runtime": artifact.runtime.model_copy(update={"name": "coreai"})})
+    assert link.can_execute(other) == "no agent for an emulated core drives Core AI yet"
 
 
 def test_cores_are_closed_and_max_is_refused() -> None:

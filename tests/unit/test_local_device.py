@@ -20,6 +20,7 @@ from edgeship.toolchain import registry
 from edgeship.toolchain.artifact import Artifact, Backend, Runtime
 from edgeship.toolchain.commands.inspect import describe
 from edgeship.toolchain.devices.agents import build as native_runner
+from edgeship.toolchain.devices.agents import kits
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.devices.local import LocalLink
 from edgeship.toolchain.errors import DeviceError, MissingError
@@ -208,7 +209,7 @@ def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path)
     shutil.copytree(agents_folder() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
     with pytest.raises(DeviceError, match="nonsense"):
-        native_runner.compile_runner(shutil.which("g++") or "", tmp_path / "native", tmp_path, tmp_path)
+        native_runner.compile_runner(kits.EXECUTORCH, shutil.which("g++") or "", tmp_path / "native", tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")

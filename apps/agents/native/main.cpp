@@ -1,10 +1,10 @@
-// Executes one ExecuTorch artifact as a bench-job/1 says and answers a bench-result/1.
+// Executes one artifact as a bench-job/1 says and answers a bench-result/1: one runtime, its Engine in ENGINE.
 //
 //     runner JOB.json RESULT.json     exit code 0; 1 when the result carries an error; 2 when there is no result,
 //                                     because the job cannot be read or the result not written: standard error says why
 //
-// The same steps as apps/agents/python/agent.py, without an interpreter around them. Built from the headers and
-// libraries of the executorch wheel by toolchain/devices/agents/build.py.
+// The same steps as apps/agents/python/agent.py, without an interpreter around them. Built with the
+// libraries of the runtime's wheel by toolchain/devices/agents/build.py.
 
 #include <cerrno>
 #include <cstdio>
@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "engine.hpp"
+#include ENGINE
 #include "measure.hpp"
 #include "process.hpp"
 #include "refusal.hpp"
@@ -60,8 +60,8 @@ class Session {
   Session(const json& job, std::string folder)
       : job_(job),
         folder_(std::move(folder)),
-        outputs_(job.value("outputs", std::vector<std::string>())),
-        feedback_(job.value("feedback", std::map<std::string, std::string>())) {
+        feedback_(job.value("feedback", std::map<std::string, std::string>())),
+        engine_(job) {
     if (job.contains("capture")) capture_ = folder_ + "/" + job.at("capture").get<std::string>();
   }
 
@@ -78,7 +78,7 @@ class Session {
       Tensors first = read_case(job_.at("cases").at(0), folder_);
       if (mode == "cold") cold["page_cache"] = drop_page_cache(path);
       if (mode == "memory") run["memory"]["baseline"] = reset_peak_memory();
-      step("runtime_init", [&] { engine_.start(job_.at("runtime").value("threads", 1u)); });
+      step("runtime_init", [&] { engine_.start(); });
       phase = "load";
       step("load", [&] { engine_.load(path); });
       step("prepare", [&] { engine_.prepare(); });
@@ -103,6 +103,8 @@ class Session {
         phase = "measure";
         engine_.feed(first);
         step("first_inference", invoke);  // what a runtime does once is no part of a call
+        engine_.feed(first);
+        invoke();  // ONNX Runtime's arena takes a second one to settle
         count(first, Stop(config.at("measure")).min_iters);
       }
       phase = "collect";
@@ -185,7 +187,7 @@ class Session {
       const int64_t taken = timed([&] { engine_.invoke(); });
       if (!run["cold"].contains("first_inference")) run["cold"]["first_inference"] = taken;
       json row = json::array();
-      for (HostTensor& answer : engine_.fetch(outputs_)) {
+      for (HostTensor& answer : engine_.fetch()) {
         row.push_back(answer.describe());
         row.back()["offset"] = offset;
         stream.write(reinterpret_cast<const char*>(answer.bytes.data()), std::streamsize(answer.bytes.size()));
@@ -206,7 +208,6 @@ class Session {
 
   const json& job_;
   const std::string folder_;
-  const std::vector<std::string> outputs_;
   const std::map<std::string, std::string> feedback_;  // output name → input name
   std::string capture_;                                // empty: nothing is captured
   Engine engine_;
@@ -224,11 +225,11 @@ json answer(const json& job, const std::string& folder, std::optional<int64_t> p
     if (job.at("artifact").contains(key) && job.at("artifact").at(key) != "") artifact[key] = job.at("artifact").at(key);
   const json& wanted = job.at("runtime");
   json runtime = {{"name", wanted.at("name")},
-                  {"version", EXECUTORCH_VERSION},
+                  {"version", RUNTIME_VERSION},
                   {"backend", wanted.value("backend", "cpu")},
                   {"threads", wanted.value("threads", 1)},
                   {"options", wanted.value("options", json::object())}};
-  if (const std::string reason = refusal(job); !reason.empty()) {
+  if (const std::string reason = refusal(job, Engine::kTakesOptions); !reason.empty()) {
     run["error"] = {{"phase", "start"}, {"code", "UNSUPPORTED_JOB"}, {"message", reason}};
   } else {
     artifact["inputs"] = json::array();

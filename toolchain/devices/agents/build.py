@@ -1,10 +1,9 @@
-"""Builds the C++ ExecuTorch runner from the executorch wheel, once per sources, wheel and compiler."""
+"""Builds the C++ runner of a runtime from the libraries of its wheel, once per sources, wheel and compiler."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,37 +12,31 @@ from pathlib import Path
 
 from edgeship.toolchain.api import DeviceError, MissingError, missing_extra
 from edgeship.toolchain.devices.agents.kept import kept
+from edgeship.toolchain.devices.agents.kits import Kit, places
 
-LIBRARIES = (
-    "executorch",
-    "executorch_kernels_optimized",
-    "executorch_kernels_quantized",
-    "executorch_backend_xnnpack",
-    "executorch_threadpool",
-)
-# the wheel's own build settings: its headers only fit its libraries with these
-DEFINITIONS = ("-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL")
 JSON_HEADERS = "nlohmann-json"
 """The distribution that brings nlohmann/json.hpp, so that nothing but a compiler must come from the system."""
+RUNNER, LIBRARIES = "runner", "lib"
+"""What is built, and the folder of the libraries that it looks for beside itself."""
 
 
 @functools.cache
-def build(sources: Path) -> Path:
+def build(kit: Kit, sources: Path) -> Path:
     """The runner's path; compiles `sources` into the cache folder if it is not there yet.
 
     Raises MissingError without a compiler, the JSON headers or the wheel's libraries; DeviceError when the compiler
     rejects the sources.
     """
-    compiler = shutil.which(own_compiler())
-    if compiler is None:
-        raise MissingError("there is no C++ compiler to build the ExecuTorch runner", "install g++ (or set CXX)")
-    key = key_of(sources, compiler, __file__)
+    compiler = compiler_at(own_compiler(), f"the {kit.title} runner")
 
     def make(folder: Path) -> None:
-        compile_runner(compiler, sources, folder, wheel_folder() / "lib")
-        (folder / "lib").symlink_to(wheel_folder() / "lib")
+        (folder / LIBRARIES).mkdir()
+        for file, name in kit.files().items():
+            (folder / LIBRARIES / name).symlink_to(kit.folder() / file)
+        compile_runner(kit, compiler, sources, folder)
 
-    return kept("native-runner", key, "the ExecuTorch runner", make) / "runner"
+    key = key_of(kit, sources, compiler, __file__)
+    return kept("native-runner", key, f"the {kit.title} runner", make) / RUNNER
 
 
 def own_compiler() -> str:
@@ -51,58 +44,65 @@ def own_compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
-def wheel_folder() -> Path:
-    """The installed executorch package; MissingError when it brings no C++ libraries."""
-    for place in _places("executorch"):
-        if (place / "lib" / "libexecutorch.so").exists() and (place / "include").exists():
-            return place
-    raise MissingError("this executorch brings no C++ libraries", "pip install 'edgeship[executorch]' on Linux")
+def compiler_at(name: str, what: str) -> str:
+    """The path of a compiler; MissingError where it is not installed."""
+    compiler = shutil.which(name)
+    if compiler is None:
+        hint = "install g++ (or set CXX)" if name == own_compiler() else f"install {name}"
+        raise MissingError(f"there is no C++ compiler to build {what}", hint)
+    return compiler
 
 
 def json_headers() -> Path:
     """The folder that holds nlohmann/json.hpp; MissingError where the package is not installed."""
-    for place in _places("nlohmann_json"):
+    for place in places("nlohmann_json"):
         if (place / "include" / "nlohmann" / "json.hpp").exists():
             return place / "include"
     raise missing_extra("executorch", JSON_HEADERS)
 
 
-def _places(package: str) -> list[Path]:
-    """The folders of an installed package, which is not imported for it."""
-    spec = importlib.util.find_spec(package)
-    return [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
-
-
-def compile_runner(compiler: str, sources: Path, out: Path, libraries: Path) -> None:
-    """Write `runner` into `out`, linked to the wheel's libraries in `libraries`; it looks for them in `lib` beside it.
+def compile_runner(kit: Kit, compiler: str, sources: Path, out: Path) -> None:
+    """Write the runner into `out`, linked to the libraries that lie there in `lib`, where it looks for them.
 
     DeviceError when the compiler rejects the sources.
     """
-    wheel, headers = wheel_folder(), json_headers()
+    headers = [json_headers(), *(kit.folder() / folder for folder in kit.includes)]
+    names = (f'-DENGINE="{kit.runtime}.hpp"', f'-DRUNTIME_NAME="{kit.runtime}"', f'-DRUNTIME_VERSION="{kit.version}"')
     command = [
-        *(compiler, "-std=c++17", "-O2", *DEFINITIONS, f'-DEXECUTORCH_VERSION="{version("executorch")}"'),
-        *("-isystem", str(headers)),
-        *("-isystem", str(wheel / "include")),
-        *("-isystem", str(wheel / "include/executorch/runtime/core/portable_type/c10")),
-        *(str(sources / "main.cpp"), "-o", str(out / "runner"), f"-L{libraries}"),
+        *(compiler, "-std=c++17", "-O2", *kit.flags, *names),
+        *(part for folder in headers for part in ("-isystem", str(folder))),
+        *(str(sources / "main.cpp"), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
         # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
-        *("-Wl,--no-as-needed", *(f"-l{name}" for name in LIBRARIES), "-Wl,--as-needed", "-Wl,-rpath,$ORIGIN/lib"),
+        *("-Wl,--no-as-needed", *(f"-l:{name}" for name in kit.files().values()), "-Wl,--as-needed"),
+        f"-Wl,-rpath,$ORIGIN/{LIBRARIES}",
         "-Wl,--allow-shlib-undefined",  # of another CPU's libraries the C library is not looked into
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeviceError(
-            f"the ExecuTorch runner does not compile: {done.stderr.strip()[-1000:]}",
+            f"the {kit.title} runner does not compile: {done.stderr.strip()[-1000:]}",
             "set CXX to another compiler, or to nothing that exists for the slower Python agent",
         )
 
 
-def key_of(sources: Path, compiler: str, builder: str) -> str:
-    """Changes with the sources, the module that builds, the wheel (version and place), the headers, the compiler."""
+def key_of(kit: Kit, sources: Path, compiler: str, builder: str) -> str:
+    """Changes with the sources, the modules that build, the wheel (version and place), the headers, the compiler."""
     about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    places = (str(wheel_folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
-    parts = (*places, version("executorch"), version(JSON_HEADERS), about)
+    folders = (str(kit.folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
+    parts = (kit.runtime, *folders, kit.version, version(JSON_HEADERS), about)
     sha = hashlib.sha256("\0".join(parts).encode())
-    for file in (Path(__file__), Path(builder), *sorted(sources.glob("*.?pp"))):
+    for file in (*made_by(), Path(builder), *cpp(sources)):
         sha.update(file.name.encode() + b"\0" + file.read_bytes())
     return sha.hexdigest()[:24]
+
+
+def cpp(sources: Path) -> list[Path]:
+    """The C++ files of the runners."""
+    return sorted(sources.glob("*.?pp"))
+
+
+def made_by() -> tuple[Path, ...]:
+    """The modules that say how runners are built."""
+    from edgeship.toolchain.devices.agents import kits
+
+    return (Path(__file__), Path(kits.__file__))

@@ -1,17 +1,18 @@
-"""The native agent for Linux in one folder: it brings its own C library and asks nothing but a kernel."""
+"""The native agents for Linux, each in one folder: it brings its own C library and asks nothing but a kernel."""
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 from edgeship.toolchain.api import TIMED, Agent, MissingError
 from edgeship.toolchain.devices.agents import build
 from edgeship.toolchain.devices.agents.kept import kept
+from edgeship.toolchain.devices.agents.kits import EXECUTORCH, LITERT, ONNXRUNTIME, Kit
 from edgeship.toolchain.devices.agents.python import agents_folder, facts
 
 COMPILERS = {"arm64": "aarch64-linux-gnu-g++", "x86_64": "x86_64-linux-gnu-g++"}
@@ -19,10 +20,10 @@ LOADERS = {"arm64": "ld-linux-aarch64.so.1", "x86_64": "ld-linux-x86-64.so.2"}
 LOADER = "loader"
 """What it is called in the folder, whatever the architecture."""
 C_LIBRARY = ("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1")
-PLATFORM = "manylinux_2_28"
+PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 
 
-def files_for(arch: str) -> dict[str, Path]:
+def files_for(kit: Kit, arch: str) -> dict[str, Path]:
     """The runner and `lib`, all libraries that it loads.
 
     MissingError for another architecture than arm64 and x86_64, without a compiler for it, or where the wheel for it
@@ -31,51 +32,49 @@ def files_for(arch: str) -> dict[str, Path]:
     if arch not in LOADERS:
         raise MissingError(f"there is no runner that carries its C library for {arch}", "use a device of another kind")
     here = facts()["cpu"]["arch"] == arch
-    name = build.own_compiler() if here else COMPILERS[arch]
-    compiler = shutil.which(name)
-    if compiler is None:
-        raise MissingError(f"there is no C++ compiler that builds the ExecuTorch runner for {arch}", f"install {name}")
+    what = f"the {kit.title} runner for {arch}"
+    compiler = build.compiler_at(build.own_compiler() if here else COMPILERS[arch], what)
     sources = agents_folder() / "native"
-    libraries = build.wheel_folder() / "lib" if here else foreign_libraries(version("executorch"), arch)
+    libraries = kit.folder() if here else foreign_libraries(kit, arch)
 
     def make(folder: Path) -> None:
-        build.compile_runner(compiler, sources, folder, libraries)
-        carried = folder / "lib"
+        carried = folder / build.LIBRARIES
         carried.mkdir()
-        for name in build.LIBRARIES:
-            shutil.copy(libraries / f"lib{name}.so", carried)
+        for file, name in kit.files().items():
+            shutil.copy(libraries / file, carried / name)
+        build.compile_runner(kit, compiler, sources, folder)
         for name in C_LIBRARY:
             shutil.copy(_of_compiler(compiler, name), carried / name)
         shutil.copy(_of_compiler(compiler, LOADERS[arch]), carried / LOADER)
 
-    key = build.key_of(sources, compiler, __file__)
-    folder = kept(f"{arch}-runner", key, f"the ExecuTorch runner for {arch}", make)
-    return {"runner": folder / "runner", "lib": folder / "lib"}
+    folder = kept(f"{arch}-runner", build.key_of(kit, sources, compiler, __file__), what, make)
+    return {build.RUNNER: folder / build.RUNNER, build.LIBRARIES: folder / build.LIBRARIES}
 
 
-def foreign_libraries(wanted: str, arch: str) -> Path:
-    """The folder with ExecuTorch's libraries for a CPU, out of the wheel of this version, which pip fetches once."""
-    platform_tag = f"{PLATFORM}_{'aarch64' if arch == 'arm64' else arch}"
+def foreign_libraries(kit: Kit, arch: str) -> Path:
+    """A folder with a runtime's libraries for a CPU as in its wheel, which pip fetches once, of the version here."""
+    wanted, cpu = f"{kit.distribution}=={kit.version}", "aarch64" if arch == "arm64" else arch
 
     def make(folder: Path) -> None:
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
-            *("--only-binary=:all:", "--platform", platform_tag, "--dest", str(folder), f"executorch=={wanted}"),
+            *("--only-binary=:all:", "--dest", str(folder), wanted),
+            *(part for platform in PLATFORMS for part in ("--platform", f"{platform}_{cpu}")),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(folder.glob("*.whl"))
         if done.returncode or not wheels:
             raise MissingError(
-                f"ExecuTorch's libraries for {arch} cannot be fetched: {_last_line(done.stderr)}",
-                f"let `{' '.join(command[1:5])} … executorch=={wanted}` reach a package index",
+                f"{kit.title}'s libraries for {arch} cannot be fetched: {_last_line(done.stderr)}",
+                f"let `{' '.join(command[1:5])} … {wanted}` reach a package index",
             )
         with zipfile.ZipFile(wheels[0]) as wheel:
-            for library in build.LIBRARIES:
-                found = wheel.read(f"executorch/lib/lib{library}.so")
-                (folder / f"lib{library}.so").write_bytes(found)
+            for file in kit.files():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes(wheel.read(f"{kit.package}/{file}"))
         wheels[0].unlink()
 
-    return kept("wheels", f"executorch-{wanted}-{platform_tag}", f"ExecuTorch's libraries for {arch}", make)
+    return kept("wheels", f"{wanted}-{cpu}", f"{kit.title}'s libraries for {arch}", make)
 
 
 def _of_compiler(compiler: str, library: str) -> Path:
@@ -93,15 +92,21 @@ def _last_line(text: str) -> str:
 
 def sources() -> tuple[Path, ...]:
     """The C++ files, and the modules that say how they are built."""
-    return (*sorted((agents_folder() / "native").glob("*.?pp")), Path(build.__file__), Path(__file__))
+    return (*build.cpp(agents_folder() / "native"), *build.made_by(), Path(__file__))
 
 
-CARRIED = Agent(
-    name="carried",
-    runtimes={"executorch": "executorch"},
-    modes=TIMED | {"count"},
-    files_for=files_for,
-    command=lambda place, python: [f"{place('lib')}/{LOADER}", "--library-path", place("lib"), place("runner")],
-    sources=sources,
-    brings_runtime=True,
-)
+def _carried(kit: Kit) -> Agent:
+    return Agent(
+        name=f"carried {kit.runtime}",
+        runtimes={kit.runtime: kit.runtime},
+        modes=TIMED | {"count"},
+        files_for=functools.partial(files_for, kit),
+        command=lambda place, python: [
+            *(f"{place(build.LIBRARIES)}/{LOADER}", "--library-path", place(build.LIBRARIES), place(build.RUNNER))
+        ],
+        sources=sources,
+        brings_runtime=True,
+    )
+
+
+OF_EXECUTORCH, OF_ONNXRUNTIME, OF_LITERT = (_carried(kit) for kit in (EXECUTORCH, ONNXRUNTIME, LITERT))

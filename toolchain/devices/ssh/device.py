@@ -67,8 +67,9 @@ class SshLink(Shell):
         return f"{self.python} on {self._connection.host} has not both numpy and {runtime.package}"
 
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
-        """Those that bring all they need, or need a Python only."""
-        return tuple(agent for agent in super().agents(runtime) if agent.travels)
+        """Those that bring all they need, then those that need a Python with the runtime."""
+        travelling = (agent for agent in super().agents(runtime) if agent.travels)
+        return tuple(sorted(travelling, key=lambda agent: not agent.brings_runtime))
 
     def _has(self, package: str) -> bool:
         """Whether the Python there has numpy and a package."""

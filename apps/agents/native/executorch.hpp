@@ -16,6 +16,7 @@
 #include <executorch/runtime/executor/program.h>
 #include <executorch/runtime/platform/runtime.h>
 
+#include "names.hpp"
 #include "tensors.hpp"
 
 // The wheel exports the thread pool's symbols but does not ship threadpool.h.
@@ -29,11 +30,15 @@ ThreadPool* get_threadpool();
 
 class Engine {
  public:
-  void start(uint32_t threads) {
+  static constexpr bool kTakesOptions = false;
+
+  explicit Engine(const json& job) : wanted_(job) {}
+
+  void start() {
     executorch::runtime::runtime_init();
     auto* pool = executorch::extension::threadpool::get_threadpool();
-    if (pool == nullptr || !pool->_unsafe_reset_threadpool(threads))
-      throw std::runtime_error("cannot set the thread pool to " + std::to_string(threads));
+    if (pool == nullptr || !pool->_unsafe_reset_threadpool(wanted_.threads))
+      throw std::runtime_error("cannot set the thread pool to " + std::to_string(wanted_.threads));
   }
 
   void load(const std::string& path) {
@@ -71,8 +76,9 @@ class Engine {
     if (error != executorch::runtime::Error::Ok) check(error, "execute");
   }
 
-  // All outputs, named in order; `output_0` … where `names` is empty.
-  Tensors fetch(const std::vector<std::string>& names) const {
+  // All outputs, named in order; `output_0` … where the job names none.
+  Tensors fetch() const {
+    const Names& names = wanted_.outputs;
     const size_t count = method_->outputs_size();
     if (!names.empty() && names.size() != count)
       throw std::runtime_error("the file has " + std::to_string(count) + " outputs, the job " +
@@ -141,6 +147,7 @@ class Engine {
     return std::move(result.get());
   }
 
+  Wanted wanted_;
   // in this order: what is declared later uses what is declared before, and is destroyed first
   std::optional<executorch::extension::MmapDataLoader> loader_;
   std::optional<executorch::runtime::Program> program_;

@@ -1,0 +1,158 @@
+// ONNX Runtime: loads an .onnx for its CPU provider, takes and returns tensors.
+#pragma once
+
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "names.hpp"
+#include "ort_api.hpp"
+#include "tensors.hpp"
+
+// options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names of files
+// beside the model).
+class Engine {
+ public:
+  static constexpr bool kTakesOptions = true;
+
+  explicit Engine(const json& job) : wanted_(job) {}
+  ~Engine() {
+    for (OrtValue* value : fed_) ort::ReleaseValue(value);
+    for (OrtValue* value : answers_) ort::ReleaseValue(value);
+  }
+
+  void start() {
+    check(ort::CreateEnv(ort::kWarning, "edgeship", &environment_));
+    check(ort::CreateCpuMemoryInfo(ort::kDeviceAllocator, ort::kDefaultMemory, &memory_));
+  }
+
+  void load(const std::string& path) {
+    OrtSessionOptions* session = nullptr;
+    check(ort::CreateSessionOptions(&session));
+    check(ort::SetIntraOpNumThreads(session, int(wanted_.threads)));
+    check(ort::SetInterOpNumThreads(session, 1));
+    check(ort::SetSessionGraphOptimizationLevel(session, level(wanted_.options.value("graph_optimization", "all"))));
+    for (const std::string library : wanted_.options.value("custom_op_libraries", json::array()))
+      check(ort::RegisterCustomOpsLibrary(session, (std::filesystem::path(path).parent_path() / library).c_str()));
+    for (const auto& [key, value] : wanted_.options.value("config", std::map<std::string, std::string>()))
+      check(ort::AddSessionConfigEntry(session, key.c_str(), value.c_str()));
+    check(ort::CreateSession(environment_, path.c_str(), session, &session_));
+    const Names inputs = names(ort::SessionGetInputCount, ort::SessionGetInputName);
+    const Names outputs = names(ort::SessionGetOutputCount, ort::SessionGetOutputName);
+    if (wanted_.outputs.empty()) wanted_.outputs = outputs;
+    for (const size_t index : positions(wanted_.inputs, inputs, "inputs", wanted_.by_name))
+      inputs_.push_back(inputs[index]);
+    for (const size_t index : positions(wanted_.outputs, outputs, "outputs", wanted_.by_name))
+      outputs_.push_back(outputs[index]);
+    for (const std::string& name : inputs_) input_names_.push_back(name.c_str());
+    for (const std::string& name : outputs_) output_names_.push_back(name.c_str());
+    answers_.resize(outputs_.size(), nullptr);
+  }
+
+  void prepare() {}
+
+  // The session reads the bytes where they are.
+  void feed(Tensors& tensors) {
+    for (OrtValue* value : fed_) ort::ReleaseValue(value);
+    fed_.assign(tensors.size(), nullptr);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      HostTensor& tensor = tensors[i];
+      const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
+      check(ort::CreateTensorWithDataAsOrtValue(memory_, tensor.bytes.data(), tensor.bytes.size(), shape.data(),
+                                                shape.size(), number_of(tensor.dtype), &fed_[i]));
+    }
+  }
+
+  void invoke() {
+    for (OrtValue*& value : answers_) ort::ReleaseValue(std::exchange(value, nullptr));
+    check(ort::Run(session_, nullptr, input_names_.data(), fed_.data(), fed_.size(), output_names_.data(),
+                   answers_.size(), answers_.data()));
+  }
+
+  Tensors fetch() const {
+    Tensors outputs;
+    for (size_t i = 0; i < answers_.size(); ++i) {
+      OrtTensorTypeAndShapeInfo* about = nullptr;
+      int type = 0;
+      size_t rank = 0;
+      void* data = nullptr;
+      check(ort::GetTensorTypeAndShape(answers_[i], &about));
+      check(ort::GetTensorElementType(about, &type));
+      check(ort::GetDimensionsCount(about, &rank));
+      std::vector<int64_t> shape(rank);
+      check(ort::GetDimensions(about, shape.data(), rank));
+      ort::ReleaseTensorTypeAndShapeInfo(about);
+      check(ort::GetTensorMutableData(answers_[i], &data));
+      HostTensor output{wanted_.outputs[i], dtype_of(type), {shape.begin(), shape.end()}, {}};
+      size_t count = item_size(output.dtype);
+      for (const int64_t size : shape) count *= size_t(size);
+      output.bytes.assign(static_cast<uint8_t*>(data), static_cast<uint8_t*>(data) + count);
+      outputs.push_back(std::move(output));
+    }
+    return outputs;
+  }
+
+  int64_t planned_bytes() const { return 0; }
+
+ private:
+  // ONNXTensorElementDataType
+  static constexpr std::pair<const char*, int> kTypes[] = {
+      {"float32", 1}, {"uint8", 2}, {"int8", 3},     {"uint16", 4},   {"int16", 5},    {"int32", 6},
+      {"int64", 7},   {"bool", 9},  {"float16", 10}, {"float64", 11}, {"bfloat16", 16}};
+
+  static int number_of(const std::string& wanted) {
+    for (const auto& [name, number] : kTypes)
+      if (wanted == name) return number;
+    throw std::runtime_error("no such dtype: " + wanted);
+  }
+
+  static std::string dtype_of(int wanted) {
+    for (const auto& [name, number] : kTypes)
+      if (wanted == number) return name;
+    throw std::runtime_error("an output has a dtype that bench-result/1 does not know");
+  }
+
+  static int level(const std::string& wanted) {
+    static const std::map<std::string, int> levels = {{"disable", 0}, {"basic", 1}, {"extended", 2}, {"all", 99}};
+    const auto found = levels.find(wanted);
+    if (found == levels.end()) throw std::runtime_error("no such graph_optimization: " + wanted);
+    return found->second;
+  }
+
+  template <typename Count, typename Name>
+  Names names(const Count& count_of, const Name& name_of) const {
+    OrtAllocator* allocator = nullptr;
+    size_t count = 0;
+    check(ort::GetAllocatorWithDefaultOptions(&allocator));
+    check(count_of(session_, &count));
+    Names found;
+    for (size_t i = 0; i < count; ++i) {
+      char* name = nullptr;
+      check(name_of(session_, i, allocator, &name));
+      found.emplace_back(name);
+      check(ort::AllocatorFree(allocator, name));
+    }
+    return found;
+  }
+
+  static void check(OrtStatus* status) {
+    if (status == nullptr) return;
+    const std::string message = ort::GetErrorMessage(status);
+    ort::ReleaseStatus(status);
+    throw std::runtime_error(message);
+  }
+
+  Wanted wanted_;
+  // these live as long as the process: their threads end with it
+  OrtEnv* environment_ = nullptr;
+  OrtMemoryInfo* memory_ = nullptr;
+  OrtSession* session_ = nullptr;
+  Names inputs_, outputs_;  // the file's names, in the job's order
+  std::vector<const char*> input_names_, output_names_;
+  std::vector<OrtValue*> fed_, answers_;
+};
