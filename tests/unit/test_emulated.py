@@ -116,9 +116,7 @@ def subject(file: TinyFile) -> Subject:
 
 @pytest.mark.usefixtures("carried")
 @pytest.mark.parametrize("format", ["onnx", "litert"])
-def test_the_files_of_other_runtimes_agree_and_are_counted(
-    format: str, tiny_files: TinyFiles, tmp_path: Path
-) -> None:
+def test_the_files_of_other_runtimes_agree_and_are_counted(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
     file = tiny_files.get("conv_net", format)
     link = EmulatedLink("cortex-a76")
     launched = launch(link, Load(file.artifact, file.folder, file.rows), Config(mode="verify"))

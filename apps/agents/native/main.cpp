@@ -103,8 +103,6 @@ class Session {
         phase = "measure";
         engine_.feed(first);
         step("first_inference", invoke);  // what a runtime does once is no part of a call
-        engine_.feed(first);
-        invoke();  // ONNX Runtime's arena takes a second one to settle
         count(first, Stop(config.at("measure")).min_iters);
       }
       phase = "collect";
