@@ -87,10 +87,13 @@ def test_files_and_folders_arrive_whole_wherever_they_go(connection: Connection,
     assert not list(Path.cwd().glob("oops"))
 
 
-def test_a_file_runs_there_and_is_sent_once(server: Server, tiny_files: TinyFiles, odd: Path) -> None:
-    file = tiny_files.get("streaming_net", "executorch")
+@pytest.mark.parametrize("format", ["executorch", "onnx", "litert"])
+def test_a_file_runs_where_no_python_is_and_is_sent_once(
+    format: str, server: Server, tiny_files: TinyFiles, odd: Path
+) -> None:
+    file = tiny_files.get("streaming_net", format)
     for first in (True, False):
-        device = Ssh(host=server.host, options=server.options, folder=str(odd))
+        device = Ssh(host=server.host, options=server.options, folder=str(odd), python="/nowhere/python")
         with device.open() as link:
             sent = _counted(link)
             assert link.can_execute(file.artifact, "latency") is None
@@ -99,14 +102,14 @@ def test_a_file_runs_there_and_is_sent_once(server: Server, tiny_files: TinyFile
 
 
 def test_a_python_there_drives_what_no_native_agent_does(tiny_files: TinyFiles, odd: Path, tmp_path: Path) -> None:
-    file = tiny_files.get("streaming_net", "onnx")
+    file = tiny_files.get("streaming_net", "coreai")
     with openssh(tmp_path) as running:
         device = Ssh(host=running.host, options=running.options, folder=str(odd), python=sys.executable)
         with device.open() as link:
             assert link.can_execute(file.artifact) is None
             answers(link, file)
         with device.model_copy(update={"python": "/nowhere/python"}).open() as link:
-            assert link.can_execute(file.artifact) == "/nowhere/python on 127.0.0.1 has not both numpy and onnxruntime"
+            assert link.can_execute(file.artifact) == "/nowhere/python on 127.0.0.1 has not both numpy and coreai"
 
 
 def test_it_tells_what_it_is_without_a_python(connection: Connection, odd: Path) -> None:
