@@ -33,6 +33,7 @@ from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Record, Store, key_of
 from edgeship.toolchain.commands import inspect as foreign
+from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError
@@ -148,6 +149,7 @@ def _row(
     to_float = ratio(medians["ours"], medians["float"])
     return row | {
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
+        "vnni": any("vnni" in feature for feature in facts()["cpu"].get("features", [])),
         "p50_ns": {name: float(np.median(values)) for name, values in medians.items()},
         "launch_medians_ns": {name: [round(value) for value in values] for name, values in medians.items()},
         "ours_to_theirs": ratio(medians["ours"], medians["theirs"]),

@@ -59,6 +59,9 @@ def latency_table(document: Document, results: Path) -> str:
     for row in timed:
         days.setdefault(row["measured"], []).append(f"{row['model']} {RUNTIMES[row['target']]}")
     earlier = "".join(f" Measured on {day}: {', '.join(days[day])}." for day in sorted(days)[:-1])
+    without = [f"{row['model']} {RUNTIMES[row['target']]}" for row in timed if not row["vnni"]]
+    if without and len(without) < len(timed):
+        earlier += f" On a processor without VNNI: {', '.join(without)}; the others on one with it."
     goals = "".join(f"\n- {goal_line(goal)}" for goal in document["goals"])
     text = f"{grid(head, rows)}\n\n{how}{earlier}\n{goals}" + ("\n" + "".join(failed) if failed else "")
     if slow:

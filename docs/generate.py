@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from edgeship.toolchain import registry
 from edgeship.toolchain.model.source import ModelInput, ModelSource
 from edgeship.toolchain.protocol.schema import write_schemas
+from edgeship.toolchain.recipe.budgets import Budget
 from edgeship.toolchain.recipe.plan import BenchOptions, BuildOptions, Selection, VerifyOptions
 from edgeship.toolchain.registry import Group
 from edgeship.toolchain.report.document import Report
@@ -40,8 +41,14 @@ A line is one model × one variant × one target; each is executed on every devi
 | `[targets.NAME]` | runtimes; another name with `target = "NAME"` for the same one with other options |
 | `[devices.NAME]` | what executes the files; without: `local` |
 | `[analyses.NAME]` | what `edgeship tune` asks; it writes recipe.lock, which builds read |
+| `[[budgets]]` | what files may cost at most; `run` says of each figure whether it is met |
 | `[verify]`, `[bench]`, `[build]` | how files are judged, measured and built |
 """
+
+
+BUDGETS = """A table limits the lines and devices that it names, one that names none of them all. `run` exits with 1
+where a figure is exceeded and with 3 where one is not known, or where a latency's interval holds its limit. See
+[ci.md](ci.md)."""
 
 
 def recipe_page() -> str:
@@ -56,6 +63,7 @@ def recipe_page() -> str:
     parts += ["## Targets", *plugins("targets", "[targets.{}]")]
     parts += ["## Devices", *plugins("devices", "[devices.{}]")]
     parts += ["## Analyses", *plugins("analyses", 'analysis = "{}"')]
+    parts += ["## `[[budgets]]`", BUDGETS, section(Budget)]
     for name, table in (("verify", VerifyOptions), ("bench", BenchOptions), ("build", BuildOptions)):
         parts += [f"## `[{name}]`", section(table)]
     return "\n\n".join(part.strip() for part in parts) + "\n"

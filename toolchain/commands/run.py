@@ -35,6 +35,7 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
+from edgeship.toolchain.report.budgets import findings
 from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.document import Report, shared_warnings
 from edgeship.toolchain.report.folder import Keeper, RunFolder
@@ -64,13 +65,18 @@ class Outcome:
 
 
 def exit_code(report: Report, strict: bool = False) -> int:
-    """1 when a line failed or a verdict is bad; 2 or 4 where the recipe or the machine alone made lines fail.
+    """1 when a line failed, a verdict is bad or a budget exceeded; 2 or 4 where the recipe or the machine alone made
+    lines fail.
 
-    Else 5 when a device was not reached; if `strict`, 3 when a line cannot be verified. Unsupported and not-executed
-    lines cost nothing.
+    Else 5 when a device was not reached; 3 when a budget is neither met nor exceeded and, if `strict`, when a line
+    cannot be verified. Unsupported and not-executed lines cost nothing.
     """
+    verdicts = {finding.verdict for finding in report.budgets}
     unproven = strict and any(line.verdict == "unverifiable" for line in report.lines)
-    fine = EXIT_DEVICE if report.not_reached else EXIT_INCONCLUSIVE if unproven else EXIT_OK
+    open_ = unproven or verdicts & {"inconclusive", "unknown"}
+    fine = EXIT_DEVICE if report.not_reached else EXIT_INCONCLUSIVE if open_ else EXIT_OK
+    if "exceeded" in verdicts:
+        fine = EXIT_LINE_FAILED
     return min((line.error_code or EXIT_LINE_FAILED for line in report.lines if line.bad), default=fine)
 
 
@@ -129,6 +135,7 @@ def run(
             measure.Session(recipe, links, options.quick, options.remeasure, store, keeper, tell).add(built, rows)
             seconds["measure"] = time.monotonic() - started
     compare(list(rows.values()))
+    counting = [name for name, device in recipe.devices.items() if device.counts]
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -139,12 +146,13 @@ def run(
         variants=list(dict.fromkeys(plan.variant for plan in recipe.plans)),
         targets=list(dict.fromkeys(plan.target_name for plan in recipe.plans)),
         devices=machines,
-        counting=[name for name, device in recipe.devices.items() if device.counts],
+        counting=counting,
         not_reached={name: link.reason for name, link in links.items() if isinstance(link, Absent)},
         host=facts(),
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(measure.protocol(recipe, options.quick)),
         max_metric_drop=recipe.verify.max_metric_drop,
+        budgets=findings(recipe.budgets, list(rows.values()), counting),
         warnings=shared_warnings(list(rows.values())),
         seconds=seconds,
         worker_peak_bytes=peaks,

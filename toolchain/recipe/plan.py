@@ -24,6 +24,7 @@ from edgeship.toolchain.plugin import (
     Target,
 )
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
+from edgeship.toolchain.recipe.budgets import Budget
 from edgeship.toolchain.recipe.lock import Lock
 
 DATA_KEYS: tuple[Need, ...] = ("calibration", "evaluation", "training")
@@ -156,6 +157,7 @@ class Recipe:
     bench: BenchOptions
     build: BuildOptions
     text: str
+    budgets: tuple[Budget, ...] = ()
     analyses: dict[str, Analysis] = field(default_factory=dict)
     lock: Lock | None = None
     """The decisions that its variants carry."""

@@ -18,6 +18,7 @@ from edgeship.toolchain.plugin import (
 )
 from edgeship.toolchain.recipe import lock as locks
 from edgeship.toolchain.recipe import text
+from edgeship.toolchain.recipe.budgets import budgets_of
 from edgeship.toolchain.recipe.lock import Lock
 from edgeship.toolchain.recipe.models import models_of
 from edgeship.toolchain.recipe.plan import (
@@ -37,7 +38,8 @@ from edgeship.toolchain.recipe.tables import plugin_of
 P = TypeVar("P", bound=Plugin)
 
 OPTION_KEYS = ("verify", "bench", "build")
-KEYS = ("name", "model", "models", *DATA_KEYS, "variants", "targets", "devices", "analyses", *OPTION_KEYS)
+TABLES = ("variants", "targets", "devices", "analyses", "budgets")
+KEYS = ("name", "model", "models", *DATA_KEYS, *TABLES, *OPTION_KEYS)
 
 
 def read(path: Path) -> Recipe:
@@ -75,6 +77,9 @@ def from_tables(
     analyses = _plugins(raw.get("analyses", {}), "analyses", Analysis, problems)
     for name, analysis in analyses.items():
         _check_analysis(f"analyses.{name}", analysis, variants, models, problems)
+    names = {"model": [model.name for model in models], "variant": variants, "target": targets}
+    has_metric = any(data.metric for model in models for data in model.data.values())
+    budgets = budgets_of(raw.get("budgets", []), names, devices, has_metric, problems)
     verify = problems.build(VerifyOptions, "verify", raw.get("verify", {}))
     bench = problems.build(BenchOptions, "bench", raw.get("bench", {}))
     build = problems.build(BuildOptions, "build", raw.get("build", {}))
@@ -96,7 +101,7 @@ def from_tables(
         for name, target in targets.items()
     )
     name = str(raw.get("name", default_name))
-    return Recipe(name, base, tuple(models), plans, devices, verify, bench, build, content, analyses, lock)
+    return Recipe(name, base, tuple(models), plans, devices, verify, bench, build, content, budgets, analyses, lock)
 
 
 def _dynamic(source: ModelSource) -> bool:

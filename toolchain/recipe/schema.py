@@ -9,11 +9,12 @@ from pydantic.json_schema import models_json_schema
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.model.source import ModelSource
+from edgeship.toolchain.recipe.budgets import Budget
 from edgeship.toolchain.recipe.plan import DATA_KEYS, BenchOptions, BuildOptions, Selection, VerifyOptions
 from edgeship.toolchain.registry import Group
 
 Schema = dict[str, Any]
-TABLES: tuple[type[BaseModel], ...] = (ModelSource, Selection, VerifyOptions, BenchOptions, BuildOptions)
+TABLES: tuple[type[BaseModel], ...] = (ModelSource, Selection, Budget, VerifyOptions, BenchOptions, BuildOptions)
 
 
 class _Options:
@@ -85,6 +86,7 @@ def schema() -> Schema:
             "targets": options.by_name("targets", "target"),
             "devices": {**options.by_name("devices", "device"), "minProperties": 1},
             "analyses": options.by_name("analyses", "analysis"),
+            "budgets": {"type": "array", "items": options.of(Budget)},
             "verify": options.of(VerifyOptions),
             "bench": options.of(BenchOptions),
             "build": options.of(BuildOptions),

@@ -15,6 +15,7 @@ from edgeship.toolchain.timing import Timing
 
 SCHEMA = "edgeship-report/2"
 VerdictName = Literal["pass", "fail", "unverifiable", "not-executed"]
+BudgetVerdict = Literal["met", "exceeded", "inconclusive", "unknown"]
 WORST_FIRST: tuple[VerdictName, ...] = ("fail", "unverifiable", "pass", "not-executed")
 """Of several devices' verdicts a line has the first of these: `not-executed` only if no device executed it."""
 
@@ -135,6 +136,19 @@ class ReportLine(_Record):
         return [*([self.reason] if self.reason else []), *told]
 
 
+class Finding(_Record):
+    """One figure of a line beside the limit that a budget of the recipe sets."""
+
+    line: str
+    device: str | None = Field(None, description="where it was found; absent for what no device changes")
+    figure: str = Field(description="the budget's key: size_bytes, latency_p50_ms …")
+    at_least: bool = Field(False, description="whether the limit is the least, not the most")
+    limit: float
+    value: float | None = Field(None, description="absent: not known")
+    interval: tuple[float, float] | None = Field(None, description="95%, where the figure has one")
+    verdict: BudgetVerdict = Field(description="inconclusive: the interval of a latency holds the limit")
+
+
 class DataFacts(_Record):
     """Data that a model was calibrated or judged on."""
 
@@ -179,6 +193,7 @@ class Report(_Record):
     libraries: dict[str, str]
     protocol: dict[str, Any]
     max_metric_drop: float = Field(0.02, description="the limit the task metric was judged by")
+    budgets: list[Finding] = Field(default_factory=list, description="every figure that a budget limits")
     warnings: list[str] = Field(default_factory=list)
     seconds: dict[str, float] = Field(default_factory=dict, description="wall time by phase")
     worker_peak_bytes: dict[str, int] = Field(
@@ -215,9 +230,12 @@ class Report(_Record):
     def headline(self) -> tuple[Literal["good", "bad", "unproven"], str]:
         """What the run comes to, in one sentence: good only where every file that ran was proven right."""
         bad = sum(line.bad for line in self.lines)
+        exceeded = sum(finding.verdict == "exceeded" for finding in self.budgets)
         unproven = sum(line.verdict == "unverifiable" for line in self.lines)
         if bad:
             return "bad", f"{bad} of {len(self.lines)} lines must not ship"
+        if exceeded:
+            return "bad", f"{exceeded} of {len(self.budgets)} budgets are exceeded"
         if not self.counts.get("pass"):
             return "unproven", "0 pass: no file here is proven to compute the same as the model"
         if unproven:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.toolchain.report import format
+from edgeship.toolchain.report.budgets import shown
 from edgeship.toolchain.report.cards import cards
 from edgeship.toolchain.report.counting import DOES_NOT_SAY, SAYS, counting
 from edgeship.toolchain.report.document import Report, ReportLine
@@ -64,6 +65,7 @@ def _view(report: Report) -> dict[str, Any]:
         "several_models": len(report.models) > 1,
         "several_devices": len(report.devices) > 1,
         "several_timing": len(report.timing) > 1,
+        "budget_value": shown,
         "counting": counting(report),
         "counting_says": SAYS,
         "counting_does_not_say": DOES_NOT_SAY,

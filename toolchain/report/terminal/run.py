@@ -10,6 +10,7 @@ from rich.text import Text
 from edgeship.toolchain.artifact import ConstantsAudit
 from edgeship.toolchain.report.document import Execution, Report, ReportLine
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
+from edgeship.toolchain.report.terminal.budgets import budgets_view
 from edgeship.toolchain.report.terminal.console import count
 from edgeship.toolchain.report.terminal.counted import counted_view
 from edgeship.toolchain.report.terminal.table import Cell, Column, FittedTable
@@ -33,6 +34,7 @@ def report_view(report: Report) -> Iterator[Text | FittedTable]:
     yield FittedTable(_columns(report, metrics), rows)
     yield Text("")
     yield from counted_view(report)
+    yield from budgets_view(report)
     for text in (*_conditions(report, common), *_constants(report)):
         yield Text(text, "dim")
     for line in report.lines:
