@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +178,30 @@ def _counted(link: SshLink) -> list[str]:
 
     link._connection.put = counted  # type: ignore[method-assign]
     return sent
+
+
+def arch(device: Ssh) -> str:
+    with device.open() as link:
+        return str(link.facts()["cpu"]["arch"])
+
+
+def test_a_machine_is_one_runs_at_a_time(server: Server, odd: Path) -> None:
+    device = Ssh(host=server.host, options=server.options, folder=str(odd))
+    with device.open():
+        with pytest.raises(DeviceError, match=rf"is in use: held by \S+@\S+, process {os.getpid()}, since") as caught:
+            device.open().__enter__()
+        assert caught.value.hint == "wait for it (wait_s), or take another machine"
+        other = ThreadPoolExecutor(1)
+        waiting = other.submit(arch, device.model_copy(update={"wait_s": 60}))
+        time.sleep(1)
+        assert not waiting.done()
+    assert waiting.result() in ("x86_64", "arm64")
+    assert not odd.joinpath("lease").exists()
+
+
+def test_a_lease_whose_holder_is_gone_is_no_lease(server: Server, odd: Path) -> None:
+    odd.joinpath("lease").mkdir(parents=True)
+    odd.joinpath("lease", "pid").write_text("4194305")  # above the kernel's largest
+    with Ssh(host=server.host, options=server.options, folder=str(odd)).open():
+        assert int(odd.joinpath("lease", "pid").read_text()) < 4194305
+    assert not odd.joinpath("lease").exists()

@@ -62,6 +62,16 @@ class Connection:
         """Whether a shell script ends with 0."""
         return self._there(script, words).returncode == 0
 
+    @contextlib.contextmanager
+    def begun(self, script: str, *words: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+        """A script's first line and its process, which goes on there until its standard input is closed at the end."""
+        line = self._line(script, words)
+        with subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None
+            yield process.stdout.readline().decode(errors="replace").strip(), process
+
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
         """Run a command, what it prints into `log`; its exit code, or -signal. TimeoutError past `seconds`."""
         settings = [f"{name}={value}" for name, value in environment.items()]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from edgeship.toolchain.api import Agent, Artifact, Device, Mode, RuntimeInfo, Shell, Transport
 from edgeship.toolchain.devices.ssh.connection import Connection, connected
+from edgeship.toolchain.devices.ssh.lease import leased
 from edgeship.toolchain.devices.ssh.machine import PROBE, Machine, read
 from edgeship.toolchain.shell import known
 
@@ -32,12 +33,15 @@ class Ssh(Device):
     )
     python: str = Field("python3", description="the Python there, for runtimes that no native agent drives")
 
+    wait_s: float = Field(0, ge=0, description="how long to wait for another run that uses the machine")
+
     @contextlib.contextmanager
     def open(self) -> Iterator[SshLink]:
-        """DeviceError where the machine cannot be reached, or nothing may be executed in the folder."""
+        """DeviceError where the machine is not reached, is another run's, or nothing may be executed in the folder."""
         with connected(self.host, self.options) as connection:
             machine = read(self.host, self.folder, connection.ask(PROBE, self.folder))
-            yield SshLink(connection, machine, self.python)
+            with leased(connection, machine.folder, self.wait_s):
+                yield SshLink(connection, machine, self.python)
 
 
 class SshLink(Shell):

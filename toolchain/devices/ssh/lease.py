@@ -1,0 +1,44 @@
+"""A machine is one run's at a time: two that measure there at once measure one another."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import time
+from collections.abc import Iterator
+
+from edgeship.toolchain.api import DeviceError
+from edgeship.toolchain.devices.ssh.connection import Connection
+
+TRY_AGAIN_S = 2.0
+# a folder is made by one of many at once; whose process is gone, whose lease is gone. The lease ends with its standard
+# input: with the connection, whatever becomes of this process.
+TAKE = """lease=$1/lease
+while ! mkdir "$lease" 2>/dev/null; do
+  pid=$(cat "$lease/pid" 2>/dev/null) || { sleep 1; pid=$(cat "$lease/pid" 2>/dev/null); }
+  if kill -0 "$pid" 2>/dev/null; then echo "held by $(cat "$lease/who")"; exit; fi
+  mv "$lease" "$lease.$$" 2>/dev/null && rm -rf "$lease.$$"
+  test -w "$1" || { echo "held by nobody: $1 cannot be written"; exit; }
+done
+trap 'rm -rf "$lease"' EXIT; trap exit HUP INT TERM
+echo "$2" >"$lease/who"; echo $$ >"$lease/pid"; echo taken
+cat >/dev/null"""
+
+
+@contextlib.contextmanager
+def leased(connection: Connection, folder: str, wait_s: float) -> Iterator[None]:
+    """Hold the machine's lease, which lies in `folder` there; DeviceError names who holds it after `wait_s` seconds."""
+    who = f"{getpass.getuser()}@{platform.node()}, process {os.getpid()}, since {time.strftime('%H:%M:%S %Z')}"
+    deadline = time.monotonic() + wait_s
+    while True:
+        with connection.begun(TAKE, folder, who) as (answer, holding):
+            if answer == "taken":
+                yield
+                return
+            holding.wait()
+        if time.monotonic() >= deadline:
+            hint = "wait for it (wait_s), or take another machine" if answer else "see what is there"
+            raise DeviceError(f"{connection.host} is in use: {answer or 'it did not answer'}", hint)
+        time.sleep(min(TRY_AGAIN_S, max(0.0, deadline - time.monotonic())))
