@@ -205,3 +205,18 @@ def test_a_lease_whose_holder_is_gone_is_no_lease(server: Server, odd: Path) -> 
     with Ssh(host=server.host, options=server.options, folder=str(odd)).open():
         assert int(odd.joinpath("lease", "pid").read_text()) < 4194305
     assert not odd.joinpath("lease").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "by"),
+    [
+        ("executed_by /usr/bin/qemu-aarch64-static /usr/bin/qemu-aarch64-static", "qemu-aarch64-static"),
+        ("cpu vendor_id: AuthenticAMD", "qemu"),
+        ("executed_by /usr/bin/dash /usr/sbin/sshd", None),
+    ],
+)
+def test_a_machine_that_is_secretly_emulated_has_no_times(told: str, by: str | None) -> None:
+    here = "system Linux\nmachine aarch64\nrelease 5\nfolder /tmp/x\nwritable yes\nexecutes yes\n"
+    facts = read("board", "/tmp/x", f"{here}cpu model name: AMD EPYC\n{told}\n").facts
+    assert (facts.get("emulator"), facts.get("emulated_by")) == (True if by else None, by)
+    assert ("model" in facts) is (by is None)

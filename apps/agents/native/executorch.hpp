@@ -38,7 +38,8 @@ class Engine {
     executorch::runtime::runtime_init();
     auto* pool = executorch::extension::threadpool::get_threadpool();
     if (pool == nullptr || !pool->_unsafe_reset_threadpool(wanted_.threads))
-      throw std::runtime_error("cannot set the thread pool to " + std::to_string(wanted_.threads));
+      throw std::runtime_error("cannot set the thread pool to " + std::to_string(wanted_.threads) +
+                               ": are /proc/cpuinfo and /sys/devices/system/cpu there, and this CPU's?");
   }
 
   void load(const std::string& path) {

@@ -60,7 +60,9 @@ class SshLink(Shell):
         return self._machine.facts
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """And whether an agent can be had for this machine."""
+        """And whether an agent can be had for this machine, and has a time where it is asked for one."""
+        if mode != "verify" and self.facts().get("emulator"):
+            return f"{self._connection.host} is emulated by {self.facts()['emulated_by']}: it has no {mode}"
         if reason := super().can_execute(artifact, mode):
             return reason
         runtime = known(artifact.runtime.name)
