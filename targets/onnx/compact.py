@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeship.targets.onnx.graph import by_type, constant, initializer
+from edgeship.targets.onnx.graph import by_type, constant
+from edgeship.targets.onnx.saturation import part_weights
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -21,7 +22,7 @@ def compact(model: ir.Model) -> None:
     drop_defaults(model)
     RemoveUnusedNodesPass()(model)
     DeduplicateInitializersPass()(model)
-    part_zero_points(model)
+    part_weights(model)
     name_conversions(model)
     drop_shapes(model)
 
@@ -44,26 +45,6 @@ def drop_defaults(model: ir.Model) -> None:
         symmetric = stored.dtype == ir.DataType.INT8 and of_zeros and not _of_gemm(node)
         if symmetric or stored.dtype == ir.DataType.INT32:
             node.resize_inputs(2)
-
-
-def part_zero_points(model: ir.Model) -> None:
-    """Give each stored int8 number a zero point of its own, where it has one.
-
-    Where products would saturate, ONNX Runtime makes unsigned weights of them, and cannot load a file in which two
-    share a zero point.
-    """
-    import onnx_ir as ir
-
-    seen: set[ir.Value] = set()
-    for node in by_type(model, "DequantizeLinear"):
-        stored, zero_point = node.inputs[0], node.inputs[2] if len(node.inputs) > 2 else None
-        if stored is None or stored.const_value is None or stored.dtype != ir.DataType.INT8 or zero_point is None:
-            continue
-        value = constant(zero_point)
-        if zero_point in seen and value is not None and node.graph is not None:
-            zero_point = initializer(node.graph, f"{stored.name}_zero", value)
-            node.replace_input_with(2, zero_point)
-        seen.add(zero_point)
 
 
 def _of_gemm(dequantize: ir.Node) -> bool:

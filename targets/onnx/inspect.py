@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.targets.onnx.constants import constants
-from edgeship.targets.onnx.runtime import EXACT_PRODUCTS
+from edgeship.targets.onnx.saturation import session_options
 from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
 
 if TYPE_CHECKING:
@@ -163,6 +163,6 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
     return {
         **found,
         "dtypes": dtypes,
-        "runtime_options": {"config": EXACT_PRODUCTS} if dtypes.get("int8") else {},
+        "runtime_options": session_options(model) if dtypes.get("int8") else {},
         "backends": {"onnxruntime": {"CPUExecutionProvider": operators(executed)}},
     }

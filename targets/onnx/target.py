@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from edgeship.targets.onnx.runtime import EXACT_PRODUCTS, RUNTIME
+from edgeship.targets.onnx.runtime import RUNTIME
 from edgeship.toolchain.api import (
     Artifact,
     Context,
@@ -103,7 +103,7 @@ class Onnx(Target):
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise missing_extra("onnx", str(error.name)) from error
-        from edgeship.targets.onnx import inspect, metadata
+        from edgeship.targets.onnx import inspect, metadata, saturation
         from edgeship.targets.onnx.compact import compact
         from edgeship.targets.onnx.export import to_onnx
         from edgeship.targets.onnx.rewrites import rewrite
@@ -123,6 +123,7 @@ class Onnx(Target):
         computing = inspect.computing(model, executed)
         dtypes = by_dtype(computing)
         kernels = inspect.operators(executed)
+        exact = saturation.session_options(model) if dtypes.get("int8") else {}
         if context.spec.is_integer and not dtypes.get("int8"):
             raise EdgeshipError(
                 f"ONNX Runtime computes nothing of this {context.spec} file in integers",
@@ -136,8 +137,7 @@ class Onnx(Target):
             runtime=Runtime(
                 name="onnxruntime",
                 minimum_version=RUNTIME_OF_OPSET[self.opset],
-                options=({"custom_op_libraries": [library.name]} if library else {})
-                | ({"config": EXACT_PRODUCTS} if dtypes.get("int8") else {}),
+                options=({"custom_op_libraries": [library.name]} if library else {}) | exact,
             ),
             inputs=context.signature.inputs,
             outputs=context.signature.outputs,
@@ -148,7 +148,7 @@ class Onnx(Target):
             rounds_activations=_ROUNDING_KERNEL in kernels,
             weight_bytes=inspect.weight_bytes(model),
             placement=_placement(executed),
-            notes=self._notes(context, kernels),
+            notes=self._notes(context, kernels, bool(dtypes.get("int8")), bool(exact)),
             details={
                 "opset": dict(model.opset_imports),
                 "rewrites": applied,
@@ -176,7 +176,7 @@ class Onnx(Target):
             raise RecipeError(f"{self.custom_library}: no such custom operator library", "build it first")
         return Path(shutil.copy(self.custom_library, out))
 
-    def _notes(self, context: Context, kernels: dict[str, int]) -> tuple[str, ...]:
+    def _notes(self, context: Context, kernels: dict[str, int], integers: bool, exact: bool) -> tuple[str, ...]:
         notes = []
         if context.spec.has("static") and self.activations == "uint8":
             notes.append("activations are uint8, which x86 runs fastest; for ARM export with activations = 'int8'")
@@ -185,11 +185,13 @@ class Onnx(Target):
                 "ONNX Runtime multiplies these weights by activations rounded to 8 bits in blocks; for float "
                 "arithmetic set the session's session.qdq_matmulnbits_accuracy_level to 1"
             )
-        if context.spec.is_integer and not context.spec.has("weights"):
+        if integers and exact:
             notes.append(
                 "on x86 without VNNI set the session's session.x64quantprecision to 1, as here: by default its int8 "
                 "products saturate there"
             )
+        elif integers:
+            notes.append("int8 products saturate on x86 without VNNI: ONNX Runtime cannot make shared weights unsigned")
         if self.custom_library is not None:
             notes.append(f"register {self.custom_library.name} with SessionOptions.register_custom_ops_library")
         return tuple(notes)

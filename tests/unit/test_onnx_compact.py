@@ -12,6 +12,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 from edgeship.targets.onnx.compact import compact
 from edgeship.targets.onnx.graph import by_type
 from edgeship.targets.onnx.inspect import computing, operators, optimized
+from edgeship.targets.onnx.saturation import EXACT_PRODUCTS, session_options
 from edgeship.targets.onnx.static_int8 import activations_to_uint8, quantize_biases
 from tests.unit.test_onnx_rewrites import IMAGE, RANDOM, Graph, run
 
@@ -61,6 +62,25 @@ def test_equal_zero_points_are_stored_once_or_never_but_each_gemm_has_its_own() 
     of_weights = [node for node in by_type(model, "DequantizeLinear") if node.inputs[0].const_value is not None]
     own = [node.inputs[2] for node in of_weights if len(node.inputs) == 3]
     assert (len(of_weights), len(own), len(set(own))) == (4, 2, 2)
+    assert session_options(model) == {"config": EXACT_PRODUCTS}
+
+
+@pytest.mark.parametrize(("channels", "exact"), [(16, True), (80, False)])
+def test_layers_share_a_large_weight_only_and_then_no_session_makes_it_unsigned(channels: int, exact: bool) -> None:
+    g = Graph(2, 4, 8, 8)
+    shared = g.constant(RANDOM.integers(-127, 128, (channels, channels, 1, 1)).astype(np.int8))
+    value = g.pair(g.node("Conv", g.pair(g.x), g.weight(channels, 4, 1, 1)))
+    for scale in (0.01, 0.02):
+        read = g.node("DequantizeLinear", shared, g.constant(np.full(channels, scale, np.float32)), axis=0)
+        value = g.pair(g.node("Conv", value, read))
+    model = g.model(value)
+    before = run(model, IMAGE)
+    compact(model)
+    np.testing.assert_array_equal(run(model, IMAGE), before)
+    stored = {
+        id(node.inputs[0]) for node in by_type(model, "DequantizeLinear") if node.inputs[0].const_value is not None
+    }
+    assert (len(stored), bool(session_options(model))) == ((3, True) if exact else (2, False))
 
 
 def test_what_a_compact_file_computes_in_is_still_known(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, ShapeInferencePass
 
 from edgeship.targets.onnx import static_int8
 from edgeship.targets.onnx.inspect import operators
-from edgeship.targets.onnx.runtime import EXACT_PRODUCTS
+from edgeship.targets.onnx.saturation import EXACT_PRODUCTS
 
 pytestmark = pytest.mark.heavy
 
