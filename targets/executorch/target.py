@@ -85,6 +85,7 @@ class ExecuTorch(Target):
         """Write model.pte; the file carries no names, they stay in the artifact. Raises ExportError."""
         try:
             import executorch.version
+            from executorch.exir import ExecutorchBackendConfig
         except ImportError:
             raise missing_extra(self.extra, "executorch") from None
         notes = []
@@ -104,7 +105,9 @@ class ExecuTorch(Target):
         file = out / FILE
         try:
             with file.open("wb") as stream:  # piece by piece: as one block it would be there twice
-                manager.to_executorch().write_to_file(stream)
+                alignment = max(backend.alignment for backend in self.backends)
+                lowered = manager.to_executorch(ExecutorchBackendConfig(segment_alignment=alignment))
+                lowered.write_to_file(stream)
         except Exception as error:
             raise ExportError(f"ExecuTorch cannot write the lowered program: {first_line(error)}", SEE_LOG) from error
         if all(isinstance(backend, Portable) for backend in self.backends):

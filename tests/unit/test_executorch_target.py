@@ -15,6 +15,7 @@ import pytest
 import torch
 from native import needs_native
 
+from edgeship.targets.executorch.backends import Xnnpack
 from edgeship.targets.executorch.inspect import inspect_file
 from edgeship.targets.executorch.pte import read
 from edgeship.targets.executorch.target import ExecuTorch
@@ -101,6 +102,15 @@ def test_a_static_int8_program_computes_in_integers_only(tmp_path: Path) -> None
     assert db > 40
     assert artifact.dtypes == {"int8": 5}
     assert artifact.weight_bytes["int8"] > 1000
+
+
+def test_constants_lie_as_close_as_their_backend_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("close", "apart"):
+        (tmp_path / folder).mkdir()
+    close, _ = build(W8A8_STATIC, tmp_path / "close")
+    monkeypatch.setattr(Xnnpack, "alignment", 128)
+    apart, _ = build(W8A8_STATIC, tmp_path / "apart")
+    assert close.size_bytes < apart.size_bytes - 500
 
 
 def test_a_dynamic_int8_program_computes_its_linear_layer_in_integers(tmp_path: Path) -> None:
