@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from edgeship.targets.torchscript.archive import clean
-from edgeship.targets.torchscript.engines import Engine, engine_of, selected
+from edgeship.targets.torchscript.engines import Engine, engine_of, onednn_saturates, selected
 from edgeship.targets.torchscript.graph import compute_dtypes, stored_tensors
 from edgeship.targets.torchscript.runtime import RUNTIME
 from edgeship.toolchain.api import (
@@ -41,6 +41,11 @@ SELECT = (
     "made for onednn's kernels: set torch.backends.quantized.engine = 'onednn' before loading it; "
     "torch's own choice on x86 saturates"
 )
+NO_VNNI = (
+    "this processor has no VNNI, without which onednn's int8 products saturate: made for qnnpack, which is exact and "
+    "slower; for servers with VNNI build it on one, or choose engine = 'onednn'"
+)
+INEXACT = "this processor has no VNNI: onednn's int8 products saturate here, not on processors that have it"
 NO_MOBILE_PASSES = "torch here is built without XNNPACK: optimize_for_mobile was left out, the file is frozen only"
 
 
@@ -57,8 +62,9 @@ class TorchScript(Target):
     engine: Literal["default", "qnnpack", "onednn", "x86", "reference"] = Field(
         "default",
         description="int8 kernels that the file is made for, judged and timed with; default: qnnpack for a .ptl (what "
-        "phones have), onednn for a .pt. x86 is torch's own choice on servers: its 16-bit sums saturate on processors "
-        "without VNNI and in depthwise convolutions; reference: float arithmetic, for comparison",
+        "phones have), onednn for a .pt, qnnpack where onednn saturates (x86 without VNNI). x86 is torch's own choice "
+        "on servers: its 16-bit sums saturate on processors without VNNI and in depthwise convolutions; reference: "
+        "float arithmetic, for comparison",
     )
 
     def schemes(self) -> frozenset[str]:
@@ -76,12 +82,15 @@ class TorchScript(Target):
         import torch
 
         notes: list[str] = []
-        engine = engine_of(self.engine, self.lite) if self._in_integers(context.spec) else None
+        integers = self._in_integers(context.spec)
+        engine = engine_of(self.engine, self.lite, onednn_saturates()) if integers else None
         if context.spec.is_integer and engine is None:
             context.warn(REFERENCE)
             notes.append(REFERENCE)
         if engine == "onednn":
             notes.append(SELECT)
+        if engine and not self.lite and onednn_saturates() and self.engine in ("default", "onednn"):
+            notes.append(INEXACT if engine == "onednn" else NO_VNNI)
         with selected(engine) if engine else nullcontext():
             file, script = self._write(program, engine, out, context, notes)
         weights: Counter[str] = Counter()

@@ -17,6 +17,13 @@ def per_channel_tensor(values: torch.Tensor, scales: torch.Tensor, axis: int) ->
     return torch._make_per_channel_quantized_tensor(values, scales.double(), zeros, axis)
 
 
+def has_vnni() -> bool:
+    """Whether torch sees AVX-512 VNNI."""
+    import torch
+
+    return torch.cpu._is_vnni_supported()
+
+
 def save_lite(module: torch.jit.ScriptModule, path: Path) -> None:
     """Write the lite interpreter's form (.ptl)."""
     module._save_for_lite_interpreter(str(path))

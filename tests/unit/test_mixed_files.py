@@ -50,7 +50,7 @@ def mixed():
 def judged(artifact: Artifact, folder: Path, spec: QuantSpec, program, reference) -> Verdict:
     """The verdict of this host on a file, against the program it was made from and the float model."""
     artifacts.write(artifact, folder)
-    samples = digit_data()[1].take(range(4))
+    samples = digit_data()[1].take(range(16))
     expected, answer = ({"output": answers(p, samples).numpy()[:, None]} for p in (program, reference))
     with Local().open() as link:
         return judge(artifact, folder, link, Case(spec=spec, samples=samples, expected=expected, reference=answer))

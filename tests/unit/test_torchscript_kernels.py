@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,13 +12,15 @@ import torch.ao.quantization.fx._decomposed  # registers what a PT2E program say
 from torch import nn
 from torch.nn import functional as F
 
-from edgeship.targets.torchscript.engines import Engine, engine_of, selected
+from edgeship.targets.torchscript.engines import Engine, engine_of, onednn_saturates, selected
 from edgeship.targets.torchscript.integers import to_integer_kernels
 from edgeship.targets.torchscript.plain import plain_module
+from edgeship.targets.torchscript.upstream import has_vnni
 
 pytestmark = pytest.mark.heavy
 
-ENGINES: tuple[Engine, ...] = ("qnnpack", "onednn")
+EXACT = pytest.mark.skipif(onednn_saturates(), reason="no VNNI: the int8 products of onednn and x86 saturate here")
+ENGINES = ["qnnpack", pytest.param("onednn", marks=EXACT)]
 INPUT = (0.03, -20)
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -138,6 +141,13 @@ def test_selecting_an_engine_leaves_the_process_as_it_was() -> None:
     assert torch.backends.quantized.engine == before
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="no /proc/cpuinfo")
+def test_torch_sees_the_vnni_that_the_kernel_tells_of() -> None:
+    assert has_vnni() == ("avx512_vnni" in Path("/proc/cpuinfo").read_text())
+
+
 def test_phones_files_are_for_qnnpack_and_servers_for_onednn() -> None:
     assert [engine_of("default", lite=lite) for lite in (True, False)] == ["qnnpack", "onednn"]
+    assert engine_of("default", lite=False, saturates=True) == "qnnpack"
+    assert engine_of("onednn", lite=False, saturates=True) == "onednn"
     assert engine_of("x86", lite=True) == "x86"
