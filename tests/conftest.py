@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,11 @@ from tiny_files import TinyFiles
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores Ctrl-C, and so would every command that is tested in one."""
+    """A shell's background job ignores Ctrl-C, and so would every command that is tested in one.
+
+    No test adds to the history of who runs it.
+    """
+    os.environ["EDGESHIP_HISTORY"] = ""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +34,18 @@ _MOVES = frozenset({
 _INTEGER = ("QLinear", "QGemm", "QAttention", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "QEmbed")
 
 
-def optimized(path: Path, library: Path | None = None) -> ir.Model:
+def exact_options(path: Path, model: ir.Model, library: Path | None = None) -> dict[str, Any]:
+    """The session's options with which int8 products are exact; none where the file does not load with them."""
+    exact = session_options(model)
+    if exact:
+        try:
+            optimized(path, library, exact["config"])
+        except EdgeshipError:  # seen in a file of ONNX Runtime's own quantizer
+            return {}
+    return exact
+
+
+def optimized(path: Path, library: Path | None = None, config: Mapping[str, str] = MappingProxyType({})) -> ir.Model:
     """The graph as ONNX Runtime's CPU provider executes it; EdgeshipError when it cannot load the file."""
     import onnx_ir as ir
     import onnxruntime
@@ -42,6 +55,8 @@ def optimized(path: Path, library: Path | None = None) -> ir.Model:
     options.intra_op_num_threads = 1
     # the kernels' own copies of the weights: nothing is computed here
     options.add_session_config_entry("session.disable_prepacking", "1")
+    for key, value in config.items():
+        options.add_session_config_entry(key, value)
     if library is not None:
         options.register_custom_ops_library(str(library))
     with tempfile.TemporaryDirectory() as folder:
@@ -163,6 +178,6 @@ def inspect_file(path: Path, largest: int = 20) -> dict[str, Any]:
     return {
         **found,
         "dtypes": dtypes,
-        "runtime_options": session_options(model) if dtypes.get("int8") else {},
+        "runtime_options": exact_options(path, model) if dtypes.get("int8") else {},
         "backends": {"onnxruntime": {"CPUExecutionProvider": operators(executed)}},
     }

@@ -103,7 +103,7 @@ class Onnx(Target):
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise missing_extra("onnx", str(error.name)) from error
-        from edgeship.targets.onnx import inspect, metadata, saturation
+        from edgeship.targets.onnx import inspect, metadata
         from edgeship.targets.onnx.compact import compact
         from edgeship.targets.onnx.export import to_onnx
         from edgeship.targets.onnx.rewrites import rewrite
@@ -123,7 +123,7 @@ class Onnx(Target):
         computing = inspect.computing(model, executed)
         dtypes = by_dtype(computing)
         kernels = inspect.operators(executed)
-        exact = saturation.session_options(model) if dtypes.get("int8") else {}
+        exact = inspect.exact_options(file, model, library) if dtypes.get("int8") else {}
         if context.spec.is_integer and not dtypes.get("int8"):
             raise EdgeshipError(
                 f"ONNX Runtime computes nothing of this {context.spec} file in integers",

@@ -180,6 +180,11 @@ def test_run_again_says_the_same_as_one_json_document(place: Workplace) -> None:
     assert report["schema"] == "edgeship-report/2"
     assert [line["verdict"] for line in report["lines"]] == ["pass"] * 4
     assert place.json("report") == report
+    kept = [entry for entry in place.json("history") if entry["figure"] == "size_bytes"]
+    sizes = {line["artifact"]["size_bytes"] for line in report["lines"]}
+    assert sizes <= {entry["value"] for entry in kept}
+    assert "same file" in place.edgeship("history", "--figure", "size_bytes").stdout or len(kept) == len(sizes)
+    assert place.edgeship("history", "--figure", "weight").returncode == 2
     assert place.json("report", place.runs()[0])["lines"] == report["lines"]
     assert "4 lines: 4 pass" in place.edgeship("report").stdout
 

@@ -39,6 +39,7 @@ class Workplace:
         return {
             **os.environ,
             "EDGESHIP_CACHE": str(self.cache),
+            "EDGESHIP_HISTORY": str(self.folder / "history.sqlite"),
             "OMP_NUM_THREADS": "1",
             "PYTHONFAULTHANDLER": "1",
             **self.env,

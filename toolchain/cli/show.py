@@ -1,4 +1,4 @@
-"""Commands that show what is there: report, targets, profiles, devices, doctor, cache."""
+"""Commands that show what is there: report, history, targets, profiles, devices, doctor, cache."""
 
 from __future__ import annotations
 
@@ -34,6 +34,38 @@ def report(
         return
     console.show(run.report_view(document))
     console.say(f"\nreport: {path}")
+
+
+@app.command(cls=Command, epilog=exit_codes(WRONG))
+def history(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only the runs of the recipe of this name.")
+    ] = None,
+    figure: Annotated[
+        list[str] | None, typer.Option("--figure", "-f", metavar="FIGURE", help="Only this figure; may be repeated.")
+    ] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many values of each.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Show how the figures of files changed from run to run.
+
+    Every run adds to one file: $EDGESHIP_HISTORY, else in the platform's data folder; no cache limit touches it. A
+    change is told of what is the same in every run (size, metric, instructions), under the same conditions.
+    """
+    import dataclasses
+
+    from edgeship.toolchain.errors import RecipeError
+    from edgeship.toolchain.report import past
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.past import past_view
+
+    if unknown := [name for name in figure or () if name not in past.FIGURES]:
+        raise RecipeError(f"there is no figure {', '.join(unknown)}", f"one of {', '.join(past.FIGURES)}")
+    found = past.entries(recipe, tuple(figure) if figure else past.FIGURES)
+    if as_json:
+        console.print_json([dataclasses.asdict(entry) for entry in found])
+    else:
+        console.show(past_view(found, last))
 
 
 @app.command(cls=Command)

@@ -28,6 +28,7 @@ from edgeship.toolchain.errors import (
     EXIT_LINE_FAILED,
     EXIT_OK,
     DeviceError,
+    EdgeshipError,
     MissingError,
 )
 from edgeship.toolchain.judge.line import Judged, Line, judge
@@ -35,6 +36,7 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
+from edgeship.toolchain.report import past
 from edgeship.toolchain.report.budgets import findings
 from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.document import Report, shared_warnings
@@ -93,6 +95,10 @@ def run_into(
     folder = RunFolder.claim(runs, recipe.name)
     folder.begin(recipe, [_plan(plan, recipe) for plan in recipe.plans])
     report = run(recipe, options, on_event, folder, store, here)
+    try:
+        past.keep(report)
+    except EdgeshipError as error:  # what was found is worth more than its place in the history
+        report.warnings.append(f"not kept in the history: {error} ({error.hint})")
     return Outcome(folder, folder.finish(report))
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.toolchain.report import format
-from edgeship.toolchain.report.budgets import shown
 from edgeship.toolchain.report.cards import cards
 from edgeship.toolchain.report.counting import DOES_NOT_SAY, SAYS, counting
 from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.figures import shown
 from edgeship.toolchain.report.marks import COLOURS, colours, name_of, shape, shapes, variant_of
 from edgeship.toolchain.report.method import conditions, limits
 from edgeship.toolchain.report.pareto import against_latency, against_size, quality

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from edgeship.toolchain.report.budgets import shown
 from edgeship.toolchain.report.document import Finding, Report
+from edgeship.toolchain.report.figures import shown
 from edgeship.toolchain.report.terminal.table import Cell, Column, FittedTable
 
 STYLES = {"met": "green", "exceeded": "bold red", "inconclusive": "yellow", "unknown": "yellow"}
@@ -34,7 +34,7 @@ def _row(finding: Finding, several: bool) -> list[Cell]:
         finding.figure,
         finding.line,
         *([finding.device or ""] if several else []),
-        "" if finding.value is None else shown(finding, finding.value),
-        f"{'≥' if finding.at_least else '≤'} {shown(finding, finding.limit)}",
+        "" if finding.value is None else shown(finding.figure, finding.value),
+        f"{'≥' if finding.at_least else '≤'} {shown(finding.figure, finding.limit)}",
         Text(finding.verdict, STYLES[finding.verdict]),
     ]
