@@ -100,11 +100,12 @@ def _signature(float_file: Path) -> str:
 
 
 def _rows(samples: Samples, float_file: Path) -> Iterator[dict[str, Any]]:
-    """Samples under the names that the file's signature gives its inputs."""
-    names = _runner(float_file).get_signature_list()[_signature(float_file)]["inputs"]
+    """Samples under the names, and in the dtypes, that the file's signature gives its inputs (tokens are int32)."""
+    taken = _runner(float_file).get_signature_runner().get_input_details()
     for index in range(len(samples)):
         row = dict(zip(samples.inputs, samples.row(index), strict=True))
-        yield row if set(names) == set(row) else dict(zip(names, row.values(), strict=True))
+        named = row if set(taken) == set(row) else dict(zip(taken, row.values(), strict=True))
+        yield {name: array.astype(taken[name]["dtype"]) for name, array in named.items()}
 
 
 def executorch_static(model: Model, base: Path, float_file: Path, out: Path) -> None:

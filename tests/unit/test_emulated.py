@@ -13,7 +13,7 @@ from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.agents.carried import COMPILERS, files_for
-from edgeship.toolchain.devices.agents.kits import EXECUTORCH, LITERT, ONNXRUNTIME
+from edgeship.toolchain.devices.agents.kits import EXECUTORCH, LITERT, ONNXRUNTIME, Kit
 from edgeship.toolchain.devices.emulated import qemu
 from edgeship.toolchain.devices.emulated.device import Emulated, EmulatedLink, _counted, core_of
 from edgeship.toolchain.devices.launch import launch
@@ -100,23 +100,27 @@ def test_an_instruction_that_the_core_lacks_is_named_with_the_core(tmp_path: Pat
         executed("sdot v0.4s, v1.16b, v2.16b", "cortex-a72", tmp_path)
 
 
-@pytest.fixture(scope="module")
-def carried() -> None:
+def carry(kit: Kit) -> None:
     """Skips where the agent for arm64 cannot be built: its libraries are fetched from a package index once."""
     try:
-        for kit in (EXECUTORCH, ONNXRUNTIME, LITERT):
-            files_for(kit, "arm64")
+        files_for(kit, "arm64")
     except MissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def carried() -> None:
+    """ExecuTorch's agent for arm64."""
+    carry(EXECUTORCH)
 
 
 def subject(file: TinyFile) -> Subject:
     return Subject("tiny", file.artifact, file.folder, Samples({k: v[None] for k, v in file.rows[0].items()}, None))
 
 
-@pytest.mark.usefixtures("carried")
-@pytest.mark.parametrize("format", ["onnx", "litert"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_the_files_of_other_runtimes_agree_and_are_counted(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+    carry(ONNXRUNTIME if format == "onnx" else LITERT)
     file = tiny_files.get("conv_net", format)
     link = EmulatedLink("cortex-a76")
     launched = launch(link, Load(file.artifact, file.folder, file.rows), Config(mode="verify"))

@@ -90,7 +90,9 @@ def test_files_and_folders_arrive_whole_wherever_they_go(connection: Connection,
     assert not list(Path.cwd().glob("oops"))
 
 
-@pytest.mark.parametrize("format", ["executorch", "onnx", "litert"])
+@pytest.mark.parametrize(
+    "format", ["executorch", *(pytest.param(name, marks=pytest.mark.slow) for name in ("onnx", "litert"))]
+)
 def test_a_file_runs_where_no_python_is_and_is_sent_once(
     format: str, server: Server, tiny_files: TinyFiles, odd: Path
 ) -> None:
