@@ -134,6 +134,7 @@ def test_a_corrupt_cache_entry_is_built_again(digits: DigitsRun, tmp_path: Path)
     assert file.read_bytes() == sound
 
 
+@pytest.mark.slow
 def test_too_few_calibration_samples_are_told_once(digits: DigitsRun, tmp_path: Path) -> None:
     text, count = re.subn(r"samples = 128", "samples = 3", digits_text(("int8",), ("onnx",)))
     assert count == 1

@@ -118,7 +118,8 @@ def subject(file: TinyFile) -> Subject:
     return Subject("tiny", file.artifact, file.folder, Samples({k: v[None] for k, v in file.rows[0].items()}, None))
 
 
-@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "litert"])
 def test_the_files_of_other_runtimes_agree_and_are_counted(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
     carry(ONNXRUNTIME if format == "onnx" else LITERT)
     file = tiny_files.get("conv_net", format)

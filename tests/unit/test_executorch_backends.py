@@ -37,6 +37,7 @@ def maxout_net():
     return program, context
 
 
+@pytest.mark.slow
 def test_a_chain_of_two_backends_is_in_the_placement_with_the_nodes_of_each(tmp_path: Path) -> None:
     program, context = maxout_net()
     target = ExecuTorch(backends=[{"name": "vulkan", "force_fp16": True}, "xnnpack"])

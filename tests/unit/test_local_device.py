@@ -238,7 +238,8 @@ def test_conditions_change_with_the_interpreter_that_stands_in_for_a_runtime() -
         return {file.name for agent in registry.runtimes()[runtime].agents_on("linux") for file in agent.sources()}
 
     assert {"evaluate.py", "interpreter.py", "upstream.py"} <= sources("coreml")
-    assert sources("onnxruntime") == {"agent.py"}
+    assert sources("coreai") == {"agent.py"}
+    assert {"agent.py", "onnxruntime.hpp"} <= sources("onnxruntime")
     assert {"main.cpp", "build.py"} <= sources("executorch")
 
 

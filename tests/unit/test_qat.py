@@ -92,6 +92,7 @@ def _int8(program: torch.export.ExportedProgram) -> list[str]:
     return [name for name, tensor in small.state_dict.items() if tensor.dtype == torch.int8]
 
 
+@pytest.mark.slow
 def test_a_conversion_with_other_scales_than_the_trained_ones_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def stretch(prepared: torch.fx.GraphModule) -> None:
         for part in prepared.modules():

@@ -61,6 +61,7 @@ def test_the_large_embedding_table_is_looked_up_as_integers_and_the_small_one_as
     assert shapes == [((512, 64), torch.int8), ((512, 1), torch.float32), ((16, 64), torch.float32)]
 
 
+@pytest.mark.slow
 def test_static_int8_looks_the_large_table_up_as_integers_too():
     program, context, _ = encoder()
     quantized = QuantizeStatic().apply(program, context)
