@@ -67,7 +67,7 @@ class Engine {
     inputs_.clear();
     for (size_t i = 0; i < tensors.size(); ++i) {
       inputs_.push_back(executorch::extension::make_tensor_ptr(tensors[i].shape, tensors[i].bytes.data(),
-                                                               scalar_type(tensors[i].dtype)));
+                                                               type_of(tensors[i].dtype, kTypes)));
       check(method_->set_input(executorch::runtime::EValue(*inputs_.back()), i), "take input " + tensors[i].name);
     }
   }
@@ -90,7 +90,7 @@ class Engine {
       const std::string name = names.empty() ? "output_" + std::to_string(i) : names[i];
       if (!value.isTensor()) throw std::runtime_error("output " + name + " is not a tensor");
       const auto& tensor = value.toTensor();
-      outputs.push_back({name, dtype(tensor.scalar_type()), {tensor.sizes().begin(), tensor.sizes().end()},
+      outputs.push_back({name, dtype_of(tensor.scalar_type(), kTypes), {tensor.sizes().begin(), tensor.sizes().end()},
                          in_order_of_dimensions(tensor)});
     }
     return outputs;
@@ -123,18 +123,6 @@ class Engine {
       }
     }
     return bytes;
-  }
-
-  static ScalarType scalar_type(const std::string& wanted) {
-    for (const auto& [name, type] : kTypes)
-      if (wanted == name) return type;
-    throw std::runtime_error("no such dtype: " + wanted);
-  }
-
-  static std::string dtype(ScalarType wanted) {
-    for (const auto& [name, type] : kTypes)
-      if (wanted == type) return name;
-    throw std::runtime_error("an output has a dtype that bench-result/1 does not know");
   }
 
   static void check(executorch::runtime::Error error, const std::string& what) {

@@ -106,7 +106,7 @@ class Engine {
     inputs_.resize(input_places_.size());
     for (size_t i = 0; i < input_places_.size(); ++i) {
       const size_t place = input_places_[i];
-      LiteRtRankedTensorType type = type_of(LiteRtGetSignatureInputTensorByIndex, place);
+      LiteRtRankedTensorType type = ranked(LiteRtGetSignatureInputTensorByIndex, place);
       const std::vector<int32_t> held(type.layout.dimensions, type.layout.dimensions + type.layout.rank);
       if (held != shapes_[i]) {
         check(LiteRtCompiledModelResizeInputTensorNonStrict(compiled_, 0, place, shapes_[i].data(), shapes_[i].size()),
@@ -122,14 +122,14 @@ class Engine {
     output_buffers_.assign(layouts.size(), nullptr);
     outputs_.resize(layouts.size());
     for (size_t place = 0; place < layouts.size(); ++place) {
-      LiteRtRankedTensorType type = type_of(LiteRtGetSignatureOutputTensorByIndex, place);
+      LiteRtRankedTensorType type = ranked(LiteRtGetSignatureOutputTensorByIndex, place);
       type.layout = layouts[place];
       outputs_[place] = slot(type, &output_buffers_[place]);
     }
   }
 
   template <typename Find>
-  LiteRtRankedTensorType type_of(const Find& find, size_t place) const {
+  LiteRtRankedTensorType ranked(const Find& find, size_t place) const {
     LiteRtTensor tensor = nullptr;
     LiteRtRankedTensorType type{};
     check(find(signature_, place, &tensor), "find a tensor of the signature");
@@ -139,9 +139,7 @@ class Engine {
 
   static Slot slot(const LiteRtRankedTensorType& type, LiteRtTensorBuffer* buffer) {
     Slot made;
-    for (const auto& [name, number] : kTypes)
-      if (number == type.element_type) made.dtype = name;
-    if (made.dtype.empty()) throw std::runtime_error("a tensor has a dtype that bench-result/1 does not know");
+    made.dtype = dtype_of(type.element_type, kTypes);
     made.shape.assign(type.layout.dimensions, type.layout.dimensions + type.layout.rank);
     made.size = item_size(made.dtype);
     for (const int32_t size : made.shape) made.size *= size_t(size);

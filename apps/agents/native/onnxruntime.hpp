@@ -64,7 +64,7 @@ class Engine {
       HostTensor& tensor = tensors[i];
       const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
       check(ort::CreateTensorWithDataAsOrtValue(memory_, tensor.bytes.data(), tensor.bytes.size(), shape.data(),
-                                                shape.size(), number_of(tensor.dtype), &fed_[i]));
+                                                shape.size(), type_of(tensor.dtype, kTypes), &fed_[i]));
     }
   }
 
@@ -88,7 +88,7 @@ class Engine {
       check(ort::GetDimensions(about, shape.data(), rank));
       ort::ReleaseTensorTypeAndShapeInfo(about);
       check(ort::GetTensorMutableData(answers_[i], &data));
-      HostTensor output{wanted_.outputs[i], dtype_of(type), {shape.begin(), shape.end()}, {}};
+      HostTensor output{wanted_.outputs[i], dtype_of(type, kTypes), {shape.begin(), shape.end()}, {}};
       size_t count = item_size(output.dtype);
       for (const int64_t size : shape) count *= size_t(size);
       output.bytes.assign(static_cast<uint8_t*>(data), static_cast<uint8_t*>(data) + count);
@@ -104,18 +104,6 @@ class Engine {
   static constexpr std::pair<const char*, int> kTypes[] = {
       {"float32", 1}, {"uint8", 2}, {"int8", 3},     {"uint16", 4},   {"int16", 5},    {"int32", 6},
       {"int64", 7},   {"bool", 9},  {"float16", 10}, {"float64", 11}, {"bfloat16", 16}};
-
-  static int number_of(const std::string& wanted) {
-    for (const auto& [name, number] : kTypes)
-      if (wanted == name) return number;
-    throw std::runtime_error("no such dtype: " + wanted);
-  }
-
-  static std::string dtype_of(int wanted) {
-    for (const auto& [name, number] : kTypes)
-      if (wanted == number) return name;
-    throw std::runtime_error("an output has a dtype that bench-result/1 does not know");
-  }
 
   static int level(const std::string& wanted) {
     static const std::map<std::string, int> levels = {{"disable", 0}, {"basic", 1}, {"extended", 2}, {"all", 99}};

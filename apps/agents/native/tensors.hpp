@@ -23,6 +23,21 @@ inline size_t item_size(const std::string& dtype) {
   throw std::runtime_error("no such dtype: " + dtype);
 }
 
+// A runtime's own number of a dtype, and back, by its table of both.
+template <typename Type, size_t Count>
+Type type_of(const std::string& dtype, const std::pair<const char*, Type> (&types)[Count]) {
+  for (const auto& [name, type] : types)
+    if (dtype == name) return type;
+  throw std::runtime_error("no such dtype: " + dtype);
+}
+
+template <typename Type, size_t Count>
+std::string dtype_of(Type wanted, const std::pair<const char*, Type> (&types)[Count]) {
+  for (const auto& [name, type] : types)
+    if (wanted == type) return name;
+  throw std::runtime_error("a tensor has a dtype that bench-result/1 does not know");
+}
+
 struct HostTensor {
   std::string name;
   std::string dtype;

@@ -32,7 +32,6 @@ class Ssh(Device):
         "~/.cache/edgeship", description="ours there; files are found again by digest, so that none is sent twice"
     )
     python: str = Field("python3", description="the Python there, for runtimes that no native agent drives")
-
     wait_s: float = Field(0, ge=0, description="how long to wait for another run that uses the machine")
 
     @contextlib.contextmanager
