@@ -9,8 +9,8 @@ from edgeship.toolchain import __version__
 
 if TYPE_CHECKING:
     from edgeship.toolchain.build.store import Store
-    from edgeship.toolchain.commands.files import verify
     from edgeship.toolchain.commands.notebook import Converted, convert, run
+    from edgeship.toolchain.commands.verify import verify
     from edgeship.toolchain.errors import EdgeshipError
     from edgeship.toolchain.judge.verdict import Verdict
     from edgeship.toolchain.recipe.plan import Recipe
@@ -41,7 +41,7 @@ _HOMES = {
     "convert": "commands.notebook",
     "read": "recipe.read",
     "run": "commands.notebook",
-    "verify": "commands.files",
+    "verify": "commands.verify",
 }
 
 

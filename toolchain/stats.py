@@ -178,6 +178,22 @@ def paired_ratio(candidate: Sequence[float], baseline: Sequence[float]) -> tuple
     return float(math.exp(logs.mean())), None if interval is None else (math.exp(interval[0]), math.exp(interval[1]))
 
 
+def chance(candidate: Sequence[float], baseline: Sequence[float]) -> float:
+    """How likely such pairs are where the two files are equally fast: the two-sided p value of a paired t test."""
+    from scipy import stats
+
+    return float(stats.ttest_1samp(_log_ratios(candidate, baseline), 0.0).pvalue)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """p values of several tests that are judged together, each adjusted by Holm's step-down method (1979)."""
+    order = np.argsort(chances)
+    stepped = np.maximum.accumulate(np.asarray(chances)[order] * np.arange(len(chances), 0, -1))
+    adjusted = np.empty(len(chances))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in adjusted]
+
+
 def _log_ratios(candidate: Sequence[float], baseline: Sequence[float]) -> NDArray[np.float64]:
     logs: NDArray[np.float64] = np.log(np.asarray(candidate, np.float64)) - np.log(np.asarray(baseline, np.float64))
     return logs

@@ -102,6 +102,20 @@ def test_bench_says_figures_and_conditions_and_keeps_raw_samples_for_a_file(plac
     assert raw[0]["result"]["runs"][0]["samples"]
 
 
+def test_bench_says_whether_a_file_falls_behind_its_baseline(place: Workplace) -> None:
+    if not place.runs():
+        place.json("run", "two.toml", "--no-measure")
+    (file,) = place.runs()[0].glob("artifacts/*/model.pt*")
+    options = ("--launches", "5", "--seconds", "0.02", "--inconclusive", "pass")
+    found = place.json("bench", file, "--against", file, *options)
+    (compared,) = found["comparisons"]
+    assert [each["file"] for each in found["files"]] == [str(file), str(file)]
+    assert (compared["schema"], compared["pairs"], compared["together"]) == ("edgeship-compare/1", 5, 1)
+    assert compared["interval"][0] < compared["ratio"] < compared["interval"][1]
+    wrong = place.json("bench", file, file, file, "--against", file, "--against", file, code=2)
+    assert wrong["error"]["message"] == "--against is given 2 times for 3 files"
+
+
 def test_every_command_that_shows_something_answers_with_a_document(tmp_path: Path, place: Workplace) -> None:
     assert {"line", "spec", "unsupported"} == set(place.json("check", "recipe.toml")[0])
     assert {row["group"] for row in place.json("targets")} >= {"passes", "targets"}

@@ -7,7 +7,14 @@ import pytest
 
 from edgeship.toolchain.commands.compare import exit_code
 from edgeship.toolchain.errors import RecipeError
-from edgeship.toolchain.measure.comparison import Comparison, conclusion, of_counts, of_results
+from edgeship.toolchain.measure.comparison import (
+    Comparison,
+    Pair,
+    conclusion,
+    of_counts,
+    of_pairs,
+    of_results,
+)
 from edgeship.toolchain.protocol.machine import Cpu, DeviceFacts, OperatingSystem
 from edgeship.toolchain.protocol.messages import (
     Agent,
@@ -19,7 +26,8 @@ from edgeship.toolchain.protocol.messages import (
     Validity,
 )
 from edgeship.toolchain.protocol.run import Cold, Instructions, Run
-from edgeship.toolchain.report.terminal.comparison import comparison_view
+from edgeship.toolchain.report.terminal.comparison import comparison_view, comparisons_view
+from edgeship.toolchain.stats import holm
 
 NAMES = ("old", "new")
 
@@ -94,7 +102,35 @@ def test_a_blocking_flag_forbids_a_verdict() -> None:
     found = of_results(NAMES, "local", (result(before), result(after, flags=("THERMAL",))), "latency", 0.05)
     assert found.verdict == "inconclusive"
     assert "THERMAL" in (found.reason or "")
-    assert (exit_code(found), exit_code(found, 0)) == (3, 0)
+    assert (exit_code(found), exit_code(found, inconclusive=0)) == (3, 0)
+
+
+def test_the_more_files_are_judged_together_the_surer_each_verdict_must_be() -> None:
+    def pairs(count: int) -> list[Pair]:
+        made = []
+        for seed in range(count):
+            after, before = launches(1.0, 0.12, 8, seed)
+            made.append(Pair(("old", f"new-{seed}"), (result(before), result(after))))
+        return made
+
+    def wrong(found: list[Comparison]) -> list[str]:
+        return [each.candidate for each in found if each.verdict in ("regression", "improvement")]
+
+    alone = [name for pair in pairs(60) for name in wrong(of_pairs([pair], "local", "latency", 0.05))]
+    assert len(alone) >= 2  # 5% of 60 by chance, less where the effect is below the threshold
+    together = of_pairs(pairs(60), "local", "latency", 0.05)
+    assert wrong(together) == []
+    assert {each.together for each in together} == {60}
+    after, before = launches(1.2, 0.01, 8)
+    with_a_slow_one = of_pairs([*pairs(6)[3:], Pair(NAMES, (result(before), result(after)))], "local", "latency", 0.05)
+    assert wrong(with_a_slow_one) == ["new"]
+    assert exit_code(*with_a_slow_one) == 1  # not 3 for those beside it that are inconclusive
+    text = "\n".join(str(part) for part in comparisons_view(with_a_slow_one))
+    assert "8 pairs of launches, effects of 5.0% matter, 4 comparisons judged together (Holm)" in text
+
+
+def test_holms_method_is_the_published_one() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # as R's p.adjust answers
 
 
 @pytest.mark.parametrize("other", [result([1e6] * 6, kind="python"), result([1e6] * 6, size=5)])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from edgeship.targets.torchscript.inspect import inspect_file
-from edgeship.toolchain.commands import files
+from edgeship.toolchain.commands import verify as verifying
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.judge.verdict import Verdict
@@ -37,7 +37,7 @@ def make():
 
 def verify(*inputs: str) -> Verdict:
     given = ModelArguments("./net.py:make", inputs=list(inputs))
-    return files.verify(Path("x.pt"), given, None, None, None, None, Local(), lambda note: None)
+    return verifying.verify(Path("x.pt"), given, None, None, None, None, Local(), lambda note: None)
 
 
 @pytest.fixture

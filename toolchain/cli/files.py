@@ -1,4 +1,4 @@
-"""Commands for files that are there: verify, bench, inspect."""
+"""Commands for one file that is there: verify, inspect."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from edgeship.toolchain.cli.app import (
     Json,
     OnDevice,
     PreprocessOption,
-    Quick,
     Strict,
     Weights,
     app,
     exit_codes,
 )
-from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_INCONCLUSIVE, EXIT_LINE_FAILED
+from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED
 
 
 @app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, INCONCLUSIVE, MISSING, DEVICE, STOPPED))
@@ -55,12 +54,12 @@ def verify(
 
     On data, through the file's real runtime, by the limits of `run`.
     """
-    from edgeship.toolchain.commands import files as elsewhere
+    from edgeship.toolchain.commands import verify as verifying
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report.terminal import console, files
 
     given = arguments.ModelArguments(against, inputs, argument, weights)
-    verdict = elsewhere.verify(
+    verdict = verifying.verify(
         file, given, data, preprocess, spec, metric, arguments.device_of(device), console.print_note
     )
     if as_json:
@@ -71,44 +70,6 @@ def verify(
         raise typer.Exit(EXIT_LINE_FAILED)
     if strict and verdict.verdict == "unverifiable":
         raise typer.Exit(EXIT_INCONCLUSIVE)
-
-
-@app.command(cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING, DEVICE, STOPPED))
-def bench(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Model files to measure beside each other.")],
-    inputs: Inputs = [],  # noqa: B006
-    size: Annotated[
-        list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")
-    ] = [],  # noqa: B006
-    threads: Annotated[int, typer.Option(metavar="COUNT", help="Threads of the runtime.")] = 1,
-    launches: Annotated[int, typer.Option(metavar="COUNT", help="Process launches per file.")] = 5,
-    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 10.0,
-    device: OnDevice = "local",
-    quick: Quick = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every raw sample there, as JSON.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure files beside each other, no recipe needed.
-
-    Their launches are interleaved, so that what disturbs one disturbs all.
-    """
-    from edgeship.toolchain.commands import files as elsewhere
-    from edgeship.toolchain.recipe import arguments
-    from edgeship.toolchain.report.terminal import console
-    from edgeship.toolchain.report.terminal.files import bench_view
-
-    options = arguments.bench_options(threads, launches, seconds)
-    measured, results = elsewhere.bench(
-        files, inputs, size, options, quick, arguments.device_of(device), console.print_note
-    )
-    if out is not None:
-        elsewhere.write_results(measured, results, out)
-    if as_json:
-        console.print_json(measured.summary())
-    else:
-        console.show(bench_view(measured))
-    if any(benched.error for benched in measured.files):
-        raise typer.Exit(EXIT_DEVICE)
 
 
 @app.command(cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.commands import files as elsewhere
+from edgeship.toolchain.commands.bench import subjects_of
 from edgeship.toolchain.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_LINE_FAILED,
@@ -25,11 +25,12 @@ from edgeship.toolchain.report.bench import short_names
 BAD = ("regression", "more")
 
 
-def exit_code(found: Comparison, inconclusive: int = EXIT_INCONCLUSIVE) -> int:
+def exit_code(*found: Comparison, inconclusive: int = EXIT_INCONCLUSIVE) -> int:
     """1 for a regression and for more instructions, `inconclusive` where nothing can be concluded, else 0."""
-    if found.verdict in BAD:
+    verdicts = {each.verdict for each in found}
+    if not verdicts.isdisjoint(BAD):
         return EXIT_LINE_FAILED
-    return inconclusive if found.verdict == "inconclusive" else EXIT_OK
+    return inconclusive if "inconclusive" in verdicts else EXIT_OK
 
 
 def compare(
@@ -59,7 +60,7 @@ def compare(
             f"{named} counts no instructions", "e.g. --device \"{ device = 'emulated', cpu = 'cortex-a53' }\""
         )
     share = THRESHOLDS[wanted] if threshold is None else threshold
-    first, second = elsewhere.subjects_of(list(pair), inputs, sizes, threads, on_note)
+    first, second = subjects_of(list(pair), inputs, sizes, threads, on_note)
     names = short_names([str(path) for path in pair])
     told = (names[0], names[1]) if names[0] != names[1] else (f"{names[0]} (1)", f"{names[1]} (2)")
     if wanted == "instructions":

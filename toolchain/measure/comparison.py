@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,8 @@ THRESHOLDS = {"latency": 0.05, "cold-start": 0.10, "instructions": 0.01}
 """Effects that matter, as a share (docs/measuring.md)."""
 FEWEST_PAIRS = 5
 """Below these an interval says nothing."""
+MOST_CHANCE = 0.05
+"""How likely a verdict of one run may be wrong where nothing changed."""
 
 
 class Comparison(BaseModel):
@@ -40,41 +43,72 @@ class Comparison(BaseModel):
         None, description="the smallest effect that these pairs find in four of five tries"
     )
     pairs: int = Field(0, description="launches of each file; 0: counted, not timed")
+    together: int = Field(1, description="comparisons of the same run, whose chance of a false verdict is kept at 5%")
     figures: tuple[float, float] = Field(description="the baseline's and the candidate's: ns, or instructions")
     size_bytes: tuple[int, int]
     flags: list[str] = Field(default_factory=list)
 
 
 def conclusion(
-    candidate: Sequence[float], baseline: Sequence[float], threshold: float
+    candidate: Sequence[float], baseline: Sequence[float], threshold: float, chance: float | None = None
 ) -> tuple[Verdict, float, tuple[float, float] | None, float | None]:
     """Verdict, ratio, its 95% interval and the detectable effect, of the medians of pairs of launches.
 
     A regression is an interval above 1 whose effect exceeds the threshold; no change one that lies within ± the
-    threshold as a whole; all else is inconclusive. Paired log-ratios, Student's t (docs/measuring.md).
+    threshold as a whole; all else is inconclusive. Paired log-ratios, Student's t (docs/measuring.md). `chance` is the
+    p value where it was adjusted for other comparisons beside this one; otherwise its own.
     """
     ratio, interval = stats.paired_ratio(candidate, baseline)
     if interval is None or len(candidate) < FEWEST_PAIRS:
         return "inconclusive", ratio, interval, None
     (low, high), most = interval, 1 + threshold
     detectable = stats.detectable_effect(candidate, baseline)
-    if low > 1 and ratio > most:
+    differs = (stats.chance(candidate, baseline) if chance is None else chance) < MOST_CHANCE
+    if differs and ratio > most:
         return "regression", ratio, interval, detectable
-    if high < 1 and ratio < 1 / most:
+    if differs and ratio < 1 / most:
         return "improvement", ratio, interval, detectable
     inside = 1 / most < low and high < most
     return "no change" if inside else "inconclusive", ratio, interval, detectable
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two files and what was measured of them in one session, the baseline first."""
+
+    names: tuple[str, str]
+    results: tuple[Result, Result]
+
+
+def of_pairs(pairs: Sequence[Pair], device: str, quantity: Quantity, threshold: float) -> list[Comparison]:
+    """Of several pairs of one session; the more there are, the surer each verdict must be (Holm)."""
+    medians = [(_medians(pair.results[1], quantity), _medians(pair.results[0], quantity)) for pair in pairs]
+    enough = [min(map(len, both)) >= FEWEST_PAIRS and len(both[0]) == len(both[1]) for both in medians]
+    own = [stats.chance(*both) if fit else 1.0 for both, fit in zip(medians, enough, strict=True)]
+    return [
+        of_results(pair.names, device, pair.results, quantity, threshold, chance, len(pairs))
+        for pair, chance in zip(pairs, stats.holm(own), strict=True)
+    ]
+
+
 def of_results(
-    names: tuple[str, str], device: str, results: tuple[Result, Result], quantity: Quantity, threshold: float
+    names: tuple[str, str],
+    device: str,
+    results: tuple[Result, Result],
+    quantity: Quantity,
+    threshold: float,
+    chance: float | None = None,
+    together: int = 1,
 ) -> Comparison:
-    """Of two measured files, the baseline first. RecipeError where they were measured in different ways."""
+    """Of two measured files, the baseline first. RecipeError where they were measured in different ways.
+
+    `chance` and `together`: see `of_pairs`.
+    """
     before, after = results
     if different := _differences(before, after):
         raise RecipeError(f"{names[0]} and {names[1]} cannot be compared: {different}", "bench shows them in one table")
     medians = [_medians(result, quantity) for result in results]
-    verdict, ratio, interval, detectable = conclusion(medians[1], medians[0], threshold)
+    verdict, ratio, interval, detectable = conclusion(medians[1], medians[0], threshold, chance)
     blocking = sorted({flag for r in results if r.validity and not r.validity.valid for flag in r.validity.flags})
     reason = None
     if blocking:
@@ -94,6 +128,7 @@ def of_results(
         threshold=threshold,
         detectable=detectable,
         pairs=len(medians[0]),
+        together=together,
         figures=(_middle(medians[0]), _middle(medians[1])),
         size_bytes=(before.artifact.size or 0, after.artifact.size or 0),
         flags=sorted({flag for result in results if result.validity for flag in result.validity.flags}),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgeship.toolchain.measure.comparison import Comparison
 from edgeship.toolchain.report.document import Measurement
 
 
@@ -30,7 +31,8 @@ class Bench(_Record):
     quick: bool
     protocol: dict[str, Any]
     device: dict[str, Any] = Field(description="the device's facts")
-    files: list[Benched]
+    files: list[Benched] = Field(description="those that were named, then the baselines")
+    comparisons: list[Comparison] = Field(default_factory=list, description="of each file with its baseline")
 
     def summary(self) -> str:
         """The document as JSON: figures, conditions and flags."""

@@ -1,8 +1,8 @@
-"""What `compare` found, for a person."""
+"""What `compare` and `bench --against` found, for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -53,3 +53,18 @@ def comparison_view(found: Comparison) -> Iterator[Text | FittedTable]:
         reason = f": {found.reason}" if found.reason else ""
         text = f"{found.verdict}{reason} (effects of {share(found.threshold)} matter)"
     yield Text(f"{text} on {found.device}", STYLES[found.verdict])
+
+
+def comparisons_view(found: Sequence[Comparison]) -> Iterator[Text | FittedTable]:
+    """Several files, each beside its baseline: a line each, the verdict last."""
+    rows: list[list[str | Text]] = []
+    for each in found:
+        low, high = each.interval or (None, None)
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        verdict = each.verdict + (f": {each.reason}" if each.reason else "")
+        rows.append([each.candidate, each.baseline, ratio(each.ratio), interval, Text(verdict, STYLES[each.verdict])])
+    figures = [Column(title, "figure") for title in ("ratio", "95% interval")]
+    yield FittedTable([Column("file", "key"), Column("baseline", "key"), *figures, Column("latency", "text")], rows)
+    yield Text("")
+    more = f", {len(found)} comparisons judged together (Holm)" if len(found) > 1 else ""
+    yield Text(f"{found[0].pairs} pairs of launches, effects of {share(found[0].threshold)} matter{more}", "dim")

@@ -12,6 +12,7 @@ from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.report.bench import Bench, short_names
 from edgeship.toolchain.report.document import Measurement
 from edgeship.toolchain.report.format import decibel, milliseconds, share, size
+from edgeship.toolchain.report.terminal.comparison import comparisons_view
 from edgeship.toolchain.report.terminal.console import count
 from edgeship.toolchain.report.terminal.run import STYLES, shapes_text
 from edgeship.toolchain.report.terminal.table import Column, FittedTable
@@ -66,6 +67,9 @@ def bench_view(bench: Bench) -> Iterator[Text | FittedTable]:
     }
     for text, files in shapes.items():
         yield Text(f"inputs: {text}" + (f": {', '.join(files)}" if len(shapes) > 1 else ""), "dim")
+    if bench.comparisons:
+        yield Text("")
+        yield from comparisons_view(bench.comparisons)
 
 
 def _figures(measured: Measurement) -> list[str]:

@@ -1,9 +1,7 @@
-"""`verify` and `bench` for files that were made elsewhere: the last steps of a run, without a recipe."""
+"""`verify` for a file that was made elsewhere: the judging of a run, without a recipe."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,21 +15,15 @@ from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import convert
 from edgeship.toolchain.commands import inspect as foreign
-from edgeship.toolchain.commands.isolated import Reader
 from edgeship.toolchain.errors import DataError, RecipeError
 from edgeship.toolchain.judge import verdict as verification
 from edgeship.toolchain.judge.case import Case
 from edgeship.toolchain.judge.task import Task
 from edgeship.toolchain.judge.verdict import Verdict
-from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.plugin import Device
-from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe import read as recipe
-from edgeship.toolchain.recipe.plan import BenchOptions
-from edgeship.toolchain.report.bench import Bench, Benched
-from edgeship.toolchain.report.rows import measurement
 from edgeship.toolchain.samples import Array, load_samples
 
 LARGEST_DIM = 1024
@@ -118,73 +110,3 @@ def _inputs_of(artifact: Artifact) -> list[str]:
         return f"{tensor.name}:{'x'.join(sizes)}:{dtype}{valid}"
 
     return [text(tensor) for tensor in artifact.inputs]
-
-
-def bench(
-    files: list[Path],
-    inputs: list[str],
-    sizes: list[str],
-    options: BenchOptions,
-    quick: bool,
-    device: Device,
-    on_note: Callable[[str], None],
-) -> tuple[Bench, list[Result]]:
-    """Measure files beside each other, interleaved; a file that cannot be measured says why.
-
-    Answers what was found, and the results with their raw samples of those files that were measured.
-    `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said. `on_note` is told which
-    integers a file is given that says nothing of its valid ones.
-    """
-    subjects = subjects_of(files, inputs, sizes, options.threads[0], on_note)
-    protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
-    with device.open() as link:
-        answers = benches.measure(subjects, link, protocol)
-        facts = link.facts()
-    benched: list[Benched] = []
-    results: list[Result] = []
-    for file, subject in zip(files, subjects, strict=True):
-        answer = answers[subject.name]
-        if isinstance(answer, str):
-            benched.append(Benched(file=str(file), error=answer))
-        else:
-            results.append(answer)
-            benched.append(Benched(file=str(file), measurement=measurement(answer, subject, "")))
-    return Bench(quick=quick, protocol=dataclasses.asdict(protocol), device=facts, files=benched), results
-
-
-def subjects_of(
-    files: list[Path], inputs: list[str], sizes: list[str], threads: int, on_note: Callable[[str], None]
-) -> list[benches.Subject]:
-    """Files with random inputs for them, as `bench` takes both. RecipeError for a size that no file has."""
-    given_sizes = tables.sizes_table(sizes)
-    with Reader() as reader:
-        artifacts = [foreign.describe(file, reader) for file in files]
-    if inputs:
-        artifacts = [_with_inputs(artifact, inputs) for artifact in artifacts]
-    known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
-    if unknown := [name for name in given_sizes if name not in known]:
-        has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
-        raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
-    subjects = []
-    for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
-        samples = foreign.random_samples(artifact, given_sizes, benches.CASES, on_note=on_note)
-        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
-    return subjects
-
-
-def write_results(bench: Bench, results: list[Result], out: Path) -> None:
-    """Write the results, each a bench-result/1 with its raw samples, as one JSON document beside their files' names."""
-    files = [benched.file for benched in bench.files if benched.measurement]
-    documents = [{"file": file, "result": json.loads(dump(r))} for file, r in zip(files, results, strict=True)]
-    out.write_text(json.dumps(documents, indent=1) + "\n")
-
-
-def _with_inputs(artifact: Artifact, inputs: list[str]) -> Artifact:
-    """The artifact with the inputs of the command line, and their valid values."""
-    given = tables.input_tables(inputs)[0]
-    tensors = tuple(
-        Tensor.model_validate({key: table[key] for key in Tensor.model_fields if key in table}) for table in given
-    )
-    ranges = {table["name"]: (table["low"], table["high"]) for table in given if "high" in table}
-    contract = artifact.contract.model_copy(update={"ranges": {**artifact.contract.ranges, **ranges}})
-    return artifact.model_copy(update={"inputs": tensors, "contract": contract})
