@@ -47,7 +47,7 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra all --extra dev \
 	  --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
-# the published figures, on a quiet machine: about two hours on two cores; each script says in --help how long it takes
+# the published figures, on a quiet machine: about five hours on two cores; each script says in --help how long it takes
 bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.toolchain_speed
 	$(BIN)/python -m benchmarks.examples
@@ -55,6 +55,7 @@ bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.artifact_latency
 	$(BIN)/python -m benchmarks.what_optimizations_bring
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.aa_test
 	$(BIN)/python -m benchmarks.tables
 
 # the same scripts on little, to see that they run: nothing that is published changes
@@ -64,6 +65,7 @@ bench-quick: $(STAMP)
 	$(BIN)/python -m benchmarks.zoo --quick
 	$(BIN)/python -m benchmarks.artifact_latency --quick
 	$(BIN)/python -m benchmarks.what_optimizations_bring --quick
+	$(BIN)/python -m benchmarks.aa_test --quick
 
 # the pages' tables and plugins, from benchmarks/results and examples/plugins
 tables: $(STAMP)

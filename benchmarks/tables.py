@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aa_table import aa_table
 from benchmarks.broken_table import broken_table
 from benchmarks.coverage_table import coverage_table
 from benchmarks.growth_table import growth_table
@@ -180,6 +181,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "coverage": coverage_table,
     "broken_files": broken_table,
     "growth": growth_table,
+    "aa_test": aa_table,
     "speed": speed_table,
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks import (
+    aa_test,
     artifact_latency,
     compared,
     coverage_table,
@@ -27,6 +28,7 @@ from benchmarks import (
     what_optimizations_bring,
     zoo,
 )
+from benchmarks.aa_table import aa_table
 from benchmarks.growth_table import growth_table
 from benchmarks.results import Goal, at_least, at_most
 from edgeship.toolchain.recipe import read as recipes
@@ -52,6 +54,29 @@ def test_a_goal_says_its_value_its_limit_and_whether_it_was_met() -> None:
     assert str(at_most("memory", 5, 4.0)) == "goal memory: 5 against ≤ 4: missed"
     assert str(at_least("share", 1.0, 1.0)) == "goal share: 1 against ≥ 1: met"
     assert str(at_most("memory", None, 4.0)) == "goal memory: not measured against ≤ 4: missed"
+
+
+def test_the_table_of_verdicts_counts_what_is_so_beside_what_was_said() -> None:
+    same = {"verdict": "no change", "half_widths": {"5": 0.04, "20": 0.02}}
+    rows = {
+        "truth/00": {"log_ratios": {"slower": [0.07, 0.08, 0.09], "faster": [-0.08, -0.08, -0.07]}},
+        "same/00": same,
+        "same/01": same | {"verdict": "regression"},
+        "slower/00": same | {"verdict": "regression"},
+        "faster/00": same | {"verdict": "inconclusive"},
+    }
+    met = {goal.name: goal.met for goal in aa_test.goals(rows)}
+    assert met == {
+        "comparisons": False,
+        "false-verdicts-of-100": False,
+        "no-change-of-100": False,
+        "slower-named-right-of-50": True,
+        "faster-named-right-of-50": False,
+    }
+    text = aa_table({"rows": rows, "created_at": "2026-11-29T", "environment": results.environment()}, Path())
+    assert "| same (2) | 1 | 1 | 0 | 1 | 0 |" in text
+    assert "| slower (1) | 1.083 [1.057, 1.111] | 1 | 0 | 0 | 0 |" in text
+    assert "False verdicts on identical files: 1 of 2" in text
 
 
 def _latency_row(ratio: list[float], sqnr_db: dict[str, float], variant: str = "int8") -> dict[str, object]:

@@ -65,13 +65,17 @@ def compare(
     told = (names[0], names[1]) if names[0] != names[1] else (f"{names[0]} (1)", f"{names[1]} (2)")
     if wanted == "instructions":
         return _counted(told, (first, second), device, share)
-    # the number of pairs is fixed before the first: looking at the result and going on would find differences in noise
-    protocol = Protocol(launches=pairs, seconds=seconds, warmup_seconds=max(2.0, seconds))
     on_note(f"{pairs} pairs of launches, about {2 * pairs * (seconds + 1):.0f} s")
     with device.open() as link:
-        answers = bench.measure([first, second], link, protocol)
+        answers = bench.measure([first, second], link, protocol_of(pairs, seconds))
     results = [_result(answers[subject.name], name) for subject, name in zip((first, second), told, strict=True)]
     return comparison.of_results(told, named, (results[0], results[1]), wanted, share)
+
+
+def protocol_of(pairs: int, seconds: float) -> Protocol:
+    """Launches of a comparison. Their number is fixed before the first: looking at the result and going on would find
+    differences in noise."""
+    return Protocol(launches=pairs, seconds=seconds, warmup_seconds=max(2.0, seconds))
 
 
 def _counted(names: tuple[str, str], subjects: tuple[Subject, Subject], device: Device, threshold: float) -> Comparison:
