@@ -6,6 +6,7 @@ import re
 import signal
 import tempfile
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,15 +15,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edgeship.toolchain import sensors
 from edgeship.toolchain.artifact import Artifact, digest
 from edgeship.toolchain.errors import CrashError, DeviceError, MissingError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.jobs import parcel
-from edgeship.toolchain.protocol.machine import DeviceFacts
+from edgeship.toolchain.protocol.machine import DeviceFacts, Environment
 from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, agent_named
+from edgeship.toolchain.sensors import wait_until_cool
 
 LOG = "agent.log"
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
@@ -32,6 +35,8 @@ HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
 FACTS_AGENT = "edgeship.toolchain.devices.agents.python:PYTHON"
 """The one that tells what a machine is (`--facts`)."""
 NOTHING: Mapping[str, str] = {}
+TIMED: frozenset[Mode] = frozenset({"latency", "throughput", "sustained", "cold"})
+"""Modes whose figures depend on how hot the machine is."""
 QUESTION_S = 60.0
 """How long a question about the machine may take."""
 
@@ -43,9 +48,11 @@ class Shell(Link):
     python: str = "python3"
     """The Python there, for agents that need one."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, pin_cpus: Sequence[int] = (), cool_c: float | None = None) -> None:
         self.root = root
+        self.pin_cpus, self.cool_c = list(pin_cpus), cool_c
         self._delivering = threading.Lock()
+        self._without_sensors = threading.Event()
 
     @abstractmethod
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
@@ -92,9 +99,10 @@ class Shell(Link):
             return DeviceFacts.model_validate_json(answer.read_bytes()).model_dump(exclude_none=True)
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """The machine and the sources of the agents that may be taken."""
+        """The machine, the CPUs that are used of it, and the sources of the agents that may be taken."""
         return {
             "device": self.facts(),
+            "pin_cpus": self.pin_cpus,
             "agents": [agent.version for agent in self.agents(known(artifact.runtime.name))],
         }
 
@@ -151,8 +159,15 @@ class Shell(Link):
         log, result_file = files.folder / LOG, files.folder / "result.json"
         for file in job.files:
             self._deliver(files.sources[file.path], file.path)
-        job.model_copy(update={"runtime": chosen}).save(files.folder / "job.json")
+        sent = job.model_copy(update={"runtime": chosen})
+        if self.pin_cpus:
+            sent.config = job.config.model_copy(update={"pin_cpus": self.pin_cpus})
+            sent.requires = [*job.requires, "config.pin_cpus"]
+        sent.save(files.folder / "job.json")
         self.put(files.folder / "job.json", asked)
+        timed = job.config.mode in TIMED
+        waited, before = self._cooled() if timed else (0, None)
+        began = time.monotonic_ns()
         try:
             command = [*self._command(agent, parts), self.at(asked), self.at(answered)]
             name = f"the agent for {runtime.title}"
@@ -163,7 +178,33 @@ class Shell(Link):
                 self.get(job.capture, files.folder / job.capture)
         finally:
             self.remove([asked, answered, *([job.capture] if job.capture else [])])
-        return self._read(result_file, runtime, log)
+        result = self._read(result_file, runtime, log)
+        if before:
+            after = self._state(time.monotonic_ns() - began)
+            result.runs[0].env = [before, *([after] if after else [])]
+            result.runs[0].waited = waited or None
+        return result
+
+    def _cooled(self) -> tuple[int, Environment | None]:
+        """Wait until it is cool enough: nanoseconds, and its state then. DeviceError where it stays too hot."""
+        waited = 0
+        if self.cool_c is not None:
+            waited, cool = wait_until_cool(self._state, self.cool_c)
+            if not cool:
+                raise DeviceError(
+                    f"it is still hotter than {self.cool_c:g} °C after {waited / 1e9:.0f} s", "cool it, or raise cool_c"
+                )
+        return waited, self._state()
+
+    def _state(self, t_ns: int = 0) -> Environment | None:
+        """Temperature and clocks now; None on a machine that tells neither, which is asked once."""
+        if self._without_sensors.is_set():
+            return None
+        told = self._ask("sh", "-c", sensors.PROBE)
+        state = sensors.read(told, t_ns) if told else None
+        if state is None:
+            self._without_sensors.set()
+        return state
 
     def _read(self, file: Path, runtime: RuntimeInfo, log: Path) -> Result:
         try:

@@ -131,6 +131,8 @@ def validity(result: Result, shared_host: bool) -> Validity:
             flags.append("NO_STEADY_STATE")
         if bimodal(pooled):
             flags.append("BIMODAL")
+    if any(run.env and run.env[0].thermal not in (None, "none") for run in runs):
+        flags.append("THERMAL")
     if shared_host:
         flags.append("SHARED_HOST")
     unique = sorted(set(flags))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
+import psutil
 import pytest
 from jobs import laid_out
 from native import needs_native
@@ -241,6 +245,23 @@ def test_names_in_the_file_decide_the_order_of_inputs(tiny_files: TinyFiles, tmp
     np.testing.assert_allclose(captured[2]["out"], file.expected[2]["out"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
+def test_the_whole_launch_is_pinned(format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    long = Stop(min_ns=3_000_000_000, min_iters=1, max_ns=3_000_000_000)
+    config = Config(mode="latency", measure=long, pin_cpus=[cpu])
+    job = job_for(tiny_files.get("conv_net", format), tmp_path, config)
+    job.save(tmp_path / "job.json")
+    command = [*command_of(format, agent, tmp_path), str(tmp_path / "job.json"), str(tmp_path / "result.json")]
+    process, seen = psutil.Popen(command), []
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            seen.append(process.cpu_affinity())
+        time.sleep(0.02)
+    assert [cpu] in seen
+
+
 REFUSED = {
     "schema": {"schema": "bench-job/9", "cases": "of another form"},
     "runtime.name": {"runtime": {"name": "tflite-micro"}},
@@ -248,7 +269,7 @@ REFUSED = {
     "config.timed_region": {"config": {"mode": "latency", "timed_region": "end_to_end"}},
     "config.inputs": {"config": {"mode": "latency", "inputs": "random"}},
     "config.concurrency": {"config": {"mode": "throughput", "concurrency": 4}},
-    "requires": {"requires": ["feedback", "config.pin_cpus"]},
+    "requires": {"requires": ["feedback", "config.big_cores"]},
 }
 
 

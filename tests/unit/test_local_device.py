@@ -68,8 +68,8 @@ def launch(tmp_path: Path) -> Launch:
 class OwnAgent(LocalLink):
     """This host with an agent of the test's: what is written into `script` is started."""
 
-    def __init__(self, script: Path, pin_cpus: tuple[int, ...] = ()) -> None:
-        super().__init__(pin_cpus)
+    def __init__(self, script: Path) -> None:
+        super().__init__()
         self.script = script
 
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
@@ -213,17 +213,25 @@ def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")
-def test_pinned_agents_run_on_these_cpus_only(script: Path, tiny_files: TinyFiles, launch: Launch) -> None:
-    script.write_text("import os; print(sorted(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])")
-    file = tiny_files.get("conv_net", "onnx")
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_agents_use_the_cpus_they_are_given_or_say_that_there_is_none(
+    format: str, tiny_files: TinyFiles, launch: Launch
+) -> None:
+    file = tiny_files.get("conv_net", format)
     cpu = max(os.sched_getaffinity(0))
-    launch.link = OwnAgent(script, (cpu,))
-    with pytest.raises(DeviceError, match=rf"\[{cpu}\] 3"):
-        launch(file, threads=3)
-    assert cpu in os.sched_getaffinity(0)
-    launch.link = OwnAgent(script, (4096,))
-    with pytest.raises(DeviceError, match="cannot pin to CPU 4096"):
-        launch(file)
+    launch.link = LocalLink((cpu,))
+    result, _ = launch(file)
+    assert (result.runs[0].error, result.config.pin_cpus) == (None, [cpu])
+    launch.link = LocalLink((4096,))
+    error = launch(file)[0].runs[0].error
+    assert error is not None
+    assert (error.phase, "cannot pin to CPU 4096: this process may use " in error.message) == ("start", True)
+
+
+def test_a_runtime_gets_as_many_threads_as_it_is_asked_for(script: Path, tiny_files: TinyFiles, launch: Launch) -> None:
+    script.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    with pytest.raises(DeviceError, match="it said last: 3"):
+        launch(tiny_files.get("conv_net", "onnx"), threads=3)
 
 
 def test_conditions_change_with_what_a_measurement_depends_on() -> None:

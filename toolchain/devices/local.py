@@ -15,13 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from edgeship.toolchain.api import (
     Agent,
     Artifact,
-    Device,
-    DeviceError,
     Job,
     JobFiles,
     Mode,
@@ -33,17 +29,16 @@ from edgeship.toolchain.api import (
     runtime_info,
 )
 from edgeship.toolchain.devices.agents.python import facts
+from edgeship.toolchain.devices.timed import Timed
 
 
-class Local(Device):
+class Local(Timed):
     """Executes artifacts on the machine edgeship runs on."""
-
-    pin_cpus: tuple[int, ...] = Field((), description="CPU numbers that agents may use; empty: all (Linux)")
 
     @contextlib.contextmanager
     def open(self) -> Iterator[LocalLink]:
         """Never taken: runs on one host may verify beside each other."""
-        yield LocalLink(self.pin_cpus)
+        yield LocalLink(self.pin_cpus, self.cool_c)
 
 
 class LocalLink(Shell):
@@ -52,19 +47,17 @@ class LocalLink(Shell):
     transport: Transport | None = "local"
     python = sys.executable
 
-    def __init__(self, pin_cpus: tuple[int, ...] = ()) -> None:
-        super().__init__(tempfile.gettempdir())
-        self.pin_cpus = pin_cpus
+    def __init__(self, pin_cpus: Sequence[int] = (), cool_c: float | None = None) -> None:
+        super().__init__(tempfile.gettempdir(), pin_cpus, cool_c)
 
     def facts(self) -> dict[str, Any]:
         """Without a process."""
         return facts()
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """And the runtime's version here, and the CPUs."""
+        """And the runtime's version here."""
         runtime = runtime_info(artifact.runtime.name)
-        here = {"runtime": _version(runtime) if runtime else "", "pin_cpus": self.pin_cpus}
-        return {**super().conditions(artifact), **here}
+        return {**super().conditions(artifact), "runtime": _version(runtime) if runtime else ""}
 
     def agent_for(self, runtime: RuntimeInfo, mode: Mode) -> tuple[Agent, Mapping[str, Path]]:
         """MissingError with the install command when the runtime is not installed."""
@@ -100,7 +93,7 @@ class LocalLink(Shell):
 
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
         """In a process group of its own, killed whole at the deadline or when we are interrupted."""
-        with log.open("wb") as stream, self._pinned():
+        with log.open("wb") as stream:
             process = subprocess.Popen(
                 command,
                 cwd=self.root,
@@ -122,25 +115,6 @@ class LocalLink(Shell):
     def _environment(self, ours: Mapping[str, str]) -> dict[str, str]:
         """Of a process: this one's, but for what would change a Python in it."""
         return {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **ours}
-
-    @contextlib.contextmanager
-    def _pinned(self) -> Iterator[None]:
-        """Let a process started inside inherit `pin_cpus`; DeviceError when the host has no such CPU."""
-        if not self.pin_cpus:
-            yield
-            return
-        before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        if not set(self.pin_cpus) <= before:
-            raise DeviceError(
-                f"cannot pin to CPU {', '.join(map(str, self.pin_cpus))}: this process may use "
-                f"{', '.join(map(str, sorted(before))) or 'no CPU by number on this system'}",
-                "change pin_cpus",
-            )
-        os.sched_setaffinity(0, self.pin_cpus)
-        try:
-            yield
-        finally:
-            os.sched_setaffinity(0, before)
 
 
 def _version(runtime: RuntimeInfo) -> str:

@@ -174,9 +174,14 @@ def _differences(one: Result, other: Result) -> str:
     told = (
         ("agents", one.agent.kind, other.agent.kind),
         ("threads", str(one.runtime.threads), str(other.runtime.threads)),
+        ("CPUs", _cpus(one), _cpus(other)),
         ("inputs", _inputs(one), _inputs(other)),
     )
     return "; ".join(f"{name} {a} and {b}" for name, a, b in told if a != b)
+
+
+def _cpus(result: Result) -> str:
+    return ", ".join(map(str, result.config.pin_cpus or [])) or "all"
 
 
 def _inputs(result: Result) -> str:

@@ -99,9 +99,17 @@ def flag(result: Result, name: str) -> None:
 
 
 def notes(result: Result) -> list[str]:
-    """How a file was measured, where an app would run it in another way."""
-    stands_in = result.agent.imports_torch and result.runtime.name != "torch"
-    return ["Python fallback"] if stands_in else []
+    """How a file was measured: not as an app would run it, on which cores, how hot the machine was."""
+    told = []
+    if result.agent.imports_torch and result.runtime.name != "torch":
+        told.append("Python fallback")
+    if cpus := result.config.pin_cpus:
+        told.append(f"on CPU {', '.join(map(str, cpus))}")
+    if degrees := [state.soc_c for run in result.runs for state in run.env or [] if state.soc_c is not None]:
+        told.append(f"{min(degrees):.0f} to {max(degrees):.0f} °C")
+    if waited := sum(run.waited or 0 for run in result.runs):
+        told.append(f"waited {waited / 1e9:.0f} s to cool")
+    return told
 
 
 def thinned(result: Result) -> list[float]:

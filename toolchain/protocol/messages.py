@@ -88,6 +88,9 @@ class Config(Part):
     seed: int | None = None
     timed_region: Literal["invoke", "invoke+io", "end_to_end"] = "invoke"
     memory_sampling_ns: Ns | None = None
+    pin_cpus: list[Count] | None = Field(
+        None, min_length=1, description="CPUs by number that the agent may use, from before it starts the runtime"
+    )
 
 
 class Job(Part):

@@ -63,7 +63,7 @@ class Instructions(Part):
     multiply_add: Count = Field(description="fmla: floating-point multiply and add of whole vectors")
 
 
-TIMES = ("cold", "warmup", "samples", "window", "completed", "memory", "env", "energy", "ops")
+TIMES = ("cold", "warmup", "samples", "window", "completed", "memory", "env", "waited", "energy", "ops")
 """What a launch on an emulated CPU cannot tell."""
 
 
@@ -86,6 +86,7 @@ class Run(Part):
     completed: int | None = Field(None, description="calls finished in window (throughput mode)")
     memory: Memory | None = None
     env: list[Environment] | None = None
+    waited: Ns | None = Field(None, description="before this launch, until the machine was cool enough")
     energy: Energy | None = None
     check: Check | None = None
     ops: list[Operator] | None = None

@@ -42,7 +42,10 @@ class Measurement(_Record):
     launches: int = 0
     samples: int = 0
     flags: list[str] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list, description="Python fallback: the runtime was driven from Python")
+    notes: list[str] = Field(
+        default_factory=list,
+        description="how it was measured: 'Python fallback' (driven from Python), cores, temperatures",
+    )
     file: str = Field("", description="relative to the run's folder")
 
 

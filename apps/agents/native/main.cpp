@@ -75,6 +75,7 @@ class Session {
     const auto step = [&](const char* name, const auto& action) { cold[name] = timed(action); };
     const auto invoke = [&] { engine_.invoke(); };
     try {
+      pin(config.value("pin_cpus", std::vector<int>()));
       Tensors first = read_case(job_.at("cases").at(0), folder_);
       if (mode == "cold") cold["page_cache"] = drop_page_cache(path);
       if (mode == "memory") run["memory"]["baseline"] = reset_peak_memory();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -79,6 +81,26 @@ inline std::string drop_page_cache(const std::string& path) {
   const bool dropped = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0;
   close(file);
   return dropped ? "dropped" : "unknown";
+}
+
+// Use these CPUs only, in every thread that begins after this.
+inline void pin(const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t allowed, wanted;
+  CPU_ZERO(&wanted);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) throw std::runtime_error("this system pins no process");
+  std::string has, lacks;
+  const auto listed = [](std::string& list, int cpu) { list += (list.empty() ? "" : ", ") + std::to_string(cpu); };
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &allowed)) listed(has, cpu);
+  for (const int cpu : cpus) {
+    if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed))
+      listed(lacks, cpu);
+    else
+      CPU_SET(cpu, &wanted);
+  }
+  if (!lacks.empty()) throw std::runtime_error("cannot pin to CPU " + lacks + ": this process may use " + has);
+  if (sched_setaffinity(0, sizeof wanted, &wanted) != 0) throw std::runtime_error("cannot pin to CPUs");
 }
 
 // What an emulator that counts instructions looks for (apps/agents/emulated/instructions.c): it counts from a begin to

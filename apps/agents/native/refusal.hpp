@@ -10,10 +10,11 @@
 
 using json = nlohmann::json;
 
-inline constexpr const char* kVersion = "4";
+inline constexpr const char* kVersion = "5";
 inline const json kModes = {"verify", "latency", "throughput", "cold", "memory", "count"};
 // the fields that a job may list in `requires`
-inline const json kFields = {"outputs", "capture", "feedback", "runtime.threads", "config.warmup", "config.measure"};
+inline const json kFields = {"outputs",       "capture",        "feedback",       "runtime.threads",
+                             "config.warmup", "config.measure", "config.pin_cpus"};
 
 // Which field of a job this agent cannot do, and what it can (apps/protocol); empty where it can do the job.
 inline std::string refusal(const json& job, bool takes_options) {

@@ -27,11 +27,14 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-VERSION = "2"
+VERSION = "3"
 SCHEMAS = ("bench-job/1",)
 MODES = ("verify", "latency", "throughput", "cold", "memory")
 # the fields that a job may list in `requires`
-FIELDS = ("outputs", "capture", "feedback", "runtime.options", "runtime.threads", "config.warmup", "config.measure")
+FIELDS = (
+    *("outputs", "capture", "feedback", "runtime.options", "runtime.threads"),
+    *("config.warmup", "config.measure", "config.pin_cpus"),
+)
 # what runtimes choose kernels by, and whether this is a virtual machine, as /proc/cpuinfo spells it
 CPU_FEATURES = {
     *("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16"),
@@ -370,6 +373,7 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
     cold = run["cold"]
     phase = "start"
     try:
+        pin(config.get("pin_cpus"))
         first = read_case(job["cases"][0], folder)
         if mode == "cold":
             cold["page_cache"] = drop_page_cache(path)
@@ -401,6 +405,18 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
             run["memory"] |= {"peak": memory_counters(), "peak_method": "kernel"}
     except Exception as error:
         run["error"] = {"phase": phase, "message": f"{type(error).__name__}: {error}"}
+
+
+def pin(cpus: Sequence[int] | None) -> None:
+    """Use these CPUs only, in every thread that begins after this."""
+    if not cpus:
+        return
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if not set(cpus) <= allowed:
+        wanted = ", ".join(map(str, sorted(set(cpus) - allowed)))
+        has = ", ".join(map(str, sorted(allowed))) or "none by number on this system"
+        raise ValueError(f"cannot pin to CPU {wanted}: this process may use {has}")
+    os.sched_setaffinity(0, cpus)
 
 
 def refusal(job: dict[str, Any]) -> str:

@@ -9,17 +9,18 @@ from typing import Any
 
 from pydantic import Field
 
-from edgeship.toolchain.api import Agent, Artifact, Device, Mode, RuntimeInfo, Shell, Transport
+from edgeship.toolchain.api import Agent, Artifact, Mode, RuntimeInfo, Shell, Transport
 from edgeship.toolchain.devices.ssh.connection import Connection, connected
 from edgeship.toolchain.devices.ssh.lease import leased
 from edgeship.toolchain.devices.ssh.machine import PROBE, Machine, read
+from edgeship.toolchain.devices.timed import Timed
 from edgeship.toolchain.shell import known
 
 HAS_PACKAGES = """python=$1; shift
 exec "$python" -I -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' "$@" """
 
 
-class Ssh(Device):
+class Ssh(Timed):
     """Executes artifacts on a Linux machine that the system's ssh reaches without a question."""
 
     host: str = Field(
@@ -40,7 +41,7 @@ class Ssh(Device):
         with connected(self.host, self.options) as connection:
             machine = read(self.host, self.folder, connection.ask(PROBE, self.folder))
             with leased(connection, machine.folder, self.wait_s):
-                yield SshLink(connection, machine, self.python)
+                yield SshLink(connection, machine, self.python, self.pin_cpus, self.cool_c)
 
 
 class SshLink(Shell):
@@ -48,8 +49,15 @@ class SshLink(Shell):
 
     transport: Transport | None = "ssh"
 
-    def __init__(self, connection: Connection, machine: Machine, python: str) -> None:
-        super().__init__(machine.folder)
+    def __init__(
+        self,
+        connection: Connection,
+        machine: Machine,
+        python: str,
+        pin_cpus: Sequence[int] = (),
+        cool_c: float | None = None,
+    ) -> None:
+        super().__init__(machine.folder, pin_cpus, cool_c)
         self.python = python
         self._connection, self._machine = connection, machine
         self._packages: dict[str, bool] = {}
