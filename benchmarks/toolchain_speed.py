@@ -159,10 +159,11 @@ class Bench:
         return seconds
 
     def _last_file(self) -> float:
-        """When the newest run made its last file: `done` without a verdict, in seconds since 1970."""
+        """When the newest run made its last file, in seconds since 1970."""
         log = max(self.work.glob("runs/*/events.jsonl"), key=lambda p: p.stat().st_mtime)
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        return float(max(event["t"] for event in events if event["kind"] == "done" and not event["text"]))
+        spent = [(event["t"], json.loads(event["text"])["work"]) for event in events if event["kind"] == "spent"]
+        return float(max(at for at, work in spent if work == "convert"))
 
     def _plain_script(self) -> float:
         out, log = self.work / "plain", self.work / "plain.txt"

@@ -23,15 +23,17 @@ NOT_FOLLOWED = (
     "edgeship.toolchain.recipe",
 )
 _STOPS = tuple(f"{name}." for name in NOT_FOLLOWED)
-_one_parser = threading.Lock()
-"""Lines ask for keys in threads, and CPython 3.11 counts the depth of a syntax tree once for all of them."""
+_one_reader = threading.RLock()
+"""Lines ask for keys in threads, all at once for the same ones: one reads, the others take what it found. Besides,
+CPython 3.11 counts the depth of a syntax tree once for all threads."""
 
 
 def digest(*modules: str) -> str:
     """One digest over the files of these modules and of all they import; an installed edgeship's is its version."""
     if not _is_checkout() and all(module.partition(".")[0] == OWN for module in modules):
         return toolchain.__version__
-    return _digest(modules)
+    with _one_reader:
+        return _digest(modules)
 
 
 def digest_of_plugin(plugin: Plugin) -> str:
@@ -77,7 +79,12 @@ def _is_checkout() -> bool:
 
 @functools.cache
 def _digest(modules: tuple[str, ...]) -> str:
-    return digest_of_files(files(*modules))
+    return key_of([_named_text(file) for file in files(*modules)])
+
+
+@functools.cache
+def _named_text(file: Path) -> tuple[str, str]:
+    return file.name, file.read_text(errors="replace")
 
 
 def _file(module: str, root: Path) -> Path | None:
@@ -88,6 +95,11 @@ def _file(module: str, root: Path) -> Path | None:
         if loaded is None or loaded.__file__ is None:
             return None
         root = Path(loaded.__file__).parents[1 if hasattr(loaded, "__path__") else 0]
+    return _file_below(root, module)
+
+
+@functools.cache
+def _file_below(root: Path, module: str) -> Path | None:
     path = root.joinpath(*module.split("."))
     return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
 
@@ -102,7 +114,7 @@ def _files_in(module: str, root: Path) -> list[Path]:
 @functools.cache
 def _imports(file: Path) -> tuple[str, ...]:
     """The names that a file imports, from wherever in it; each may be a module or something in one."""
-    with _one_parser:
+    with _one_reader:
         tree = ast.parse(file.read_bytes(), file)
     return tuple(_names(tree))
 
