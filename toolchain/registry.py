@@ -46,6 +46,7 @@ BUILT_IN: dict[Group, dict[str, str]] = {
         "local": "edgeship.toolchain.devices.local:Local",
         "emulated": "edgeship.toolchain.devices.emulated.device:Emulated",
         "ssh": "edgeship.toolchain.devices.ssh.device:Ssh",
+        "adb": "edgeship.toolchain.devices.adb.device:Adb",
     },
     "datasets": {
         "image-folder": "edgeship.calibration.datasets.images:ImageFolder",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeship.toolchain.protocol.machine import Environment
 from edgeship.toolchain.protocol.messages import Result, Validity
 from edgeship.toolchain.protocol.run import Run
 from edgeship.toolchain.samples import Array
@@ -17,6 +18,7 @@ from edgeship.toolchain.samples import Array
 PERCENTILE_FLOORS = {"p90": 64, "p95": 130, "p99": 662}
 MIN_SAMPLES = 20
 MIN_PROCESSES = 5
+LOW_BATTERY_PCT = 25
 STEADY_TOLERANCE = 0.05
 BIMODAL_GAP = 0.10
 MAX_SQNR_DB = 200.0
@@ -131,12 +133,25 @@ def validity(result: Result, shared_host: bool) -> Validity:
             flags.append("NO_STEADY_STATE")
         if bimodal(pooled):
             flags.append("BIMODAL")
-    if any(run.env and run.env[0].thermal not in (None, "none") for run in runs):
-        flags.append("THERMAL")
+    flags += [flag for run in runs for flag in _flags_of(run.env[0] if run.env else None)]
     if shared_host:
         flags.append("SHARED_HOST")
     unique = sorted(set(flags))
     return Validity(valid=not (BLOCKING | {"FEW_SAMPLES"}) & set(unique), flags=unique)
+
+
+def _flags_of(state: Environment | None) -> Iterator[str]:
+    """What a machine's state at the begin of a launch says against its figures."""
+    if state is None:
+        return
+    if state.thermal not in (None, "none"):
+        yield "THERMAL"
+    if state.power_save:
+        yield "POWER_SAVE"
+    if state.charging:
+        yield "CHARGING"
+    if state.battery_pct is not None and state.battery_pct < LOW_BATTERY_PCT:
+        yield "LOW_BATTERY"
 
 
 def steady(samples: np.ndarray) -> bool:

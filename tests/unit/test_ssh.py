@@ -17,9 +17,9 @@ from ssh_servers import SSHD, Server, can_serve_dropbear, dropbear, openssh
 from tiny_files import TinyFile, TinyFiles
 
 from edgeship.toolchain.devices.launch import launch
+from edgeship.toolchain.devices.remote.machine import PROBE, read
 from edgeship.toolchain.devices.ssh.connection import Connection, connected
 from edgeship.toolchain.devices.ssh.device import Ssh, SshLink
-from edgeship.toolchain.devices.ssh.machine import PROBE, read
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config

@@ -103,6 +103,8 @@ def notes(result: Result) -> list[str]:
     told = []
     if result.agent.imports_torch and result.runtime.name != "torch":
         told.append("Python fallback")
+    if result.transport == "adb":
+        told.append("kernels of the Linux build")
     if cpus := result.config.pin_cpus:
         told.append(f"on CPU {', '.join(map(str, cpus))}")
     if degrees := [state.soc_c for run in result.runs for state in run.env or [] if state.soc_c is not None]:

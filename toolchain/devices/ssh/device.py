@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 from pydantic import Field
 
-from edgeship.toolchain.api import Agent, Artifact, Mode, RuntimeInfo, Shell, Transport
-from edgeship.toolchain.devices.ssh.connection import Connection, connected
-from edgeship.toolchain.devices.ssh.lease import leased
-from edgeship.toolchain.devices.ssh.machine import PROBE, Machine, read
+from edgeship.toolchain.api import Transport
+from edgeship.toolchain.devices.remote.lease import leased
+from edgeship.toolchain.devices.remote.link import RemoteLink
+from edgeship.toolchain.devices.remote.machine import PROBE, read
+from edgeship.toolchain.devices.ssh.connection import connected
 from edgeship.toolchain.devices.timed import Timed
-from edgeship.toolchain.shell import known
-
-HAS_PACKAGES = """python=$1; shift
-exec "$python" -I -c 'import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))' "$@" """
 
 
 class Ssh(Timed):
@@ -41,64 +36,10 @@ class Ssh(Timed):
         with connected(self.host, self.options) as connection:
             machine = read(self.host, self.folder, connection.ask(PROBE, self.folder))
             with leased(connection, machine.folder, self.wait_s):
-                yield SshLink(connection, machine, self.python, self.pin_cpus, self.cool_c)
+                yield SshLink(connection, machine, self, self.python)
 
 
-class SshLink(Shell):
-    """A machine over one connection."""
+class SshLink(RemoteLink):
+    """A machine over one ssh connection."""
 
     transport: Transport | None = "ssh"
-
-    def __init__(
-        self,
-        connection: Connection,
-        machine: Machine,
-        python: str,
-        pin_cpus: Sequence[int] = (),
-        cool_c: float | None = None,
-    ) -> None:
-        super().__init__(machine.folder, pin_cpus, cool_c)
-        self.python = python
-        self._connection, self._machine = connection, machine
-        self._packages: dict[str, bool] = {}
-
-    def facts(self) -> dict[str, Any]:
-        """As its shell told when the connection was opened."""
-        return self._machine.facts
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """And whether an agent can be had for this machine, and has a time where it is asked for one."""
-        if mode != "verify" and self.facts().get("emulator"):
-            return f"{self._connection.host} is emulated by {self.facts()['emulated_by']}: it has no {mode}"
-        if reason := super().can_execute(artifact, mode):
-            return reason
-        runtime = known(artifact.runtime.name)
-        if any(agent.brings_runtime and mode in agent.modes for agent in self.agents(runtime)):
-            return None
-        if self._has(runtime.package):
-            return None
-        return f"{self.python} on {self._connection.host} has not both numpy and {runtime.package}"
-
-    def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
-        """Those that bring all they need, then those that need a Python with the runtime."""
-        travelling = (agent for agent in super().agents(runtime) if agent.travels)
-        return tuple(sorted(travelling, key=lambda agent: not agent.brings_runtime))
-
-    def _has(self, package: str) -> bool:
-        """Whether the Python there has numpy and a package."""
-        if package not in self._packages:
-            there = self._connection.succeeds(HAS_PACKAGES, self.python, "numpy", package)
-            self._packages[package] = there
-        return self._packages[package]
-
-    def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
-        """Over the connection."""
-        return self._connection.run(command, log, seconds, environment)
-
-    def put(self, source: Path, path: str) -> None:
-        """Packed into one stream."""
-        self._connection.put(source, self.at(path))
-
-    def get(self, path: str, target: Path) -> bool:
-        """As a stream."""
-        return self._connection.get(self.at(path), target)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from edgeship.toolchain.api import DeviceError
-from edgeship.toolchain.devices.ssh.connection import Connection
+from edgeship.toolchain.devices.remote.shell import Remote
 
 TRY_AGAIN_S = 2.0
 # a folder is made by one of many at once; whose process is gone, whose lease is gone. The lease ends with its standard
@@ -22,20 +22,32 @@ while ! mkdir "$lease" 2>/dev/null; do
   mv "$lease" "$lease.$$" 2>/dev/null && rm -rf "$lease.$$"
   test -w "$1" || { echo "held by nobody: $1 cannot be written"; exit; }
 done
-trap 'rm -rf "$lease"' EXIT; trap exit HUP INT TERM
-echo "$2" >"$lease/who"; echo $$ >"$lease/pid"; echo taken
+end() {
+  for agent in "$lease"/agent-*; do read -r pid <"$agent" && kill -KILL "$pid"; done 2>/dev/null
+  rm -rf "$lease"
+}
+trap end EXIT; trap exit HUP INT TERM
+echo "$2" >"$lease/who"; echo $$ >"$lease/pid"
+# what a run left that was cut off
+rm -rf "$1"/job-*.json "$1"/result-*.json* "$1"/outputs-*.bin* "$1"/files/*/*.part
+echo taken
 cat >/dev/null"""
 
 
 @contextlib.contextmanager
-def leased(connection: Connection, folder: str, wait_s: float) -> Iterator[None]:
-    """Hold the machine's lease, which lies in `folder` there; DeviceError names who holds it after `wait_s` seconds."""
+def leased(connection: Remote, folder: str, wait_s: float) -> Iterator[None]:
+    """Hold the machine's lease, which lies in `folder` there; DeviceError names who holds it after `wait_s` seconds.
+
+    Agents that still run when it ends are ended with it; what a run left that was cut off is removed when it begins.
+    """
     who = f"{getpass.getuser()}@{platform.node()}, process {os.getpid()}, since {time.strftime('%H:%M:%S %Z')}"
     deadline = time.monotonic() + wait_s
     while True:
         with connection.begun(TAKE, folder, who) as (answer, holding):
             if answer == "taken":
+                connection.lease = f"{folder}/lease"
                 yield
+                connection.lease = ""
                 return
             holding.wait()
         if time.monotonic() >= deadline:

@@ -1,0 +1,1 @@
+"""Android phones by adb."""
