@@ -147,6 +147,15 @@ def _work(report: Report) -> dict[str, Any]:
     return found
 
 
+def _not_passed(report: Report) -> dict[str, str]:
+    """Every line that was not made or not proven, and why."""
+    return {
+        f"{line.variant} {line.target}": line.reason or f"{line.verdict}: {'; '.join(line.executions[0].reasons)}"[:300]
+        for line in report.lines
+        if line.verdict != "pass"
+    }
+
+
 def _measured(command: list[str], work: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     log = work / "log.txt"
     started = time.monotonic()
@@ -181,7 +190,9 @@ def main() -> None:
             say(f"{name}: edgeship run")
             command = [str(EDGESHIP), "run", str(recipe), "--runs", str(work / "runs"), "--no-measure"]
             row["edgeship"] = _measured(command, work, {"EDGESHIP_CACHE": str(work / "cache")})
-            row["work"] = _work(newest(work / "runs").report()) if list(work.glob("runs/*/report.json")) else {}
+            report = newest(work / "runs").report() if list(work.glob("runs/*/report.json")) else None
+            row["work"] = _work(report) if report else {}
+            row["not_passed"] = _not_passed(report) if report else {"all": "no report"}
             row["edgeship"]["cpu_s"] += sum(
                 kind["cpu_s"] for kind in row["work"].values()
             )  # its workers are no children

@@ -18,8 +18,14 @@ def growth_table(document: Document, results: Path) -> str:
         most = f"{size(work[1]['peak_bytes'])} ({work[0]})" if work else ""
         body.append([name, f"{row['parameters_m']} M", "edgeship run", *_cost(row["edgeship"]), most])
         body.append(["", "", "plain script", *(_cost(row["plain"]) if "plain" in row else ["not run", "", ""]), ""])
+    found = [
+        f"\n- {name}, {line}: {why}"
+        for name, row in document["rows"].items()
+        for line, why in row.get("not_passed", {}).items()
+    ]
+    told = f"\n\nLines that do not pass:\n{''.join(found)}" if found else ""
     how = "Float and int8 static for ExecuTorch, ONNX Runtime and LiteRT; edgeship verifies, the plain script does not."
-    return f"{grid(head, body)}\n\n{conditions(document, how)}"
+    return f"{grid(head, body)}\n\n{conditions(document, how)}{told}"
 
 
 def _cost(side: dict[str, Any]) -> list[str]:

@@ -61,13 +61,14 @@ from edgeship.toolchain.quant import parse as parse_spec
 from edgeship.toolchain.quantization.constants import float_scalars
 from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
-from edgeship.toolchain.runtime import TIMED, Agent, RuntimeInfo, python_agent
+from edgeship.toolchain.runtime import LASTING, TIMED, Agent, RuntimeInfo, python_agent
 from edgeship.toolchain.samples import Array, Samples, load_samples
 from edgeship.toolchain.shell import Shell
 
 __all__ = [
     "FLOAT16",
     "FLOAT32",
+    "LASTING",
     "MOST_EPSILON",
     "TIMED",
     "W8A8_DYNAMIC",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TIMED: frozenset[Mode] = frozenset({"verify", "latency", "throughput", "cold", "memory"})
 """The modes of an agent that measures, too."""
+LASTING: frozenset[Mode] = frozenset({"sustained", "rounds"})
+"""Those of one that runs a file for long."""
 
 
 @dataclass(frozen=True)

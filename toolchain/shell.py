@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import tempfile
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.files import JobFiles
 from edgeship.toolchain.protocol.jobs import parcel
 from edgeship.toolchain.protocol.machine import DeviceFacts, Environment
-from edgeship.toolchain.protocol.messages import Job, Mode, Result, Transport
+from edgeship.toolchain.protocol.messages import Config, Job, Mode, Result, Transport
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, agent_named
 from edgeship.toolchain.sensors import wait_until_cool
@@ -35,7 +36,7 @@ HALF_ARITHMETIC = {"avx512_fp16", "asimdhp"}
 FACTS_AGENT = "edgeship.toolchain.devices.agents.python:PYTHON"
 """The one that tells what a machine is (`--facts`)."""
 NOTHING: Mapping[str, str] = {}
-TIMED: frozenset[Mode] = frozenset({"latency", "throughput", "sustained", "cold"})
+HEATED: frozenset[Mode] = frozenset({"latency", "throughput", "sustained", "cold"})
 """Modes whose figures depend on how hot the machine is."""
 QUESTION_S = 60.0
 """How long a question about the machine may take."""
@@ -165,13 +166,14 @@ class Shell(Link):
             sent.requires = [*job.requires, "config.pin_cpus"]
         sent.save(files.folder / "job.json")
         self.put(files.folder / "job.json", asked)
-        timed = job.config.mode in TIMED
+        timed = job.config.mode in HEATED
         waited, before = self._cooled() if timed else (0, None)
-        began = time.monotonic_ns()
+        began, seen = time.monotonic_ns(), list[Environment]()
         try:
             command = [*self._command(agent, parts), self.at(asked), self.at(answered)]
             name = f"the agent for {runtime.title}"
-            code = self._ended(name, command, log, job.deadline_ns / 1e9, _threads(job.runtime.threads))
+            with self._watched(job.config, seen, began):
+                code = self._ended(name, command, log, job.deadline_ns / 1e9, _threads(job.runtime.threads))
             if not self.get(answered, result_file):
                 raise _death(code, runtime, log)
             if job.capture:
@@ -181,7 +183,7 @@ class Shell(Link):
         result = self._read(result_file, runtime, log)
         if before:
             after = self._state(time.monotonic_ns() - began)
-            result.runs[0].env = [before, *([after] if after else [])]
+            result.runs[0].env = [before, *seen, *([after] if after else [])]
             result.runs[0].waited = waited or None
         return result
 
@@ -195,6 +197,28 @@ class Shell(Link):
                     f"it is still hotter than {self.cool_c:g} °C after {waited / 1e9:.0f} s", "cool it, or raise cool_c"
                 )
         return waited, self._state()
+
+    @contextlib.contextmanager
+    def _watched(self, config: Config, seen: list[Environment], began_ns: int) -> Iterator[None]:
+        """Add the machine's state to `seen` once per window of a sustained launch, while it runs."""
+        if config.mode != "sustained" or not config.interval_ns:
+            yield
+            return
+        every_s, over = config.interval_ns / 1e9, threading.Event()
+
+        def look() -> None:
+            while not over.wait(every_s):
+                with contextlib.suppress(DeviceError):  # the launch itself says what became of the way there
+                    if state := self._state(time.monotonic_ns() - began_ns):
+                        seen.append(state)
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _state(self, t_ns: int = 0) -> Environment | None:
         """Temperature and clocks now; None on a machine that tells neither, which is asked once."""

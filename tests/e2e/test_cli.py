@@ -21,6 +21,7 @@ COMMANDS = (
     "verify",
     "bench",
     "compare",
+    "soak",
     "inspect",
     "report",
     "targets",
@@ -256,7 +257,15 @@ def test_bench_measures_files_beside_each_other(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize(
-    "format", ["executorch", "onnx", "litert", "coreai", "torchscript", "torchscript_lite", "torch"]
+    "format",
+    [
+        "executorch",
+        "onnx",
+        *(
+            pytest.param(format, marks=pytest.mark.slow)
+            for format in ("litert", "coreai", "torchscript", "torchscript_lite", "torch")
+        ),
+    ],
 )
 def test_inspect_looks_into_files_of_every_kind(format: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
     file = tiny_files.get("conv_net", format)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from workplace import Workplace
 
@@ -49,6 +50,7 @@ def test_preprocessing_and_labels_travel_in_artifact_json(tmp_path: Path) -> Non
     assert not [warning for warning in report["warnings"] if "preprocessed" in warning]
 
 
+@pytest.mark.slow
 def test_data_sets_that_are_preprocessed_differently_are_told(tmp_path: Path) -> None:
     place = Workplace(tmp_path / "project", tmp_path / "cache")
     photos(place.folder / "photos")

@@ -120,6 +120,7 @@ def test_a_changed_target_option_rebuilds_that_line_only(digits: DigitsRun, tmp_
     assert set(outcome.report.worker_peak_bytes) == {"onnx"}
 
 
+@pytest.mark.slow
 def test_a_corrupt_cache_entry_is_built_again(digits: DigitsRun, tmp_path: Path) -> None:
     # in a copy: other tests read the shared cache meanwhile
     shutil.copytree(digits.store.root / "entries", tmp_path / "cache" / "entries")

@@ -132,7 +132,8 @@ print([(one.target, one.line.verdict, one.path is not None) for one in made])
 """
 
 
-@pytest.mark.parametrize("how", ["script", pytest.param("notebook", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["script", "notebook"])
 def test_it_works_for_a_class_of_main(how: str, tmp_path: Path) -> None:
     """A notebook's __main__ has no file; a script has one, without an `if __name__` guard."""
     (tmp_path / "job.py").write_text(SCRIPT)

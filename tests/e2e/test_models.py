@@ -114,6 +114,7 @@ def test_keyword_tokens_and_named_outputs_keep_their_names_at_every_length(store
             assert any("at another size" in reason for reason in verdict.reasons), verdict.reasons
 
 
+@pytest.mark.slow
 def test_several_models_are_compared_in_one_recipe(store: Store, tmp_path: Path) -> None:
     outcome, _, lines = built(PICTURES, store, tmp_path)
     assert [model.name for model in outcome.report.models] == ["small", "leaky"]
@@ -125,6 +126,7 @@ def test_several_models_are_compared_in_one_recipe(store: Store, tmp_path: Path)
     assert outputs["leaky"] == ["scores"]
 
 
+@pytest.mark.slow
 def test_a_file_with_a_frozen_batch_under_a_dynamic_manifest_is_caught(store: Store, tmp_path: Path) -> None:
     """The check at another size is really executed: the same file passes at batch 1."""
     _, recipe, lines = built(PICTURES, store, tmp_path)

@@ -195,6 +195,7 @@ def test_an_unchanged_run_imports_no_torch(primed: Workplace) -> None:
     assert not {"torch", "onnx", "onnxruntime"} & imported
 
 
+@pytest.mark.slow
 def test_the_size_limit_of_the_cache_is_kept(primed: Workplace, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     shutil.copytree(primed.cache, cache)
@@ -219,6 +220,7 @@ def test_damaged_cache_entries_are_built_again(primed: Workplace, tmp_path: Path
     assert [line["verdict"] for line in report["lines"]] == ["pass"]
 
 
+@pytest.mark.slow
 def test_damaged_models_are_named_and_refused(primed: Workplace) -> None:
     weights = primed.folder / "cut.safetensors"
     weights.write_bytes(b"\x40\x00\x00\x00\x00\x00\x00\x00{" + b" " * 20)

@@ -26,6 +26,7 @@ from edgeship.toolchain.devices.agents import build as native_runner
 from edgeship.toolchain.devices.agents import kits
 from edgeship.toolchain.devices.agents.python import agents_folder
 from edgeship.toolchain.measure import history as measurements
+from edgeship.toolchain.measure import soak
 from edgeship.toolchain.protocol.jobs import Load, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop, dump
 
@@ -182,6 +183,35 @@ def test_cold_and_throughput_answer_what_they_are_for(
     else:
         assert run.completed >= 100
         assert run.window >= 10_000_000
+
+
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
+def test_a_sustained_run_counts_the_calls_of_all_streams_by_window(
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = command_of(format, agent, tmp_path)
+    length = Stop(min_ns=400_000_000, max_ns=400_000_000)
+    config = Config(mode="sustained", measure=length, interval_ns=100_000_000, concurrency=2)
+    _, result = launch(command, job_for(file, tmp_path, config, capture=False), tmp_path)
+    run = result.runs[0]
+    assert run.error is None
+    assert [(window.t, window.length) for window in run.windows or []] == [(i * 10**8, 10**8) for i in range(4)]
+    assert sum(window.completed for window in run.windows or []) > 20
+
+
+@pytest.mark.parametrize(("format", "agent"), DRIVEN)
+def test_a_file_is_loaded_and_unloaded_without_a_leak(
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    file = tiny_files.get("conv_net", format)
+    command = command_of(format, agent, tmp_path)
+    config = Config(mode="rounds", measure=Stop(max_iters=60))
+    _, result = launch(command, job_for(file, tmp_path, config, capture=False), tmp_path)
+    run = result.runs[0]
+    assert run.error is None
+    assert len(run.resident or []) == 60
+    assert soak.leak_bytes(run.resident or []) == 0
 
 
 @pytest.mark.parametrize(("format", "agent"), DRIVEN)

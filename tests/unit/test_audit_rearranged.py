@@ -95,6 +95,7 @@ class Curbed(nn.Module):
         return self.last(nn.functional.adaptive_avg_pool2d(x, 4)).flatten(1)
 
 
+@pytest.mark.slow
 def test_nothing_is_quantized_that_the_program_does_not_quantize(tmp_path: Path) -> None:
     torch.manual_seed(0)
     images = np.random.default_rng(0).random((32, 1, 1, 8, 8), np.float32)

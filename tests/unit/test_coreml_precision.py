@@ -57,7 +57,7 @@ def file_of(net: nn.Module, spec: QuantSpec, out: Path) -> tuple[Artifact, float
     return half, sqnr_db(torch.from_numpy(want), got)
 
 
-@pytest.mark.parametrize(("spec", "limit"), [(FLOAT32, 50), (W8A8_STATIC, 20)])
+@pytest.mark.parametrize(("spec", "limit"), [(FLOAT32, 50), pytest.param(W8A8_STATIC, 20, marks=pytest.mark.slow)])
 def test_what_leaves_float16_stays_float32_and_is_named(spec: QuantSpec, limit: float, tmp_path: Path) -> None:
     torch.manual_seed(0)
     artifact, found = file_of(Wide().eval(), spec, tmp_path)

@@ -37,7 +37,7 @@ pytestmark = [
         reason="no openssh-client, openssh-server or adb (make system-deps)",
     ),
 ]
-FEW, ALL = 4, 50
+FEW, ALL = 2, 50
 LONGEST_S = 1.5
 """A cut comes within this time after a launch began: from its first question to after its end."""
 server = server

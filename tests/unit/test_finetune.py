@@ -51,7 +51,9 @@ def test_distillation_without_labels_repairs_a_pruned_net() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"distill": 0.0}, {"distill": 0.5}, {"objective": "values"}], ids=["labels", "both", "values"]
+    "options",
+    [{"distill": 0.0}, pytest.param({"distill": 0.5}, marks=pytest.mark.slow), {"objective": "values"}],
+    ids=["labels", "both", "values"],
 )
 def test_each_kind_of_loss_repairs(options: dict[str, Any]) -> None:
     pruned = PruneStructured(ratio=0.4).apply(module(), context())

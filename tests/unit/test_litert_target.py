@@ -188,7 +188,12 @@ class Curved(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("curve", "name"), [(nn.Hardswish(), "HARD_SWISH"), (nn.GELU(), "GELU"), (nn.Softmax(1), "SOFTMAX")]
+    ("curve", "name"),
+    [
+        (nn.GELU(), "GELU"),
+        pytest.param(nn.Hardswish(), "HARD_SWISH", marks=pytest.mark.slow),
+        pytest.param(nn.Softmax(1), "SOFTMAX", marks=pytest.mark.slow),
+    ],
 )
 def test_what_xnnpack_takes_in_float_only_becomes_a_float_island(curve: nn.Module, name: str, folder: Path) -> None:
     torch.manual_seed(0)
@@ -208,6 +213,7 @@ def test_int8_that_computes_in_float_is_refused(folder: Path) -> None:
         make(program, context, W8A8_STATIC, folder / "fake")
 
 
+@pytest.mark.slow
 def test_the_bytes_hold_no_path_and_no_class_and_are_the_same_in_another_process(
     folder: Path, float_digits: tuple[Artifact, Path]
 ) -> None:

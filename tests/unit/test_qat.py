@@ -51,6 +51,7 @@ def test_the_program_takes_every_batch_that_the_signature_allows_and_folds(
     assert any(tensor.dtype == torch.int8 for tensor in small.state_dict.values())
 
 
+@pytest.mark.slow
 def test_weights_of_one_sign_keep_zero_points_of_zero_which_runtimes_need() -> None:
     net = module()
     for part in net.modules():

@@ -34,7 +34,7 @@ def spikes() -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize("bounded", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_rare_values_are_kept_where_the_answers_need_them(bounded: bool) -> None:
     rows = spikes()
     program, context, _ = program_of(Layers(bounded).eval(), (torch.from_numpy(rows[0]),), Samples({"x": rows}), ("x",))

@@ -84,7 +84,7 @@ def samples() -> Samples:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("kind", [nn.GRU, pytest.param(nn.LSTM, marks=pytest.mark.slow)])
 def test_every_weight_is_found_in_the_files(kind: type[nn.GRU | nn.LSTM], tmp_path: Path) -> None:
     torch.manual_seed(0)
     example = (torch.from_numpy(samples().row(0)[0]),)
@@ -98,6 +98,7 @@ def test_every_weight_is_found_in_the_files(kind: type[nn.GRU | nn.LSTM], tmp_pa
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_what_the_last_step_answers_is_quantized_once_and_no_other_step(tmp_path: Path) -> None:
     torch.manual_seed(0)
     example = (torch.from_numpy(samples().row(0)[0]),)

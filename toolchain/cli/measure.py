@@ -1,4 +1,4 @@
-"""Commands that measure files beside each other: bench, compare."""
+"""Commands that measure files: bench, compare, soak."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from edgeship.toolchain.cli.app import (
 )
 from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, EXIT_OK
 
+LEAK = f"{EXIT_LINE_FAILED} a file leaks"
 REGRESSION = f"{EXIT_LINE_FAILED} a regression"
 UNDECIDED = f"{EXIT_INCONCLUSIVE} inconclusive"
 
@@ -142,4 +143,37 @@ def compare(
     else:
         console.show(comparison_view(found))
     if code := comparing.exit_code(found, inconclusive=UNDECIDED_CODES[inconclusive]):
+        raise typer.Exit(code)
+
+
+@app.command(cls=Command, epilog=exit_codes(LEAK, WRONG, MISSING, DEVICE, STOPPED))
+def soak(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Model files, run one after another.")],
+    minutes: Annotated[float, typer.Option(metavar="MINUTES", min=0, help="How long each runs without a pause.")] = 10,
+    window: Annotated[float, typer.Option(metavar="SECONDS", min=0.01, help="What one figure is taken over.")] = 10,
+    rounds: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Loads and unloads, for leaks.")] = 200,
+    streams: Annotated[int, typer.Option(metavar="COUNT", min=1, max=256, help="Calls at once, each on its own.")] = 1,
+    inputs: Inputs = [],  # noqa: B006
+    size: Sizes = [],  # noqa: B006
+    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of each stream.")] = 1,
+    device: OnDevice = "local",
+    as_json: Json = False,
+) -> None:
+    """Run files for long: do they get slower, and do they leak.
+
+    Calls per second over time, with the hottest sensor beside them, and what the process holds after many loads.
+    """
+    from edgeship.toolchain.commands import soak as soaking
+    from edgeship.toolchain.measure.soak import Plan
+    from edgeship.toolchain.recipe import arguments
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.soak import soak_view
+
+    plan = Plan(60 * minutes, window, rounds, streams)
+    found = soaking.soak(files, plan, arguments.device_of(device), inputs, size, threads, console.print_note)
+    if as_json:
+        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    else:
+        console.show(soak_view(found))
+    if code := soaking.exit_code(found):
         raise typer.Exit(code)

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
-from edgeship.toolchain.protocol.messages import Config, Result
+from edgeship.toolchain.protocol.messages import DEADLINE_NS, Config, Result
 from edgeship.toolchain.room import out_of_room
 from edgeship.toolchain.samples import Array
 
@@ -23,12 +23,12 @@ class Launched:
     """The captured ones of every row by name; empty where nothing was captured."""
 
 
-def launch(link: Link, load: Load, config: Config, capture: bool = True) -> Launched:
+def launch(link: Link, load: Load, config: Config, capture: bool = True, deadline_ns: int = DEADLINE_NS) -> Launched:
     """Execute a load in one fresh process. Raises as `Link.execute`, and DeviceError for a disk that is full."""
     with tempfile.TemporaryDirectory(prefix="edgeship-launch-") as name:
         work = Path(name)
         try:
-            job, files = make_job(load, config, work, capture)
+            job, files = make_job(load, config, work, capture, deadline_ns)
             result = link.execute(job, files)
         except OSError as error:
             if full := out_of_room(error, work):

@@ -15,7 +15,7 @@ from edgeship.toolchain.protocol.run import Run
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Uuid = Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
-Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "energy", "profile", "count"]
+Mode = Literal["verify", "latency", "throughput", "sustained", "cold", "memory", "rounds", "energy", "profile", "count"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")]
 """A format's or a runtime's, as its target declares it: the protocol knows no list of them."""
 

@@ -63,7 +63,18 @@ class Instructions(Part):
     multiply_add: Count = Field(description="fmla: floating-point multiply and add of whole vectors")
 
 
-TIMES = ("cold", "warmup", "samples", "window", "completed", "memory", "env", "waited", "energy", "ops")
+class Window(Part):
+    """Calls that ended within a stretch of a sustained run, of all streams together."""
+
+    t: Ns = Field(description="its begin, after the first call began")
+    length: Ns
+    completed: Count
+
+
+TIMES = (
+    *("cold", "warmup", "samples", "window", "completed", "windows"),
+    *("memory", "resident", "env", "waited", "energy", "ops"),
+)
 """What a launch on an emulated CPU cannot tell."""
 
 
@@ -84,7 +95,11 @@ class Run(Part):
     )
     window: Ns | None = None
     completed: int | None = Field(None, description="calls finished in window (throughput mode)")
+    windows: list[Window] | None = Field(None, description="of a sustained run, one after another")
     memory: Memory | None = None
+    resident: list[Bytes] | None = Field(
+        None, description="what the process held after each round of loading, one call and unloading (rounds mode)"
+    )
     env: list[Environment] | None = None
     waited: Ns | None = Field(None, description="before this launch, until the machine was cool enough")
     energy: Energy | None = None

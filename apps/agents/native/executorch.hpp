@@ -98,6 +98,9 @@ class Engine {
 
   int64_t planned_bytes() const { return planned_bytes_; }
 
+  // Nothing: all that it has goes with it.
+  void close() {}
+
  private:
   using ScalarType = executorch::aten::ScalarType;
   static constexpr std::pair<const char*, ScalarType> kTypes[] = {

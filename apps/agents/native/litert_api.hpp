@@ -54,6 +54,10 @@ int LiteRtCreateTensorBufferFromHostMemory(const LiteRtRankedTensorType*, void* 
 int LiteRtRunCompiledModel(LiteRtCompiledModel, size_t signature, size_t inputs, LiteRtTensorBuffer*, size_t outputs,
                            LiteRtTensorBuffer*);
 void LiteRtDestroyTensorBuffer(LiteRtTensorBuffer);
+void LiteRtDestroyCompiledModel(LiteRtCompiledModel);
+void LiteRtDestroyOptions(LiteRtOptions);
+void LiteRtDestroyModel(LiteRtModel);
+void LiteRtDestroyEnvironment(LiteRtEnvironment);
 }
 
 static_assert(sizeof(LiteRtLayout) == 68 && sizeof(LiteRtRankedTensorType) == 72, "LiteRT's own layout");

@@ -9,11 +9,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include ENGINE
@@ -79,6 +82,12 @@ class Session {
       Tensors first = read_case(job_.at("cases").at(0), folder_);
       if (mode == "cold") cold["page_cache"] = drop_page_cache(path);
       if (mode == "memory") run["memory"]["baseline"] = reset_peak_memory();
+      if (mode == "sustained" || mode == "rounds") {
+        phase = "measure";
+        const Stop stop(config.at("measure"));
+        if (mode == "rounds") return rounds(run, path, first, stop.max_iters.value());
+        return sustained(run, path, first, stop.max_ns, config.at("interval_ns"), config.value("concurrency", 1));
+      }
       step("runtime_init", [&] { engine_.start(); });
       phase = "load";
       step("load", [&] { engine_.load(path); });
@@ -154,6 +163,66 @@ class Session {
     }
     run["window"] = now() - start;
     run["completed"] = completed;
+  }
+
+  // Calls of all streams at once, one after another in each, by the window that they end in.
+  void sustained(json& run, const std::string& path, const Tensors& first, int64_t length, int64_t interval, int streams) {
+    const size_t windows = size_t(std::max<int64_t>(1, length / interval));
+    std::vector<std::vector<int64_t>> counts(size_t(streams), std::vector<int64_t>(windows, 0));
+    std::vector<Tensors> inputs(size_t(streams), first);
+    std::vector<std::unique_ptr<Engine>> engines;
+    for (Tensors& own : inputs) {
+      engines.push_back(std::make_unique<Engine>(job_));
+      loaded(*engines.back(), path, own);
+    }
+    std::vector<std::exception_ptr> errors(size_t(streams), nullptr);
+    const int64_t start = now();
+    const auto stream = [&](size_t index) {
+      try {
+        while (true) {
+          engines[index]->feed(inputs[index]);
+          engines[index]->invoke();
+          const size_t window = size_t((now() - start) / interval);
+          if (window >= windows) return;
+          ++counts[index][window];
+        }
+      } catch (...) {
+        errors[index] = std::current_exception();
+      }
+    };
+    std::vector<std::thread> threads;
+    for (size_t index = 1; index < counts.size(); ++index) threads.emplace_back(stream, index);
+    stream(0);
+    for (std::thread& thread : threads) thread.join();
+    for (const std::exception_ptr& error : errors)
+      if (error) std::rethrow_exception(error);
+    run["windows"] = json::array();
+    for (size_t window = 0; window < windows; ++window) {
+      int64_t completed = 0;
+      for (const std::vector<int64_t>& own : counts) completed += own[window];
+      run["windows"].push_back({{"t", int64_t(window) * interval}, {"length", interval}, {"completed", completed}});
+    }
+  }
+
+  // What the process holds after each round of loading, one call and unloading.
+  void rounds(json& run, const std::string& path, Tensors& first, int64_t count) {
+    run["resident"] = json::array();
+    for (int64_t round = 0; round < count; ++round) {
+      {
+        Engine engine(job_);
+        loaded(engine, path, first);
+        engine.invoke();
+        engine.close();
+      }
+      run["resident"].push_back(memory_counters().at("vm_rss"));
+    }
+  }
+
+  static void loaded(Engine& engine, const std::string& path, Tensors& first) {
+    engine.start();
+    engine.load(path);
+    engine.prepare();
+    engine.feed(first);
   }
 
   // Calls between marks: whoever counts instructions sees each of them apart.

@@ -66,9 +66,13 @@ inline constexpr Function<65, Status(const OrtValue*, OrtTensorTypeAndShapeInfo*
 inline constexpr Function<69, Status(int, int, OrtMemoryInfo**)> CreateCpuMemoryInfo;
 inline constexpr Function<76, Status(OrtAllocator*, void*)> AllocatorFree;
 inline constexpr Function<78, Status(OrtAllocator**)> GetAllocatorWithDefaultOptions;
+inline constexpr Function<92, void(OrtEnv*)> ReleaseEnv;
 inline constexpr Function<93, void(OrtStatus*)> ReleaseStatus;
+inline constexpr Function<94, void(OrtMemoryInfo*)> ReleaseMemoryInfo;
+inline constexpr Function<95, void(OrtSession*)> ReleaseSession;
 inline constexpr Function<96, void(OrtValue*)> ReleaseValue;
 inline constexpr Function<99, void(OrtTensorTypeAndShapeInfo*)> ReleaseTensorTypeAndShapeInfo;
+inline constexpr Function<100, void(OrtSessionOptions*)> ReleaseSessionOptions;
 inline constexpr Function<130, Status(OrtSessionOptions*, const char*, const char*)> AddSessionConfigEntry;
 inline constexpr Function<228, Status(OrtSessionOptions*, const char*)> RegisterCustomOpsLibrary;
 

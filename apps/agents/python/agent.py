@@ -20,6 +20,7 @@ import json  # noqa: E402
 import os  # noqa: E402
 import platform  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 import uuid  # noqa: E402
 from collections.abc import Callable, Iterable, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -29,12 +30,13 @@ import numpy as np  # noqa: E402
 
 VERSION = "3"
 SCHEMAS = ("bench-job/1",)
-MODES = ("verify", "latency", "throughput", "cold", "memory")
+MODES = ("verify", "latency", "throughput", "sustained", "cold", "memory", "rounds")
 # the fields that a job may list in `requires`
 FIELDS = (
     *("outputs", "capture", "feedback", "runtime.options", "runtime.threads"),
-    *("config.warmup", "config.measure", "config.pin_cpus"),
+    *("config.warmup", "config.measure", "config.pin_cpus", "config.interval_ns", "config.concurrency"),
 )
+STREAMS = range(1, 257)
 # what runtimes choose kernels by, and whether this is a virtual machine, as /proc/cpuinfo spells it
 CPU_FEATURES = {
     *("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16"),
@@ -379,6 +381,14 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
             cold["page_cache"] = drop_page_cache(path)
         if mode == "memory":
             run["memory"] = {"baseline": reset_peak_memory()}
+        if mode in ("sustained", "rounds"):
+            phase = "measure"
+            engines = (fresh(job, path, first) for _ in range(config.get("concurrency", 1)))
+            if mode == "sustained":
+                run["windows"] = sustained(list(engines), config["measure"]["max_ns"], config["interval_ns"])
+            else:
+                run["resident"] = rounds(job, path, first, config["measure"]["max_iters"])
+            return
         step(cold, "runtime_init", engine.start)
         phase = "load"
         step(cold, "load", lambda: engine.load(path))
@@ -407,6 +417,53 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
         run["error"] = {"phase": phase, "message": f"{type(error).__name__}: {error}"}
 
 
+def fresh(job: dict[str, Any], path: str, first: Arrays) -> Engine:
+    """An engine that has loaded the file and its inputs."""
+    names = [tensor["name"] for tensor in job["cases"][0]]
+    engine = ENGINES[job["runtime"]["name"]](job, names)
+    engine.start()
+    engine.load(path)
+    engine.prepare(first)
+    engine.feed(first)
+    return engine
+
+
+def sustained(engines: Sequence[Engine], length: int, interval: int) -> list[dict[str, int]]:
+    """Calls of all engines at once, one after another in each, by the window that they end in."""
+    windows = max(1, length // interval)
+    counts = [[0] * windows for _ in engines]
+    start = now()
+
+    def stream(engine: Engine, own: list[int]) -> None:
+        while True:
+            engine.invoke()
+            window = (now() - start) // interval
+            if window >= windows:
+                return
+            own[window] += 1
+
+    threads = [threading.Thread(target=stream, args=each) for each in zip(engines[1:], counts[1:], strict=True)]
+    for thread in threads:
+        thread.start()
+    stream(engines[0], counts[0])
+    for thread in threads:
+        thread.join()
+    totals = (sum(own[window] for own in counts) for window in range(windows))
+    return [{"t": i * interval, "length": interval, "completed": total} for i, total in enumerate(totals)]
+
+
+def rounds(job: dict[str, Any], path: str, first: Arrays, count: int) -> list[int]:
+    """What the process holds after each round of loading, one call and unloading: bytes."""
+    resident = []
+    for _ in range(count):
+        engine = fresh(job, path, first)
+        engine.invoke()
+        del engine
+        gc.collect()
+        resident.append(memory_counters()["vm_rss"])
+    return resident
+
+
 def pin(cpus: Sequence[int] | None) -> None:
     """Use these CPUs only, in every thread that begins after this."""
     if not cpus:
@@ -428,7 +485,7 @@ def refusal(job: dict[str, Any]) -> str:
         "config.mode": (config["mode"], MODES),
         "config.timed_region": (config.get("timed_region", "invoke"), ("invoke",)),
         "config.inputs": (config.get("inputs", "file"), ("file",)),
-        "config.concurrency": (config.get("concurrency", 1), (1,)),
+        "config.concurrency": (config.get("concurrency", 1), (1,) if config["mode"] != "sustained" else STREAMS),
     }
     required = [("requires", (field, FIELDS)) for field in job.get("requires", [])]
     for field, (value, known) in [*asked.items(), *required]:

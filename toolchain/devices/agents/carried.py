@@ -9,7 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from edgeship.toolchain.api import TIMED, Agent, MissingError
+from edgeship.toolchain.api import LASTING, TIMED, Agent, MissingError
 from edgeship.toolchain.devices.agents import build
 from edgeship.toolchain.devices.agents.kept import kept
 from edgeship.toolchain.devices.agents.kits import EXECUTORCH, LITERT, ONNXRUNTIME, Kit
@@ -99,7 +99,7 @@ def _carried(kit: Kit) -> Agent:
     return Agent(
         name=f"carried {kit.runtime}",
         runtimes={kit.runtime: kit.runtime},
-        modes=TIMED | {"count"},
+        modes=TIMED | LASTING | {"count"},
         files_for=functools.partial(files_for, kit),
         command=lambda place, python: [
             *(f"{place(build.LIBRARIES)}/{LOADER}", "--library-path", place(build.LIBRARIES), place(build.RUNNER))

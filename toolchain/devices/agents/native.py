@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeship.toolchain.api import TIMED, Agent, MissingError
+from edgeship.toolchain.api import LASTING, TIMED, Agent, MissingError
 from edgeship.toolchain.devices.agents import build, kits
 from edgeship.toolchain.devices.agents.python import agents_folder, facts
 
@@ -28,7 +28,7 @@ def files_for(arch: str) -> dict[str, Path]:
 NATIVE = Agent(
     name="native",
     runtimes={"executorch": "executorch"},
-    modes=TIMED,
+    modes=TIMED | LASTING,
     files_for=files_for,
     command=lambda place, python: [place(build.RUNNER)],
     sources=sources,

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from edgeship.toolchain.api import MissingError, python_agent
+from edgeship.toolchain.api import LASTING, TIMED, MissingError, python_agent
 
 
 def agents_folder() -> Path:
@@ -23,6 +23,7 @@ PYTHON = python_agent(
     "python",
     frozenset({"onnxruntime", "litert", "torch", "executorch", "coreai", "coreml"}),
     agents_folder() / "python" / "agent.py",
+    TIMED | LASTING,
 )
 
 

@@ -1,0 +1,112 @@
+"""A file run for long: calls per second over time with the machine's heat, and what it holds after many loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgeship.toolchain.devices.launch import launch
+from edgeship.toolchain.errors import DeviceError
+from edgeship.toolchain.link import Link
+from edgeship.toolchain.measure.bench import Subject, batched
+from edgeship.toolchain.protocol.jobs import Load
+from edgeship.toolchain.protocol.messages import Config, Mode, Stop
+from edgeship.toolchain.protocol.run import Run, Window
+
+SLOWER = 0.95
+"""A last window below this share of the first one is called throttling."""
+SETTLED = 0.5
+"""Memory grows over the first loads of any runtime: a leak is what still grows in this last part of the rounds."""
+LEAST_GROWTH = 1 << 20
+"""Bytes over that part; the allocator's own moves are smaller."""
+
+
+SPARE_NS = 900_000_000_000
+"""What loading may take beside the time that was asked for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often."""
+
+    seconds: float
+    window_s: float
+    rounds: int
+    streams: int
+
+    def sustained(self) -> Config:
+        """One launch without a pause, no warm-up: how it gets slower is what is looked for."""
+        long = Stop(min_ns=int(self.seconds * 1e9), max_ns=int(self.seconds * 1e9))
+        return _config("sustained", measure=long, interval_ns=int(self.window_s * 1e9), concurrency=self.streams)
+
+    def loads(self) -> Config:
+        """One launch that loads, calls and unloads again and again."""
+        return _config("rounds", measure=Stop(max_iters=self.rounds))
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """Calls per second by window, and what they say."""
+
+    windows: list[Window]
+    run: Run
+
+    @property
+    def per_second(self) -> list[float]:
+        """Of each window, all streams together."""
+        return [window.completed / (window.length / 1e9) for window in self.windows]
+
+    @property
+    def last_to_first(self) -> float:
+        """How much of the first window's speed the last one has."""
+        return self.per_second[-1] / self.per_second[0] if self.per_second[0] else 0.0
+
+    @property
+    def verdict(self) -> Literal["steady", "throttles", "too short"]:
+        """Whether it got slower; nothing is said of fewer than three windows."""
+        if len(self.windows) < 3:
+            return "too short"
+        return "throttles" if self.last_to_first < SLOWER else "steady"
+
+
+def sustain(subject: Subject, link: Link, plan: Plan) -> Sustained:
+    """DeviceError where the file cannot be executed so."""
+    run = _run(subject, link, plan.sustained())
+    if not run.windows:
+        raise DeviceError("the agent told of no windows", "see its log")
+    return Sustained(run.windows, run)
+
+
+def load_again(subject: Subject, link: Link, plan: Plan) -> list[int]:
+    """Bytes held after each round of loading, one call and unloading."""
+    return _run(subject, link, plan.loads()).resident or []
+
+
+def leak_bytes(resident: Sequence[int]) -> float:
+    """How much a load leaves behind: the Theil–Sen slope over the later rounds, 0 where it is no steady growth."""
+    from scipy import stats
+
+    later = np.asarray(resident[int(len(resident) * (1 - SETTLED)) :], np.float64)
+    if len(later) < 8:
+        return 0.0
+    slope, _, low, _ = stats.theilslopes(later)
+    return float(slope) if low > 0 and slope * len(later) > LEAST_GROWTH else 0.0
+
+
+def _config(mode: Mode, measure: Stop, interval_ns: int | None = None, concurrency: int = 1) -> Config:
+    return Config(mode=mode, measure=measure, interval_ns=interval_ns, concurrency=concurrency)
+
+
+def _run(subject: Subject, link: Link, config: Config) -> Run:
+    if reason := link.can_execute(subject.artifact, config.mode):
+        raise DeviceError(reason)
+    rows = batched(subject.samples, subject.batch)[:1]
+    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
+    longest_ns = config.measure.max_ns + SPARE_NS
+    (run,) = launch(link, load, config, capture=False, deadline_ns=longest_ns).result.runs
+    if run.error:
+        raise DeviceError(f"{run.error.phase}: {run.error.message}")
+    return run
