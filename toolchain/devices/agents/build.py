@@ -69,7 +69,7 @@ def compile_runner(kit: Kit, compiler: str, sources: Path, out: Path) -> None:
     headers = [json_headers(), *(kit.folder() / folder for folder in kit.includes)]
     names = (f'-DENGINE="{kit.runtime}.hpp"', f'-DRUNTIME_NAME="{kit.runtime}"', f'-DRUNTIME_VERSION="{kit.version}"')
     command = [
-        *(compiler, "-std=c++17", "-O2", *kit.flags, *names),
+        *(compiler, "-std=c++17", "-O1", *kit.flags, *names),  # what takes time is in the libraries
         *(part for folder in headers for part in ("-isystem", str(folder))),
         *(str(sources / "main.cpp"), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
         # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
