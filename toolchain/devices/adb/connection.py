@@ -31,9 +31,6 @@ class Attached:
 class Connection(Remote):
     """Commands on the phone of a serial."""
 
-    def __init__(self, serial: str) -> None:
-        super().__init__(serial)
-
     def line(self, script: str) -> list[str]:
         """Without a terminal, so that bytes go through as they are; both streams and the code apart (shell v2)."""
         return ["adb", "-s", self.host, "shell", "-T", script]
