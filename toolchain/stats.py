@@ -133,17 +133,15 @@ def validity(result: Result, shared_host: bool) -> Validity:
             flags.append("NO_STEADY_STATE")
         if bimodal(pooled):
             flags.append("BIMODAL")
-    flags += [flag for run in runs for flag in _flags_of(run.env[0] if run.env else None)]
+    flags += [flag for run in runs if run.env for flag in _flags_of(run.env[0])]
     if shared_host:
         flags.append("SHARED_HOST")
     unique = sorted(set(flags))
     return Validity(valid=not (BLOCKING | {"FEW_SAMPLES"}) & set(unique), flags=unique)
 
 
-def _flags_of(state: Environment | None) -> Iterator[str]:
+def _flags_of(state: Environment) -> Iterator[str]:
     """What a machine's state at the begin of a launch says against its figures."""
-    if state is None:
-        return
     if state.thermal not in (None, "none"):
         yield "THERMAL"
     if state.power_save:

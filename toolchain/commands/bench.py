@@ -43,19 +43,21 @@ def bench(
         raise RecipeError(
             f"--against is given {len(against)} times for {len(files)} files", "once for all files, or once for each"
         )
-    every = [*files, *dict.fromkeys(against)]
+    baselines = list(dict.fromkeys(against))
+    every = [*files, *baselines]
     subjects = subjects_of(every, inputs, sizes, options.threads[0], on_note)
     protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
     with device.open() as link:
         told = benches.measure(subjects, link, protocol)
         facts = link.facts()
     answers = [told[subject.name] for subject in subjects]
+    of_each = against * len(files) if len(against) == 1 else against
     found = Bench(
         quick=quick,
         protocol=dataclasses.asdict(protocol),
         device=facts,
         files=[_benched(file, subject, told[subject.name]) for file, subject in zip(every, subjects, strict=True)],
-        comparisons=_compared(every, answers, against * len(files) if len(against) == 1 else against, named),
+        comparisons=_compared(every, answers, [len(files) + baselines.index(file) for file in of_each], named),
     )
     return found, [answer for answer in answers if isinstance(answer, Result)]
 
@@ -66,12 +68,11 @@ def _benched(file: Path, subject: benches.Subject, answer: Result | str) -> Benc
     return Benched(file=str(file), measurement=measurement(answer, subject, ""))
 
 
-def _compared(every: list[Path], answers: list[Result | str], baselines: list[Path], device: str) -> list[Comparison]:
-    """The first files, each beside its baseline, where both were measured; baselines come last in `every`."""
+def _compared(every: list[Path], answers: list[Result | str], places: list[int], device: str) -> list[Comparison]:
+    """The first files, each beside the baseline at its place in `places`, where both were measured."""
     names = short_names([str(file) for file in every])
     measured = []
-    for new, baseline in enumerate(baselines):
-        old = len(every) - 1 - every[::-1].index(baseline)
+    for new, old in enumerate(places):
         before, after = answers[old], answers[new]
         if isinstance(before, Result) and isinstance(after, Result):
             measured.append(Pair((names[old], names[new]), (before, after)))

@@ -13,7 +13,7 @@ from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure.bench import Subject, batched
 from edgeship.toolchain.protocol.jobs import Load
-from edgeship.toolchain.protocol.messages import Config, Mode, Stop
+from edgeship.toolchain.protocol.messages import Config, Stop
 from edgeship.toolchain.protocol.run import Run, Window
 
 SLOWER = 0.95
@@ -40,11 +40,11 @@ class Plan:
     def sustained(self) -> Config:
         """One launch without a pause, no warm-up: how it gets slower is what is looked for."""
         long = Stop(min_ns=int(self.seconds * 1e9), max_ns=int(self.seconds * 1e9))
-        return _config("sustained", measure=long, interval_ns=int(self.window_s * 1e9), concurrency=self.streams)
+        return Config(mode="sustained", measure=long, interval_ns=int(self.window_s * 1e9), concurrency=self.streams)
 
     def loads(self) -> Config:
         """One launch that loads, calls and unloads again and again."""
-        return _config("rounds", measure=Stop(max_iters=self.rounds))
+        return Config(mode="rounds", measure=Stop(max_iters=self.rounds))
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,6 @@ def leak_bytes(resident: Sequence[int]) -> float:
         return 0.0
     slope, _, low, _ = stats.theilslopes(later)
     return float(slope) if low > 0 and slope * len(later) > LEAST_GROWTH else 0.0
-
-
-def _config(mode: Mode, measure: Stop, interval_ns: int | None = None, concurrency: int = 1) -> Config:
-    return Config(mode=mode, measure=measure, interval_ns=interval_ns, concurrency=concurrency)
 
 
 def _run(subject: Subject, link: Link, config: Config) -> Run:

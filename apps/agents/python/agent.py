@@ -383,9 +383,9 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
             run["memory"] = {"baseline": reset_peak_memory()}
         if mode in ("sustained", "rounds"):
             phase = "measure"
-            engines = (fresh(job, path, first) for _ in range(config.get("concurrency", 1)))
             if mode == "sustained":
-                run["windows"] = sustained(list(engines), config["measure"]["max_ns"], config["interval_ns"])
+                engines = [fresh(job, path, first) for _ in range(config.get("concurrency", 1))]
+                run["windows"] = sustained(engines, config["measure"]["max_ns"], config["interval_ns"])
             else:
                 run["resident"] = rounds(job, path, first, config["measure"]["max_iters"])
             return

@@ -45,4 +45,4 @@ class AdbLink(RemoteLink):
     transport: Transport | None = "adb"
 
     def _state(self, t_ns: int = 0) -> Environment | None:
-        return state.state(self._connection, t_ns)
+        return state.read(self._connection.ask(state.PROBE), t_ns)

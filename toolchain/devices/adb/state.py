@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from edgeship.toolchain.devices.remote.shell import Remote
 from edgeship.toolchain.protocol.machine import Environment
 from edgeship.toolchain.sensors import PROBE as SENSORS
 from edgeship.toolchain.sensors import read as read_sensors
@@ -46,11 +45,6 @@ def read(told: str, t_ns: int = 0) -> Environment:
             "power_save": {"0": False, "1": True}.get(said.get("low_power", "").strip()),
         }
     )
-
-
-def state(connection: Remote, t_ns: int) -> Environment:
-    """Ask the phone."""
-    return read(connection.ask(PROBE), t_ns)
 
 
 def _number(text: str, name: str) -> float | None:
