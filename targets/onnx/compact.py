@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeship.targets.onnx.graph import by_type, constant
-from edgeship.targets.onnx.saturation import part_weights
+from edgeship.targets.onnx.saturation import part_zero_points, share_unsigned
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -22,7 +22,9 @@ def compact(model: ir.Model) -> None:
     drop_defaults(model)
     RemoveUnusedNodesPass()(model)
     DeduplicateInitializersPass()(model)
-    part_weights(model)
+    share_unsigned(model)
+    part_zero_points(model)
+    RemoveUnusedNodesPass()(model)
     name_conversions(model)
     drop_shapes(model)
 

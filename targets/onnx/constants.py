@@ -80,6 +80,11 @@ class _Reader:
             self._arrays[id(value)] = None if array is None else array.astype(np.int8) if _is_int4(array) else array
         return self._arrays[id(value)]
 
+    def signed(self, value: ir.Value | None) -> Array | None:
+        """A weight that is stored itself, as signed integers where it is of integers."""
+        array = self.array(value)
+        return None if array is None else _signed(array)
+
     def _quantizer(self, node: ir.Node, weights: list[Weight], activations: list[tuple[str, Affine]]) -> None:
         affine = self.affine(node)
         stored = self.array(node.inputs[0])
@@ -87,7 +92,7 @@ class _Reader:
             if affine is not None:
                 activations.append((_place(node), affine))
         elif _is_integer(stored) and not any(user.op_type in LAYERS for user in node.outputs[0].consumers()):
-            weights.append(Weight(_place(node), stored, affine))
+            weights.append(Weight(_place(node), _signed(stored), affine))
 
     def affine(self, node: ir.Node) -> Affine | None:
         """Scale and zero point of a quantizer; None where they are chosen at run time."""
@@ -119,10 +124,10 @@ class _Reader:
         while (moved := producer(value, "Transpose", "Reshape")) is not None:
             value = moved.inputs[0]
         if (dequantize := producer(value, "DequantizeLinear")) is not None:
-            return self.array(dequantize.inputs[0]), self.affine(dequantize)
+            return self.signed(dequantize.inputs[0]), self.affine(dequantize)
         if (cast := producer(value, "Cast")) is not None and self.array(cast.inputs[0]) is not None:
             value = cast.inputs[0]
-        return self.array(value), None
+        return self.signed(value), None
 
     def _bias(self, node: ir.Node) -> tuple[Array | None, Array | None]:
         value = node.inputs[2] if len(node.inputs) > 2 and not node.op_type.endswith("Integer") else None
@@ -186,6 +191,11 @@ def _place(node: ir.Node) -> str:
 
 def _is_integer(array: Array) -> bool:
     return array.dtype in (np.int8, np.uint8)
+
+
+def _signed(array: Array) -> Array:
+    """Unsigned bytes lowered by half their range, as Affine's zero points of them are."""
+    return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
 
 
 def _is_int4(array: Array) -> bool:

@@ -2,44 +2,92 @@
 
 By default ONNX Runtime's kernels for such processors (before 2019, AMD's before Zen 4) add pairs of products in 16
 bits, which saturate: 34 dB became 11 in a recurrent network. With the session's entry below it makes unsigned weights
-instead. ARM, and x86 with VNNI, are exact either way and take no notice of it.
+instead, but not of a weight that two layers share: that is stored unsigned. ARM, and x86 with VNNI, are exact either
+way and take no notice of the entry.
 (onnxruntime_session_options_config_keys.h; onnxruntime/core/optimizer/qdq_transformer/s8_to_u8.cc)
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgeship.targets.onnx.graph import constant, initializer
+import numpy as np
+
+from edgeship.targets.onnx.graph import constant, initializer, producer
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 EXACT_PRODUCTS = {"session.x64quantprecision": "1"}
-COPIED_BYTES = 4096
-"""Weights that several layers share become a copy each up to this size; larger ones stay shared, for size's sake."""
-_OF_WEIGHTS = {"DequantizeLinear": ((0, 2),), "MatMulInteger": ((1, 3),), "ConvInteger": ((1, 3),)}
+_OF_WEIGHTS = {"DequantizeLinear": (0, 2), "MatMulInteger": (1, 3), "ConvInteger": (1, 3)}
 """Operator → (weight, its zero point) among its inputs."""
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def session_options(model: ir.Model) -> dict[str, Any]:
     """The entry as the agent's options, for a file that ONNX Runtime can load with it: where two layers share an int8
     weight or its zero point it cannot.
     """
-    uses = Counter(id(value) for _, _, value in _stored(model))
+    uses: Counter[int] = Counter()
+    for node, index, value in _stored(model):
+        uses[id(value)] += len(_multiplied_in(node)) if index in (0, 1) else 1
     return {"config": EXACT_PRODUCTS} if uses and max(uses.values()) == 1 else {}
 
 
-def part_weights(model: ir.Model) -> None:
-    """Give each layer its own int8 weight and zero point, where several share a small one, in place."""
+def share_unsigned(model: ir.Model) -> None:
+    """Store an int8 weight that several layers multiply by uint8 activations as uint8: number and zero point + 128."""
+    shared: dict[int, list[ir.Node]] = defaultdict(list)
+    for node, index, value in _stored(model):
+        if index == _OF_WEIGHTS[node.op_type][0]:
+            shared[id(value)].append(node)
+    for nodes in shared.values():
+        layers = [layer for node in nodes for layer in _multiplied_in(node)]
+        if len(layers) > 1 and all(_takes_unsigned(layer) for layer in layers):
+            for node in nodes:
+                _unsigned(node)
+
+
+def _unsigned(node: ir.Node) -> None:
+    place, zero_place = _OF_WEIGHTS[node.op_type]
+    weight, graph = node.inputs[place], node.graph
+    array = constant(weight)
+    assert weight is not None
+    assert array is not None
+    assert graph is not None
+    zero = constant(node.inputs[zero_place]) if len(node.inputs) > zero_place else None
+    if zero is None:
+        scale = constant(node.inputs[1]) if node.op_type == "DequantizeLinear" else None
+        zero = np.zeros(() if scale is None else scale.shape, np.int8)
+    moved = [(stored.astype(np.int16) + 128).astype(np.uint8) for stored in (array, zero)]
+    node.resize_inputs(max(len(node.inputs), zero_place + 1))
+    node.replace_input_with(place, initializer(graph, f"{weight.name}_unsigned", moved[0]))
+    node.replace_input_with(zero_place, initializer(graph, "zero_point_of_unsigned", moved[1]))
+
+
+def part_zero_points(model: ir.Model) -> None:
+    """Give each int8 weight a zero point of its own, in place."""
     seen: set[int] = set()
-    for node, index, value in list(_stored(model)):
+    for number, (node, index, value) in enumerate(list(_stored(model))):
         array = constant(value)
-        if id(value) in seen and array is not None and array.nbytes <= COPIED_BYTES and node.graph is not None:
-            node.replace_input_with(index, initializer(node.graph, f"{value.name}_{len(seen)}", array))
+        if index == _OF_WEIGHTS[node.op_type][1] and id(value) in seen and array is not None and node.graph is not None:
+            node.replace_input_with(index, initializer(node.graph, f"{value.name}_{number}", array))
         seen.add(id(value))
+
+
+def _multiplied_in(node: ir.Node) -> list[ir.Node]:
+    """What multiplies by the weight that this operator reads; itself, where it is no DequantizeLinear."""
+    return list(node.outputs[0].consumers()) if node.op_type == "DequantizeLinear" else [node]
+
+
+def _takes_unsigned(layer: ir.Node) -> bool:
+    """Whether the other operand is stored as uint8."""
+    if layer.op_type not in _LAYERS:
+        return producer(layer.inputs[0], "DynamicQuantizeLinear") is not None
+    read = producer(layer.inputs[0], "DequantizeLinear")
+    zero_point = constant(read.inputs[2]) if read is not None and len(read.inputs) > 2 else None
+    return zero_point is not None and zero_point.dtype == np.uint8
 
 
 def _stored(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]:
@@ -47,10 +95,9 @@ def _stored(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]:
     import onnx_ir as ir
 
     for node in model.graph.all_nodes():
-        for weight, zero_point in _OF_WEIGHTS.get(node.op_type, ()):
-            for index in (weight, zero_point):
-                value = node.inputs[index] if index < len(node.inputs) else None
-                if value is None or constant(value) is None or value.const_value is None:
-                    break
-                if value.const_value.dtype == ir.DataType.INT8:
-                    yield node, index, value
+        for index in _OF_WEIGHTS.get(node.op_type, ()):
+            value = node.inputs[index] if index < len(node.inputs) else None
+            if value is None or constant(value) is None or value.const_value is None:
+                break
+            if value.const_value.dtype == ir.DataType.INT8:
+                yield node, index, value

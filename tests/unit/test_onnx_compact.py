@@ -10,7 +10,8 @@ import pytest
 from onnx_ir.passes.common import ShapeInferencePass
 
 from edgeship.targets.onnx.compact import compact
-from edgeship.targets.onnx.graph import by_type
+from edgeship.targets.onnx.constants import _Reader
+from edgeship.targets.onnx.graph import by_type, constant
 from edgeship.targets.onnx.inspect import computing, operators, optimized
 from edgeship.targets.onnx.saturation import EXACT_PRODUCTS, session_options
 from edgeship.targets.onnx.static_int8 import activations_to_uint8, quantize_biases
@@ -65,22 +66,36 @@ def test_equal_zero_points_are_stored_once_or_never_but_each_gemm_has_its_own() 
     assert session_options(model) == {"config": EXACT_PRODUCTS}
 
 
-@pytest.mark.parametrize(("channels", "exact"), [(16, True), (80, False)])
-def test_layers_share_a_large_weight_only_and_then_no_session_makes_it_unsigned(channels: int, exact: bool) -> None:
-    g = Graph(2, 4, 8, 8)
-    shared = g.constant(RANDOM.integers(-127, 128, (channels, channels, 1, 1)).astype(np.int8))
-    value = g.pair(g.node("Conv", g.pair(g.x), g.weight(channels, 4, 1, 1)))
-    for scale in (0.01, 0.02):
-        read = g.node("DequantizeLinear", shared, g.constant(np.full(channels, scale, np.float32)), axis=0)
-        value = g.pair(g.node("Conv", value, read))
+def test_a_weight_that_layers_share_is_stored_unsigned_where_they_multiply_unsigned_activations() -> None:
+    """By two readers, and by one reader of two layers, as in a cell that is called again and again."""
+    g = Graph(2, 4)
+    stored = [g.constant(RANDOM.integers(-127, 128, (4, 4)).astype(np.int8)) for _ in range(2)]
+    scales = g.constant(np.full(4, 0.01, np.float32))
+    one, two, again = (g.node("DequantizeLinear", each, scales, axis=0) for each in (*stored, stored[1]))
+    value = g.pair(g.x)
+    for read in (one, one, two, again):
+        value = g.pair(g.node("Gemm", value, read, transB=1))
+    value = g.pair(g.node("Gemm", value, g.weight(4, 4), transB=1))
     model = g.model(value)
-    before = run(model, IMAGE)
+    before = run(model, IMAGE[:, :, 0, 0])
     compact(model)
-    np.testing.assert_array_equal(run(model, IMAGE), before)
-    stored = {
-        id(node.inputs[0]) for node in by_type(model, "DequantizeLinear") if node.inputs[0].const_value is not None
-    }
-    assert (len(stored), bool(session_options(model))) == ((3, True) if exact else (2, False))
+    assert dtypes_of_weights(model) == ["int8"] * 4
+    assert session_options(model) == {}
+
+    activations_to_uint8(model)
+    compact(model)
+    assert dtypes_of_weights(model) == ["uint8", "uint8", "uint8", "int8"]
+    np.testing.assert_array_equal(run(model, IMAGE[:, :, 0, 0]), before)
+    assert session_options(model) == {"config": EXACT_PRODUCTS}
+    weights = [weight for weight in _Reader(model).inventory().weights if weight.place.startswith("Gemm")]
+    assert [weight.values.dtype.name for weight in weights] == ["int8"] * 5
+    np.testing.assert_array_equal(weights[0].values, constant(stored[0]))
+    assert all(weight.grid is not None and not np.any(weight.grid.zero_point) for weight in weights)
+
+
+def dtypes_of_weights(model: ir.Model) -> list[str]:
+    read = [constant(node.inputs[0]) for node in by_type(model, "DequantizeLinear")]
+    return [array.dtype.name for array in read if array is not None]
 
 
 def test_what_a_compact_file_computes_in_is_still_known(tmp_path: Path) -> None:
