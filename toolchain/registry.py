@@ -47,6 +47,7 @@ BUILT_IN: dict[Group, dict[str, str]] = {
         "emulated": "edgeship.toolchain.devices.emulated.device:Emulated",
         "ssh": "edgeship.toolchain.devices.ssh.device:Ssh",
         "adb": "edgeship.toolchain.devices.adb.device:Adb",
+        "browser": "edgeship.toolchain.devices.browser.device:Browser",
     },
     "datasets": {
         "image-folder": "edgeship.calibration.datasets.images:ImageFolder",

@@ -84,12 +84,15 @@ def _parts(run: Run) -> dict[str, int]:
 
 
 def peak_above_baseline(run: Run) -> int | None:
-    """Peak resident bytes of a launch above what its agent took before the runtime was there."""
+    """Peak bytes of a launch above what its agent took before the runtime was there; in a page only WebAssembly's."""
     if run.memory is None or run.memory.peak is None or run.memory.baseline is None:
         return None
-    peak = run.memory.peak.get("vm_hwm")
-    baseline = run.memory.baseline.get("vm_hwm", run.memory.baseline.get("vm_rss"))
-    return None if peak is None or baseline is None else max(0, peak - baseline)
+    for counter, before in (("vm_hwm", "vm_rss"), ("wasm_memory", "wasm_memory")):
+        peak = run.memory.peak.get(counter)
+        baseline = run.memory.baseline.get(counter, run.memory.baseline.get(before))
+        if peak is not None and baseline is not None:
+            return max(0, peak - baseline)
+    return None
 
 
 def t_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:

@@ -15,8 +15,10 @@ from edgeship.toolchain.plugin import Plugin, Target
 
 PROGRAMS = {
     "g++": ("the native ExecuTorch runner (without it: a flagged Python fallback)", "apt install g++"),
-    "chromium": ("pictures of the report in tests", "make system-deps"),
-    "adb": ("Android devices (to come)", "apt install adb"),
+    "chromium": ("browsers as devices", "apt install chromium"),
+    "npm": ("browsers as devices: it installs their runtimes", "apt install npm"),
+    "qemu-aarch64": ("ARM cores as devices", "apt install qemu-user g++-aarch64-linux-gnu"),
+    "adb": ("Android phones as devices", "apt install adb"),
 }
 
 

@@ -105,6 +105,8 @@ def notes(result: Result) -> list[str]:
         told.append("Python fallback")
     if result.transport == "adb":
         told.append("kernels of the Linux build")
+    if any(run.memory and "wasm_memory" in (run.memory.peak or {}) for run in result.runs):
+        told.append("memory of WebAssembly alone")
     if cpus := result.config.pin_cpus:
         told.append(f"on CPU {', '.join(map(str, cpus))}")
     if degrees := [state.soc_c for run in result.runs for state in run.env or [] if state.soc_c is not None]:

@@ -1,0 +1,1 @@
+"""Browsers on this host: their own runtimes, in pages that edgeship serves."""
