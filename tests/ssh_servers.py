@@ -36,11 +36,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def openssh(folder: Path) -> Iterator[Server]:
-    """One that has everything but sftp."""
+def openssh(folder: Path, entrance: str = "") -> Iterator[Server]:
+    """One that has everything but sftp; with an `entrance`, that runs for each command (SSH_ORIGINAL_COMMAND)."""
     assert SSHD is not None
     port = _prepare(folder)
-    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder))
+    forced = f"ForceCommand {entrance}\n" if entrance else ""
+    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder) + forced)
     Path("/run/sshd").mkdir(exist_ok=True)  # which it asks for where it is started by root
     with _running([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], folder, port) as server:
         yield server

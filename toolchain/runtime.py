@@ -79,6 +79,8 @@ class RuntimeInfo:
     """'module:NAME' of the Agents that drive it, the preferred first; imported on use."""
     extra: str = ""
     """The edgeship extra that brings the distribution."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every process that loads it."""
     suffixes: Mapping[str, str] = field(default_factory=dict)
     """The suffixes of its files → format."""
     folders: bool = False

@@ -172,8 +172,9 @@ class Shell(Link):
         try:
             command = [*self._command(agent, parts), self.at(asked), self.at(answered)]
             name = f"the agent for {runtime.title}"
+            environment = {**_threads(job.runtime.threads), **runtime.environment}
             with self._watched(job.config, seen, began):
-                code = self._ended(name, command, log, job.deadline_ns / 1e9, _threads(job.runtime.threads))
+                code = self._ended(name, command, log, job.deadline_ns / 1e9, environment)
             if not self.get(answered, result_file):
                 raise _death(code, runtime, log)
             if job.capture:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.targets.onnx.constants import constants
+from edgeship.targets.onnx.runtime import onnxruntime
 from edgeship.targets.onnx.saturation import session_options
 from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
 
@@ -48,9 +49,9 @@ def exact_options(path: Path, model: ir.Model, library: Path | None = None) -> d
 def optimized(path: Path, library: Path | None = None, config: Mapping[str, str] = MappingProxyType({})) -> ir.Model:
     """The graph as ONNX Runtime's CPU provider executes it; EdgeshipError when it cannot load the file."""
     import onnx_ir as ir
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     # the kernels' own copies of the weights: nothing is computed here
@@ -67,7 +68,7 @@ def optimized(path: Path, library: Path | None = None, config: Mapping[str, str]
             "session.optimized_model_external_initializers_file_name", f"{written.name}.data"
         )
         try:
-            onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise EdgeshipError(
                 f"ONNX Runtime cannot load {path.name}: {first_line(error)}",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from edgeship.toolchain.api import RuntimeInfo
 
 RUNTIME = RuntimeInfo(
@@ -10,6 +13,8 @@ RUNTIME = RuntimeInfo(
     package="onnxruntime",
     distribution="onnxruntime",
     extra="onnx",
+    # since 1.32 it keeps a device's id and a file of events in ~/.cache/Microsoft, and sends them
+    environment={"ORT_DISABLE_TELEMETRY": "1"},
     suffixes={".onnx": "onnx"},
     inspect="edgeship.targets.onnx.inspect",
     inspect_distribution="onnx",
@@ -18,3 +23,11 @@ RUNTIME = RuntimeInfo(
         "edgeship.toolchain.devices.agents.carried:OF_ONNXRUNTIME",
     ),
 )
+
+
+def onnxruntime() -> Any:
+    """The package, imported into this process with its environment. ImportError where it is not installed."""
+    os.environ.update(RUNTIME.environment)
+    import onnxruntime
+
+    return onnxruntime

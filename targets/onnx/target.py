@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from edgeship.targets.onnx.runtime import RUNTIME
+from edgeship.targets.onnx.runtime import RUNTIME, onnxruntime
 from edgeship.toolchain.api import (
     Artifact,
     Context,
@@ -90,16 +90,17 @@ class Onnx(Target):
 
     def warm_up(self) -> None:
         """The translations, and the runtime that looks at the file."""
-        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
 
         import edgeship.targets.onnx.export
         import edgeship.targets.onnx.rewrites  # noqa: F401
 
+        onnxruntime()
+
     def export(self, program: ExportedProgram, out: Path, context: Context) -> Artifact:
         """Write model.onnx; ExportError when an operator has no translation."""
         try:
-            import onnxruntime
+            version = onnxruntime().__version__
             import onnxscript  # noqa: F401
         except ImportError as error:
             raise missing_extra("onnx", str(error.name)) from error
@@ -152,7 +153,7 @@ class Onnx(Target):
             details={
                 "opset": dict(model.opset_imports),
                 "rewrites": applied,
-                "onnxruntime": onnxruntime.__version__,
+                "onnxruntime": version,
                 "kernels": kernels,
             },
         )

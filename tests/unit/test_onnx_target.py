@@ -34,10 +34,15 @@ from edgeship.toolchain.api import (
     load_callable,
 )
 from edgeship.toolchain.artifact import read, write
+from edgeship.toolchain.devices.launch import launch
+from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.model.program import flatten, save
 from edgeship.toolchain.passes.cast import CastFp16
 from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic, QuantizeWeights
+from edgeship.toolchain.protocol.jobs import Load
+from edgeship.toolchain.protocol.messages import Config
 from tests.models import conv_net, token_net
+from tests.tiny_files import TinyFiles
 
 pytestmark = pytest.mark.heavy
 
@@ -384,3 +389,19 @@ def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(EdgeshipError, match="not a readable ONNX file"):
         inspect_file(tmp_path / "model.onnx")
+
+
+def test_onnx_runtime_keeps_no_device_id_and_no_events(
+    tiny_files: TinyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since 1.32 it does, in the home folder of who runs it: neither the target nor an agent lets it."""
+    file = tiny_files.get("conv_net", "onnx")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    look = f"from edgeship.targets.onnx.inspect import inspect_file; inspect_file('{file.folder / file.artifact.file}')"
+    subprocess.run([sys.executable, "-c", look], check=True, timeout=120)
+    with Local().open() as link:
+        launched = launch(link, Load(file.artifact, file.folder, file.rows), Config(mode="verify"))
+    assert launched.result.runs[0].error is None
+    assert not list(tmp_path.rglob("deviceid*"))

@@ -21,7 +21,8 @@ echo "system $(uname -s)"; echo "release $(uname -r)"; echo "machine $(uname -m)
 if mkdir -p "$folder" 2>/dev/null && cd "$folder" && folder=$(pwd -P); then
     echo "folder $folder"
     test=$folder/.edgeship-$$
-    if printf '#!%s\nexit 0\n' "$(command -v sh)" > "$test"; then
+    sh=$(command -v sh); case $sh in /*) ;; *) sh=/bin/sh ;; esac  # a busybox may only say that it has one
+    if printf '#!%s\nexit 0\n' "$sh" > "$test"; then
         echo "writable yes"
         chmod 700 "$test"; "$test" && echo "executes yes"
         rm -f "$test"
