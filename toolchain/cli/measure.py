@@ -1,4 +1,4 @@
-"""Commands that measure files: bench, compare, soak."""
+"""Commands that measure files: bench, compare, rehearse, soak."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from edgeship.toolchain.cli.app import (
 )
 from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, EXIT_OK
 
+CHANGED = f"{EXIT_LINE_FAILED} a file does not run, answers otherwise or is slower"
 LEAK = f"{EXIT_LINE_FAILED} a file leaks"
 REGRESSION = f"{EXIT_LINE_FAILED} a regression"
 UNDECIDED = f"{EXIT_INCONCLUSIVE} inconclusive"
@@ -143,6 +144,43 @@ def compare(
     else:
         console.show(comparison_view(found))
     if code := comparing.exit_code(found, inconclusive=UNDECIDED_CODES[inconclusive]):
+        raise typer.Exit(code)
+
+
+@app.command(cls=Command, epilog=exit_codes(CHANGED, WRONG, UNDECIDED, MISSING, DEVICE, STOPPED))
+def rehearse(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Model files of one runtime.")],
+    requirements: Annotated[
+        list[str],
+        typer.Option(
+            "--with", metavar="NAME==VERSION", help="The other version, and then what it needs: onnxruntime==1.30.0"
+        ),
+    ],
+    pairs: Annotated[
+        int, typer.Option(metavar="COUNT", min=0, help="Launches under each version; 0: outputs alone.")
+    ] = 20,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 0.5,
+    inconclusive: Inconclusive = Undecided.stop,
+    inputs: Inputs = [],  # noqa: B006
+    size: Sizes = [],  # noqa: B006
+    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Say what another version of the runtime would change.
+
+    It is installed into a Python of its own in the cache. The same files get the same inputs under both versions, on
+    this host: do they run, do they answer the same, are they slower.
+    """
+    from edgeship.toolchain.commands import rehearse as rehearsing
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.rehearsal import rehearsal_view
+
+    found = rehearsing.rehearse(files, requirements, pairs, seconds, inputs, size, threads, console.print_note)
+    if as_json:
+        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    else:
+        console.show(rehearsal_view(found))
+    if code := rehearsing.exit_code(found, UNDECIDED_CODES[inconclusive]):
         raise typer.Exit(code)
 
 

@@ -80,7 +80,12 @@ def _compared(every: list[Path], answers: list[Result | str], places: list[int],
 
 
 def subjects_of(
-    files: list[Path], inputs: list[str], sizes: list[str], threads: int, on_note: Callable[[str], None]
+    files: list[Path],
+    inputs: list[str],
+    sizes: list[str],
+    threads: int,
+    on_note: Callable[[str], None],
+    samples: int = benches.CASES,
 ) -> list[benches.Subject]:
     """Files with random inputs for them, as `bench` takes both. RecipeError for a size that no file has."""
     given_sizes = tables.sizes_table(sizes)
@@ -94,8 +99,8 @@ def subjects_of(
         raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
     subjects = []
     for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
-        samples = foreign.random_samples(artifact, given_sizes, benches.CASES, on_note=on_note)
-        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, samples, threads))
+        drawn = foreign.random_samples(artifact, given_sizes, samples, on_note=on_note)
+        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, drawn, threads))
     return subjects
 
 

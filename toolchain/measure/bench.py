@@ -71,6 +71,8 @@ class Subject:
     batch: int = 1
     options: dict[str, Any] = field(default_factory=dict)
     """The runtime's, see apps/agents/python/agent.py."""
+    link: Link | None = None
+    """Where it is executed, if not where the others are."""
 
     @property
     def shapes(self) -> dict[str, list[int]]:
@@ -93,7 +95,7 @@ def measure(
     answers: dict[str, Result | str] = {}
     ready = []
     for subject in subjects:
-        if reason := link.can_execute(subject.artifact, "latency"):
+        if reason := (subject.link or link).can_execute(subject.artifact, "latency"):
             answers[subject.name] = reason
         else:
             ready.append(subject)
@@ -104,7 +106,7 @@ def measure(
                 continue  # it failed in an earlier round
             on_launch(subject.name, round_index)
             try:
-                result = _launch(subject, link, protocol, round_index == 0)
+                result = _launch(subject, subject.link or link, protocol, round_index == 0)
             except DeviceError as error:
                 answers[subject.name] = str(error)
                 continue

@@ -1,0 +1,153 @@
+"""`rehearse`: the same files under another version of their runtime."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgeship.toolchain import registry
+from edgeship.toolchain.artifact import Artifact
+from edgeship.toolchain.commands.bench import subjects_of
+from edgeship.toolchain.commands.compare import exit_code as code_of
+from edgeship.toolchain.commands.compare import protocol_of
+from edgeship.toolchain.devices.launch import Launched, launch
+from edgeship.toolchain.devices.other_python import OtherPython, python_with
+from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, DeviceError, RecipeError
+from edgeship.toolchain.judge import limits, parity
+from edgeship.toolchain.measure import bench
+from edgeship.toolchain.measure.bench import Subject
+from edgeship.toolchain.measure.comparison import THRESHOLDS, Comparison, Pair, of_pairs
+from edgeship.toolchain.protocol.jobs import Load
+from edgeship.toolchain.protocol.messages import Config, Result
+from edgeship.toolchain.quant import parse
+from edgeship.toolchain.report.bench import short_names
+from edgeship.toolchain.report.rehearsal import Rehearsal, Rehearsed
+from edgeship.toolchain.samples import Array
+
+SAMPLES = 16
+"""Random inputs whose outputs are compared."""
+NOT_RUN = "does not run"
+
+
+def rehearse(
+    files: list[Path],
+    requirements: list[str],
+    pairs: int,
+    seconds: float,
+    inputs: list[str],
+    sizes: list[str],
+    threads: int,
+    on_note: Callable[[str], None],
+) -> Rehearsal:
+    """Execute files under the installed version and under another one, on the same random inputs, on this host.
+
+    The first of `requirements` is the runtime's, NAME==VERSION; the others are installed with it. RecipeError where it
+    is not, or not of the runtime that executes the files; MissingError where they cannot be installed. Files that do
+    not run say so.
+    """
+    distribution, version = _parts(requirements[0])
+    subjects = subjects_of(files, inputs, sizes, threads, on_note, SAMPLES)
+    for file, subject in zip(files, subjects, strict=True):
+        runtime = registry.runtime_info(subject.artifact.runtime.name)
+        if runtime is None or runtime.distribution != distribution:
+            has = runtime.distribution if runtime else subject.artifact.runtime.name
+            raise RecipeError(f"{file} is executed by {has}, not by {distribution}", f"e.g. --with {has}==VERSION")
+    installed = registry.version_of(distribution)
+    on_note(f"preparing {' '.join(requirements)}")
+    today = OtherPython(Path(sys.executable), f"{distribution} {installed}")
+    other = OtherPython(python_with(*requirements), f"{distribution} {version}")
+    names = short_names([str(file) for file in files])
+    found = [_outputs(name, subject, today, other, version) for name, subject in zip(names, subjects, strict=True)]
+    timed = [(each, subject) for each, subject in zip(found, subjects, strict=True) if each.error is None]
+    if timed and pairs:
+        on_note(f"{pairs} pairs of launches of each file, about {2 * len(timed) * pairs * (seconds + 1):.0f} s")
+        _time(timed, today, other, (installed, version), pairs, seconds)
+    return Rehearsal(
+        device=today.facts(),
+        distribution=distribution,
+        installed=installed,
+        other=version,
+        samples=SAMPLES,
+        files=found,
+    )
+
+
+def exit_code(found: Rehearsal, inconclusive: int = EXIT_INCONCLUSIVE) -> int:
+    """1 where a file does not run, answers differently or gets slower; `inconclusive` where that is not known."""
+    if any(each.error or each.outputs == "different" for each in found.files):
+        return EXIT_LINE_FAILED
+    return code_of(*(each.latency for each in found.files if each.latency), inconclusive=inconclusive)
+
+
+def _parts(requirement: str) -> tuple[str, str]:
+    name, sign, version = requirement.partition("==")
+    if not sign or not name.strip() or not version.strip():
+        raise RecipeError(f"--with {requirement}: is not NAME==VERSION", "e.g. --with onnxruntime==1.30.0")
+    return name.strip(), version.strip()
+
+
+def _outputs(name: str, subject: Subject, today: OtherPython, other: OtherPython, version: str) -> Rehearsed:
+    """What a file answers under both."""
+    rows = [subject.samples.joined([index]) for index in range(len(subject.samples))]
+    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
+    told = []
+    for link, what in ((today, "here"), (other, f"under {version}")):
+        try:
+            launched = launch(link, load, Config(mode="verify"))
+        except DeviceError as error:
+            return Rehearsed(file=name, error=f"{NOT_RUN} {what}: {error}")
+        if failed := launched.result.runs[0].error:
+            return Rehearsed(file=name, error=f"{NOT_RUN} {what}: {failed.phase}: {failed.message}")
+        told.append(_joined(launched))
+    before, after = told
+    same = before.keys() == after.keys() and all(np.array_equal(before[key], after[key]) for key in before)
+    found = parity.compare(before, after)
+    limit = _limit(subject.artifact)
+    alike = not found.problems and found.sqnr_db >= limit
+    return Rehearsed(
+        file=name,
+        outputs="identical" if same else "alike" if alike else "different",
+        sqnr_db=found.sqnr_db,
+        limit_db=limit,
+    )
+
+
+def _joined(launched: Launched) -> dict[str, Array]:
+    """Outputs by name, [n, *shape]."""
+    return {name: np.stack([row[name] for row in launched.outputs]) for name in launched.outputs[0]}
+
+
+def _limit(artifact: Artifact) -> float:
+    return limits.threshold(parse(artifact.spec), artifact, {}).program_db
+
+
+def _time(
+    timed: list[tuple[Rehearsed, Subject]],
+    today: OtherPython,
+    other: OtherPython,
+    versions: tuple[str, str],
+    pairs: int,
+    seconds: float,
+) -> None:
+    """Fill in the latency of files that run under both, all launches of one session interleaved."""
+    twice = [
+        replace(subject, name=f"{place}{subject.name}", link=link)
+        for _, subject in timed
+        for place, link in enumerate((today, other))
+    ]
+    answers = bench.measure(twice, today, protocol_of(pairs, seconds))
+    told: list[tuple[Rehearsed, Pair]] = []
+    for each, subject in timed:
+        before, after = (answers[f"{place}{subject.name}"] for place in range(2))
+        if isinstance(before, Result) and isinstance(after, Result):
+            names = (f"{each.file} ({versions[0]})", f"{each.file} ({versions[1]})")
+            told.append((each, Pair(names, (before, after))))
+        else:
+            each.error = next(str(answer) for answer in (before, after) if isinstance(answer, str))
+    compared: list[Comparison] = of_pairs([pair for _, pair in told], "local", "latency", THRESHOLDS["latency"])
+    for (each, _), comparison in zip(told, compared, strict=True):
+        each.latency = comparison
