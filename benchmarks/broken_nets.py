@@ -92,9 +92,12 @@ KINDS = {"deep": Deep, "encoder": Encoder, "recurrent": Recurrent}
 
 
 def build(kind: str, seed: int) -> nn.Module:
-    """An untrained network, its batch norm warmed up and its weights of an ordinary size."""
+    """An untrained network, its batch norm warmed up and its weights of an ordinary size: no layer norm of ones."""
     torch.manual_seed(seed)
     net = KINDS[kind]()
+    for norm in (module for module in net.modules() if isinstance(module, nn.LayerNorm)):
+        nn.init.uniform_(norm.weight, 0.7, 1.3)
+        nn.init.uniform_(norm.bias, -0.2, 0.2)
     if kind == "deep":
         net.train()
         with torch.no_grad():

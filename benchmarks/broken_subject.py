@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,8 +20,12 @@ from benchmarks.patches import PATCHES, patch
 from edgeship.toolchain.artifact import Artifact, ConstantsAudit, digest
 from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.build.stages.stored import StoredProgram
+from edgeship.toolchain.devices.local import LocalLink
+from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.judge import verdict as judging
+from edgeship.toolchain.judge.answers import ask
 from edgeship.toolchain.judge.line import case_of
+from edgeship.toolchain.link import Link
 from edgeship.toolchain.model import program as programs
 from edgeship.toolchain.model.audit import compare, inventory_of
 from edgeship.toolchain.model.constants import constants_of
@@ -30,6 +35,7 @@ from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.samples import load_samples
 
 Row = dict[str, Any]
+SOUND_ALL_THE_SAME = "the converter writes the sound file all the same"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Subject:
 
     def sound(self, line: Built) -> Row:
         """The row of a sound file."""
-        return self._judged(line, line.artifact, line.folder)
+        return self._judged(line, line.artifact, line.folder, Forked())
 
     def broken(self, kind: str, lines: list[Built]) -> Iterator[tuple[Built, Row]]:
         """The rows of these lines' files, made from the program after it was broken, or why there are none."""
@@ -99,8 +105,22 @@ class Subject:
         except Exception as error:  # a program that no converter takes ships nothing
             return {"skipped": f"not made: {type(error).__name__}: {str(error)[:120]}"}
         if artifact.sha256 == line.artifact.sha256:
-            return {"skipped": "the converter writes the sound file all the same"}
-        return self._audited(line, artifact, out)
+            return {"skipped": SOUND_ALL_THE_SAME}
+        row = self._audited(line, artifact, out, Forked())
+        return row if row["verdict"] != "pass" else self._again(line, artifact, out)
+
+    def _again(self, line: Built, artifact: Artifact, out: Path) -> Row:
+        """The row of a file that was let through, in fresh processes: they have nothing that was imported before, and
+        it may be the sound file in other bytes."""
+        case = case_of(line, self.recipe)
+        count = len(next(iter(case.expected.values())))
+        files = ((line.artifact, line.folder), (artifact, out))
+        link = LocalLink()
+        with contextlib.suppress(DeviceError):  # which the verdict tells
+            sound, broken = (ask(*file, link, case.samples, count, case.slow_samples, None).outputs for file in files)
+            if sound.keys() == broken.keys() and all(np.array_equal(sound[name], broken[name]) for name in sound):
+                return {"skipped": SOUND_ALL_THE_SAME}
+        return self._audited(line, artifact, out, link)
 
     def _patched(self, line: Built, kind: str) -> Row:
         with tempfile.TemporaryDirectory(prefix="edgeship-broken-") as work:
@@ -109,15 +129,15 @@ class Subject:
             if not patch(line.artifact, out, kind, self.name(line, kind)):
                 return {"skipped": "no such number in its bytes"}
             artifact = line.artifact.model_copy(update={"sha256": digest(out / line.artifact.file)})
-            return self._audited(line, artifact, out)
+            return self._audited(line, artifact, out, Forked())
 
-    def _audited(self, line: Built, artifact: Artifact, out: Path) -> Row:
+    def _audited(self, line: Built, artifact: Artifact, out: Path, link: Link) -> Row:
         found = inventory_of(artifact, out)
         told = {"constants": None if found is None else compare(self.constants, found)}
-        return self._judged(line, artifact.model_copy(update=told), out)
+        return self._judged(line, artifact.model_copy(update=told), out, link)
 
-    def _judged(self, line: Built, artifact: Artifact, folder: Path) -> Row:
-        return _row(judging.judge(artifact, folder, Forked(), case_of(line, self.recipe)), artifact.constants)
+    def _judged(self, line: Built, artifact: Artifact, folder: Path, link: Link) -> Row:
+        return _row(judging.judge(artifact, folder, link, case_of(line, self.recipe)), artifact.constants)
 
     def _context(self, scratch: Path) -> Context:
         needs: frozenset[Need] = frozenset().union(*(line.plan.target.needs for line in self.lines))
