@@ -87,7 +87,7 @@ class RuntimeInfo:
     """Whether its files are folders."""
     inspect: str = ""
     """The module whose `inspect_file(path)` looks into its files, and whose `constants(path)`, where it has that, finds
-    the numbers in them."""
+    the numbers in them; `modules(path, origins, names)` the modules that executed operators come from."""
     inspect_distribution: str = ""
     """What that module needs, where it is not `distribution`."""
     backends: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ RUNTIME = RuntimeInfo(
         "edgeship.toolchain.devices.agents.native:NATIVE",
         "edgeship.toolchain.devices.agents.carried:OF_EXECUTORCH",
         "edgeship.toolchain.devices.agents.python:PYTHON",
+        "edgeship.toolchain.devices.agents.python:PROFILER",
     ),
     backends=frozenset({"xnnpack", "portable", "cpu"}),
     emulates_half=True,

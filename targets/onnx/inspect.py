@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.targets.onnx.constants import constants
+from edgeship.targets.onnx.origins import modules
 from edgeship.targets.onnx.runtime import onnxruntime
 from edgeship.targets.onnx.saturation import session_options
 from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_line
@@ -19,7 +20,7 @@ from edgeship.toolchain.api import Computing, EdgeshipError, by_dtype, first_lin
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-__all__ = ["constants", "inspect_file"]
+__all__ = ["constants", "inspect_file", "modules"]
 
 # operators that move or convert numbers, and those that only work on shapes: nothing is computed in them
 # fmt: off

@@ -21,6 +21,7 @@ RUNTIME = RuntimeInfo(
     agents=(
         "edgeship.toolchain.devices.agents.python:PYTHON",
         "edgeship.toolchain.devices.agents.carried:OF_ONNXRUNTIME",
+        "edgeship.toolchain.devices.agents.python:PROFILER",
     ),
 )
 

@@ -58,6 +58,7 @@ Inputs = Annotated[
     list[str],
     typer.Option("--input", "-i", metavar="NAME:SHAPE[:DTYPE]", help="One of the model's inputs, e.g. x:1x3x224x224."),
 ]
+Sizes = Annotated[list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")]
 Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Weights: .safetensors or a checkpoint.")]
 Arguments = Annotated[
     list[str],

@@ -1,4 +1,4 @@
-"""Commands for one file that is there: verify, inspect."""
+"""Commands that look into files that are there: verify, inspect, operators."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from edgeship.toolchain.cli.app import (
     Json,
     OnDevice,
     PreprocessOption,
+    Sizes,
     Strict,
     Weights,
     app,
@@ -88,3 +89,32 @@ def inspect(
         console.print_json(about)
     else:
         console.show(files.inspection_view(about))
+
+
+@app.command(cls=Command, epilog=exit_codes(WRONG, MISSING, DEVICE, STOPPED))
+def operators(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="ONNX and ExecuTorch files.")],
+    top: Annotated[int, typer.Option(metavar="COUNT", min=1, help="How many operators are named.")] = 10,
+    inputs: Inputs = [],  # noqa: B006
+    size: Sizes = [],  # noqa: B006
+    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")] = 1,
+    device: OnDevice = "local",
+    as_json: Json = False,
+) -> None:
+    """Say which operators a file's time goes into.
+
+    As its runtime profiles it, in a launch of its own. Of an ONNX file in a run's folder the model's modules are named,
+    too.
+    """
+    from edgeship.toolchain.commands import operators as profiling
+    from edgeship.toolchain.recipe import arguments
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.operators import operators_view
+
+    found = profiling.operators(files, arguments.device_of(device), inputs, size, threads, console.print_note)
+    if as_json:
+        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    else:
+        console.show(operators_view(found, top))
+    if code := profiling.exit_code(found):
+        raise typer.Exit(code)

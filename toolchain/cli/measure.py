@@ -18,6 +18,7 @@ from edgeship.toolchain.cli.app import (
     Json,
     OnDevice,
     Quick,
+    Sizes,
     app,
     exit_codes,
 )
@@ -48,7 +49,6 @@ UNDECIDED_CODES = {Undecided.stop: EXIT_INCONCLUSIVE, Undecided.go_on: EXIT_OK}
 Inconclusive = Annotated[
     Undecided, typer.Option(help="How to end where nothing can be concluded: pass is for shared CI machines.")
 ]
-Sizes = Annotated[list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")]
 
 
 @app.command(cls=Command, epilog=exit_codes(REGRESSION, WRONG, UNDECIDED, MISSING, DEVICE, STOPPED))

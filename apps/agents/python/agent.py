@@ -19,7 +19,9 @@ import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import platform  # noqa: E402
+import statistics  # noqa: E402
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 import threading  # noqa: E402
 import uuid  # noqa: E402
 from collections.abc import Callable, Iterable, Sequence  # noqa: E402
@@ -30,7 +32,7 @@ import numpy as np  # noqa: E402
 
 VERSION = "3"
 SCHEMAS = ("bench-job/1",)
-MODES = ("verify", "latency", "throughput", "sustained", "cold", "memory", "rounds")
+MODES = ("verify", "latency", "throughput", "sustained", "cold", "memory", "rounds", "profile")
 # the fields that a job may list in `requires`
 FIELDS = (
     *("outputs", "capture", "feedback", "runtime.options", "runtime.threads"),
@@ -65,6 +67,7 @@ class Engine:
         self.options: dict[str, Any] = job["runtime"].get("options", {})
         # what is verified must have the names an app will ask for; what is only timed may come from anywhere
         self.by_name = job["config"]["mode"] == "verify"
+        self.profiled = job["config"]["mode"] == "profile"
         self.version = "unknown"
         self.planned_bytes: int | None = None
 
@@ -79,6 +82,10 @@ class Engine:
     def invoke(self) -> None: ...
 
     def fetch(self) -> Arrays: ...
+
+    def operators(self, calls: int) -> list[dict[str, Any]]:
+        """What each operator took, where the engine was made to profile and was invoked `calls` times."""
+        raise ValueError(f"{self.name} tells no profile")
 
     def name_outputs(self, names: Sequence[str], by_name: bool = False) -> list[int]:
         """Which of the file's outputs is each of the model's; by name where they are known, else by position."""
@@ -120,6 +127,9 @@ class OnnxRuntime(Engine):
             session.register_custom_ops_library(str(Path(path).parent / library))
         for key, value in self.options.get("config", {}).items():
             session.add_session_config_entry(key, value)
+        if self.profiled:
+            session.enable_profiling = True
+            session.profile_file_prefix = f"{tempfile.mkdtemp(dir=Path(path).parent)}/profile"
         self.session = self.runtime.InferenceSession(path, session, providers=["CPUExecutionProvider"])
         self.names = [tensor.name for tensor in self.session.get_inputs()]
         self.take = positions(self.names, self.inputs, "inputs", self.by_name)
@@ -134,6 +144,19 @@ class OnnxRuntime(Engine):
 
     def fetch(self) -> Arrays:
         return self.answer
+
+    def operators(self, calls: int) -> list[dict[str, Any]]:
+        file = Path(self.session.end_profiling())
+        events = json.loads(file.read_text())
+        file.unlink()
+        file.parent.rmdir()
+        end = "_kernel_time"
+        timed = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(end)]
+        rows = (
+            (event["name"].removesuffix(end), event["args"]["op_name"], event["args"]["provider"], event["dur"] * 1000)
+            for event in timed
+        )
+        return grouped(rows, calls)
 
 
 class LiteRT(Engine):
@@ -261,20 +284,43 @@ class ExecuTorchPython(Engine):
         _unsafe_reset_threadpool(self.threads)
 
     def load(self, path: str) -> None:
-        self.program = self.runtime.load_program(path)
+        if self.profiled:
+            from executorch.extension.pybindings.portable_lib import _load_for_executorch
+
+            self.traced = _load_for_executorch(path, enable_etdump=True)
+        else:
+            self.program = self.runtime.load_program(path)
 
     def prepare(self, arrays: Arrays) -> None:
-        self.method = self.program.load_method("forward")
+        self.method = self.program.load_method("forward") if not self.profiled else None
 
     def feed(self, arrays: Arrays) -> None:
         self.fed = [self.torch.from_numpy(array) for array in arrays]
 
     def invoke(self) -> None:
-        self.answer = self.method.execute(self.fed)
+        self.answer = self.method.execute(self.fed) if self.method else self.traced.forward(self.fed)
 
     def fetch(self) -> Arrays:
         found = [tensor.numpy() for tensor in flat(self.answer)]
         return [found[index] for index in self.name_outputs([f"output_{i}" for i in range(len(found))])]
+
+    def operators(self, calls: int) -> list[dict[str, Any]]:
+        import warnings
+
+        from executorch.devtools import Inspector
+
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it misses the values, which nobody asked for
+            self.traced.write_etdump_result_to_file(f"{folder}/profile.etdump")
+            blocks = Inspector(etdump_path=f"{folder}/profile.etdump").event_blocks
+        # calls contain what they call; the method and its loading are no operators
+        events = [e for block in blocks for e in block.events if not e.name.endswith("_CALL") and "::" not in e.name]
+        rows = (
+            (event.name, event.name.partition(" (")[0].partition(" #")[0], "", milliseconds * 1e6)
+            for event in events
+            for milliseconds in event.perf_data.raw
+        )
+        return grouped(rows, calls)
 
 
 class CoreAI(Engine):
@@ -360,6 +406,19 @@ def flat(value: Any) -> Iterable[Any]:
     return [value]
 
 
+def grouped(timed: Iterable[tuple[str, str, str, float]], calls: int) -> list[dict[str, Any]]:
+    """(name, type, backend, nanoseconds) of every execution → one row for each name: the median, of one call."""
+    rows: dict[tuple[str, str, str], list[float]] = {}
+    for name, kind, backend, taken in timed:
+        rows.setdefault((name, kind, backend), []).append(taken)
+    told = []
+    for (name, kind, backend), each in rows.items():
+        times = max(1, round(len(each) / calls))
+        row = {"name": name, "type": kind, "ns": round(statistics.median(each) * times), "calls": times}
+        told.append({**row, "backend": backend} if backend else row)
+    return told
+
+
 def distribution_version(name: str) -> str:
     from importlib.metadata import version
 
@@ -408,6 +467,13 @@ def execute(job: dict[str, Any], folder: Path, engine: Engine, run: dict[str, An
             else:
                 run["window"], run["completed"] = throughput(engine.invoke, config["measure"])
             gc.enable()
+        if mode == "profile":
+            phase = "measure"
+            engine.feed(first)
+            calls = config["measure"]["min_iters"]
+            for _ in range(calls):
+                engine.invoke()
+            run["ops"] = engine.operators(calls)
         phase = "collect"
         if mode in ("verify", "memory", "cold") or job.get("capture"):
             play(engine, job, folder, run)

@@ -25,6 +25,13 @@ PYTHON = python_agent(
     agents_folder() / "python" / "agent.py",
     TIMED | LASTING,
 )
+PROFILER = python_agent(
+    "python-profiler",
+    frozenset({"onnxruntime", "executorch"}),
+    agents_folder() / "python" / "agent.py",
+    frozenset({"verify", "profile"}),
+)
+"""The same program, for the runtimes that tell it what each operator took."""
 
 
 def known_cpu_features() -> frozenset[str]:
