@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_disks import small_disk
 from workplace import Workplace, alive, descendants, recipe_text, register, wait_until
 
 GUEST = Path(__file__).with_name("guest")
@@ -136,25 +137,20 @@ def test_two_runs_at_once_on_one_cache_both_succeed(primed: Workplace, tmp_path:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 400 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs Linux and root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "small", "400k") as folder:
+        yield folder
 
 
-def test_a_full_disk_is_one_clear_error_and_with_room_the_next_run_works(primed: Workplace, small_disk: Path) -> None:
-    place = Workplace(primed.folder, small_disk / "cache")
-    filler = small_disk / "filler"
+def test_a_full_disk_is_one_clear_error_and_with_room_the_next_run_works(primed: Workplace, disk: Path) -> None:
+    place = Workplace(primed.folder, disk / "cache")
+    filler = disk / "filler"
     filler.write_bytes(b"x" * 330_000)
     recipe = primed.recipe("first.toml", recipe_text("onnx"))
     done = place.edgeship("run", recipe, "--no-measure")
     assert done.returncode in (1, 4), done.stdout + done.stderr
-    assert f"no room left on {small_disk}" in done.stdout + done.stderr
+    assert f"no room left on {disk}" in done.stdout + done.stderr
     filler.unlink()
     assert list((place.cache / "partial").glob("*")) == []
     again = place.edgeship("run", recipe, "--no-measure")

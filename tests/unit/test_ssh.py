@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_disks import enlarge, small_disk
 from ssh_servers import SSHD, Server, can_serve_dropbear, dropbear, openssh
 from tiny_files import TinyFile, TinyFiles
 
@@ -161,6 +162,20 @@ def test_a_server_that_goes_away_is_no_crash_of_the_file(tmp_path: Path) -> None
 def test_where_nothing_can_run_the_folder_is_asked_for(told: str, said: str) -> None:
     with pytest.raises(DeviceError, match=said):
         read("board", "/tmp/x", told)
+
+
+def test_a_full_disk_there_is_said_and_with_room_the_next_run_works(tiny_files: TinyFiles, tmp_path: Path) -> None:
+    file = tiny_files.get("streaming_net", "executorch")
+    with openssh(tmp_path) as running, small_disk(tmp_path / "small", "1m") as folder:
+        device = Ssh(host=running.host, options=running.options, folder=str(folder))
+        with device.open() as link:
+            with pytest.raises(DeviceError, match=r"cannot bring \S+ to 127\.0\.0\.1:.*No space left") as caught:
+                answers(link, file)
+            assert caught.value.hint == "is there room, and may you write there?"
+        assert not list(folder.rglob("*.part"))
+        enlarge(folder, "200m")
+        with device.open() as link:
+            answers(link, file)
 
 
 def answers(link: SshLink, file: TinyFile) -> None:

@@ -30,7 +30,9 @@ sh -c 'echo "edgeship $$ $0"; test "$1" && echo $$ >"$1/agent-$0"; shift; exec "
 code=$?; test "$lease" && rm -f "$lease/agent-$$"; exit $code"""
 KILL = 'kill -KILL "$1"; kill -KILL -- "-$2"'
 # what is at its place is whole: renamed when all of it is there
-UNPACK = 'exec 2>&1; rm -rf "$1" && mkdir -p "$1" && tar -xf - -C "$1" && mv "$1/$2" "$3" && rmdir "$1"'
+UNPACK = """exec 2>&1
+rm -rf "$1" && mkdir -p "$1" && tar -xf - -C "$1" && mv "$1/$2" "$3" && rmdir "$1" || { rm -rf "$1"; false; }"""
+FAREWELL = ("tar: Exiting with failure status", "tar: Error is not recoverable")
 _BEGUN = re.compile(rb"edgeship (\d+) (\d+)\n")
 _ENDED = re.compile(rb"\nedgeship ended (\d+)\r?\n$")
 _TAIL = 64
@@ -205,6 +207,7 @@ def _pack(source: Path, stream: IO[bytes]) -> None:
 
 
 def last(text: bytes) -> str:
-    """The last line that says something."""
+    """The last line that says something; tar's farewell does not."""
     lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    telling = [line for line in lines if not line.startswith(FAREWELL)]
+    return telling[-1] if telling else ""
