@@ -55,6 +55,7 @@ bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.artifact_latency
 	$(BIN)/python -m benchmarks.what_optimizations_bring
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.arm_counts
 	$(BIN)/python -m benchmarks.aa_test
 	$(BIN)/python -m benchmarks.tables
 

@@ -28,6 +28,8 @@ TIMM = {
     "mobilenetv4_conv_small": "mobilenetv4_conv_small",
 }
 NAMES = (*TORCHVISION, *TIMM)
+COUNTED = ("mobilenet_v3_small",)
+"""Only counted: see arm_counts.py."""
 
 
 def warmed(name: str, fold: bool = True, channels_last: bool = False) -> nn.Module:
@@ -65,7 +67,7 @@ def warmed(name: str, fold: bool = True, channels_last: bool = False) -> nn.Modu
 
 
 def _build(name: str) -> nn.Module:
-    if name in (*TORCHVISION, *GROWING):
+    if name in (*TORCHVISION, *COUNTED, *GROWING):
         import torchvision
 
         return torchvision.models.get_model(name, weights=None)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.aa_table import aa_table
+from benchmarks.arm_counts_table import arm_counts_table
 from benchmarks.broken_table import broken_table
 from benchmarks.coverage_table import coverage_table
 from benchmarks.growth_table import growth_table
@@ -181,6 +182,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "coverage": coverage_table,
     "broken_files": broken_table,
     "growth": growth_table,
+    "arm_counts": arm_counts_table,
     "aa_test": aa_table,
     "speed": speed_table,
 }
