@@ -48,6 +48,7 @@ BUILT_IN: dict[Group, dict[str, str]] = {
         "ssh": "edgeship.toolchain.devices.ssh.device:Ssh",
         "adb": "edgeship.toolchain.devices.adb.device:Adb",
         "browser": "edgeship.toolchain.devices.browser.device:Browser",
+        "ios": "edgeship.toolchain.devices.ios.device:Ios",
     },
     "datasets": {
         "image-folder": "edgeship.calibration.datasets.images:ImageFolder",

@@ -15,6 +15,8 @@ from edgeship.toolchain.protocol.run import Instructions
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.budgets import Budget
 from edgeship.toolchain.report.budgets import findings
+from edgeship.toolchain.report.cards import cards
+from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.html import render
 from edgeship.toolchain.report.terminal.run import report_view
 
@@ -120,3 +122,23 @@ def test_terminal_and_page_show_found_and_allowed() -> None:
     assert '<h2 id="budgets">' in page
     assert "≤ 0.250 ms" in page
     assert "budgets" not in render(report(lines))
+
+
+def test_a_file_over_a_budget_is_not_recommended_and_makes_no_other_worse() -> None:
+    lines = [line("float"), line("int8")]
+    compare(lines)
+    assert [each.recommended for each in lines] == [False, True]
+    assert lines[0].dominated_by == "int8"
+    lines = [line("float"), line("int8")]
+    compare(lines, {lines[1].name})
+    assert [each.recommended for each in lines] == [True, False]
+    assert lines[0].dominated_by is None
+    compare(lines := [line("float"), line("int8")], {each.name for each in lines})
+    assert not any(each.recommended for each in lines)
+
+
+def test_a_card_says_that_a_budget_is_in_the_way() -> None:
+    lines = [line("float"), line("int8")]
+    compare(lines, {each.name for each in lines})
+    (card,) = cards(report(lines, budgets=findings([Budget(size_bytes=10)], lines, [])))
+    assert (card.line, card.why) == (None, "2 over a budget")

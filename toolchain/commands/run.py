@@ -140,8 +140,9 @@ def run(
             built = [line.built for line, _ in lines if isinstance(line, Judged)]
             measure.Session(recipe, links, options.quick, options.remeasure, store, keeper, tell).add(built, rows)
             seconds["measure"] = time.monotonic() - started
-    compare(list(rows.values()))
     counting = [name for name, device in recipe.devices.items() if device.counts]
+    budgets = findings(recipe.budgets, list(rows.values()), counting)
+    compare(list(rows.values()), {finding.line for finding in budgets if finding.verdict == "exceeded"})
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -158,7 +159,7 @@ def run(
         libraries=_libraries(recipe),
         protocol=dataclasses.asdict(measure.protocol(recipe, options.quick)),
         max_metric_drop=recipe.verify.max_metric_drop,
-        budgets=findings(recipe.budgets, list(rows.values()), counting),
+        budgets=budgets,
         warnings=shared_warnings(list(rows.values())),
         seconds=seconds,
         worker_peak_bytes=peaks,

@@ -28,24 +28,26 @@ class Card:
 def cards(report: Report) -> list[Card]:
     """One card for each model and target of the recipe, those with a file to ship first."""
     made = []
+    over = {finding.line for finding in report.budgets if finding.verdict == "exceeded"}
     for model in report.models:
         for target in report.targets:
             lines = [line for line in report.lines if (line.model, line.target) == (model.name, target)]
             if lines:
                 best = next((line for line in lines if line.recommended), None)
-                made.append(Card(model.name, target, best, _chosen(best, lines) if best else _none(lines)))
+                made.append(Card(model.name, target, best, _chosen(best, lines, over) if best else _none(lines, over)))
     return sorted(made, key=lambda card: card.line is None)
 
 
-def _chosen(best: ReportLine, lines: list[ReportLine]) -> str:
-    passed = sum(line.verdict == "pass" for line in lines)
+def _chosen(best: ReportLine, lines: list[ReportLine], over: set[str]) -> str:
+    passed = sum(line.verdict == "pass" and line.name not in over for line in lines)
     if passed == 1:
         return "the only one that passes"
     timed = next((e.device for e in best.executions if e.timed), None)
     return f"the fastest of {passed} that pass" if timed else f"the smallest of {passed} that pass; none was timed"
 
 
-def _none(lines: list[ReportLine]) -> str:
-    """`2 fail, 1 could not be made`."""
-    counts = {outcome: sum(line.outcome == outcome for line in lines) for outcome in NO_FILE}
-    return ", ".join(f"{count} {NO_FILE[outcome]}" for outcome, count in counts.items() if count)
+def _none(lines: list[ReportLine], over: set[str]) -> str:
+    """`2 fail, 1 could not be made, 1 over a budget`."""
+    counts = {NO_FILE[outcome]: sum(line.outcome == outcome for line in lines) for outcome in NO_FILE}
+    counts["over a budget"] = sum(line.verdict == "pass" and line.name in over for line in lines)
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from edgeship.toolchain.artifact import Artifact
@@ -18,14 +18,18 @@ SAME_SQNR_DB = 1.0
 """Nobody ships a larger file for less than this."""
 
 
-def compare(lines: Sequence[ReportLine]) -> None:
-    """Fill in every line's ratios and flags, what it is dominated by and whether it is recommended."""
+def compare(lines: Sequence[ReportLine], exceeding: Set[str] = frozenset()) -> None:
+    """Fill in every line's ratios and flags, what it is dominated by and whether it is recommended.
+
+    Lines named in `exceeding` are over a budget: neither recommended nor a reason to leave another.
+    """
     for group in _by_file_kind(lines):
         twin = next((line for line in group if not line.passes), None)
         for line in group:
             if twin is not None and line is not twin:
                 _against(line, twin)
-        passed = [Candidate.of(line) for line in group if line.verdict == "pass" and line.artifact is not None]
+        fit = [line for line in group if line.verdict == "pass" and line.artifact is not None]
+        passed = [Candidate.of(line) for line in fit if line.name not in exceeding]
         for one in passed:
             better = next((other for other in passed if other.dominates(one)), None)
             one.line.dominated_by = better.line.variant if better else None
