@@ -139,6 +139,8 @@ def test_a_file_over_a_budget_is_not_recommended_and_makes_no_other_worse() -> N
 
 def test_a_card_says_that_a_budget_is_in_the_way() -> None:
     lines = [line("float"), line("int8")]
-    compare(lines, {each.name for each in lines})
-    (card,) = cards(report(lines, budgets=findings([Budget(size_bytes=10)], lines, [])))
+    made = report(lines, budgets=findings([Budget(size_bytes=10)], lines, []))
+    for each in made.lines:  # as a run leaves them
+        each.recommended = False
+    (card,) = cards(made)
     assert (card.line, card.why) == (None, "2 over a budget")
