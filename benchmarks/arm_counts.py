@@ -33,6 +33,7 @@ def recipe_of(name: str) -> Recipe:
     """Of one network, for ExecuTorch alone."""
     recipe = (ROOT / "benchmarks" / "recipes" / "mobilenet_v2.toml").read_text()
     start = recipe[: recipe.index("[variants]")].replace('"mobilenet_v2"', f'"{name}"')
+    start = start.replace("[build]\n", "[build]\nworkers = 1\n")  # both families run in this process
     variants = "".join(f"{variant} = {passes}\n" for variant, passes in VARIANTS.items()).replace("'", '"')
     return recipes.parse(f"{start}[variants]\n{variants}[targets.executorch]\n", ROOT / "benchmarks" / "recipes")
 
