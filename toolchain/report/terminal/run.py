@@ -139,7 +139,7 @@ def _notes(report: Report, line: ReportLine, execution: Execution | None, common
     if execution.verdict == "unverifiable":
         spread = "" if execution.spread is None else f" outputs vary by {execution.spread:.1g} of their size"
         yield f"untrained?{spread}"
-    if execution.not_measured:
+    if execution.not_measured and execution.not_measured not in execution.reasons:
         yield f"not measured: {execution.not_measured}"
     yield from dict.fromkeys(note for measured in execution.measurements for note in measured.notes)
     if timed := execution.timed:
