@@ -39,9 +39,9 @@ def compared(verdict: str) -> Comparison:
 
 
 def test_what_is_told_and_how_it_ends() -> None:
-    same = Rehearsed(file="a", outputs="identical", sqnr_db=200, limit_db=60, latency=compared("no change"))
+    same = Rehearsed(file="a", outputs="identical", limit_db=60, latency=compared("no change"))
     slower = Rehearsed(file="b", outputs="alike", sqnr_db=81.25, limit_db=60, latency=compared("regression"))
-    unsure = Rehearsed(file="c", outputs="identical", sqnr_db=200, limit_db=60, latency=compared("inconclusive"))
+    unsure = Rehearsed(file="c", outputs="identical", limit_db=60, latency=compared("inconclusive"))
     other = Rehearsed(file="d", outputs="different", sqnr_db=3, limit_db=60)
     broken = Rehearsed(file="e", error="does not run under 1.30.0: load: opset 23 is unknown")
     codes = [exit_code(rehearsal(same, each)) for each in (same, slower, unsure, other, broken)]

@@ -68,10 +68,13 @@ def _profiled(name: str, file: Path, subject: Subject, link: Link) -> Profiled:
 def _modules(file: Path, runtime: str, names: Sequence[str]) -> dict[str, str]:
     """The model's module of each operator, where the file lies in a run's folder and its target knows."""
     line = file.resolve().parent
-    places = (line / ORIGINS, line.parent.parent / "debug" / line.name / ORIGINS)
-    origins = next((json.loads(place.read_text()) for place in places if place.is_file()), None)
+    kept = line.parent.parent / "debug" / line.name / ORIGINS
     info = registry.runtime_info(runtime)
-    if origins is None or info is None:
+    if info is None or not kept.is_file():
+        return {}
+    try:
+        origins = json.loads(kept.read_text())
+    except ValueError:
         return {}
     module_of = getattr(import_module(info.inspect), "modules", None)
     found: dict[str, str] = module_of(file, origins, names) if module_of else {}

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from edgeship.toolchain.api import Agent, Artifact, MissingError, Mode, RuntimeInfo, Shell
+from edgeship.toolchain.api import Agent, MissingError, Mode, RuntimeInfo, Shell
 from edgeship.toolchain.devices.agents.kept import kept
 from edgeship.toolchain.devices.agents.python import PYTHON
 from edgeship.toolchain.devices.local import LocalLink
@@ -20,19 +19,13 @@ INSTALL_S = 1800
 class OtherPython(LocalLink):
     """Every file runs under the Python agent in this Python, so that two of them differ by their runtimes alone."""
 
-    def __init__(self, python: Path, runtimes: str) -> None:
-        """`runtimes` says which they are, for results that are kept."""
+    def __init__(self, python: Path) -> None:
         super().__init__()
         self.python = str(python)
-        self._runtimes = runtimes
-
-    def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """And the runtimes of that Python."""
-        return {**super().conditions(artifact), "runtime": self._runtimes}
 
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
         """The one that is a Python program."""
-        return tuple(agent for agent in super().agents(runtime) if agent.name == PYTHON.name) or (PYTHON,)
+        return (PYTHON,)
 
     def agent_for(self, runtime: RuntimeInfo, mode: Mode) -> tuple[Agent, Mapping[str, Path]]:
         """What is installed for edgeship's own Python says nothing of that one."""
@@ -56,7 +49,10 @@ def python_with(*requirements: str) -> Path:
 
 
 def _call(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"{what} was not installed within {INSTALL_S} s", "is pip's index reached?") from error
     if done.returncode:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         told = next((line for line in reversed(said) if line.startswith("ERROR")), said[-1] if said else "no word")

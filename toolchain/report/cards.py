@@ -39,11 +39,17 @@ def cards(report: Report) -> list[Card]:
 
 
 def _chosen(best: ReportLine, lines: list[ReportLine], over: set[str]) -> str:
-    passed = sum(line.verdict == "pass" and line.name not in over for line in lines)
+    fit = [line for line in lines if line.verdict == "pass" and line.name not in over]
+    passed = len(fit)
+    within = "" if all(line in fit for line in lines if line.verdict == "pass") else " within its budgets"
     if passed == 1:
-        return "the only one that passes"
+        return f"the only one that passes{within}"
     timed = next((e.device for e in best.executions if e.timed), None)
-    return f"the fastest of {passed} that pass" if timed else f"the smallest of {passed} that pass; none was timed"
+    return (
+        f"the fastest of {passed} that pass{within}"
+        if timed
+        else f"the smallest of {passed} that pass{within}; none was timed"
+    )
 
 
 def _none(lines: list[ReportLine], over: set[str]) -> str:

@@ -28,8 +28,11 @@ def compare(lines: Sequence[ReportLine], exceeding: Set[str] = frozenset()) -> N
         for line in group:
             if twin is not None and line is not twin:
                 _against(line, twin)
-        fit = [line for line in group if line.verdict == "pass" and line.artifact is not None]
-        passed = [Candidate.of(line) for line in fit if line.name not in exceeding]
+        passed = [
+            Candidate.of(line)
+            for line in group
+            if line.verdict == "pass" and line.artifact is not None and line.name not in exceeding
+        ]
         for one in passed:
             better = next((other for other in passed if other.dominates(one)), None)
             one.line.dominated_by = better.line.variant if better else None

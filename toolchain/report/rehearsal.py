@@ -20,7 +20,9 @@ class Rehearsed(_Record):
     outputs: Literal["identical", "alike", "different"] | None = Field(
         None, description="alike: within `limit_db`; absent: it was not executed under both"
     )
-    sqnr_db: float | None = Field(None, description="of the other version's outputs against today's, the worst output")
+    sqnr_db: float | None = Field(
+        None, description="of the other version's outputs against today's, the worst output; absent where identical"
+    )
     limit_db: float | None = Field(
         None, description="below it they are different: the fixed limit of the file's numbers"
     )

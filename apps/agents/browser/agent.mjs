@@ -88,7 +88,7 @@ async function execute(job, engine, run) {
     if (mode === 'memory') run.memory = { baseline: { wasm_memory: heapBytes() } };
     await step('runtime_init', () => engine.start());
     phase = 'load';
-    await step('load', () => engine.load(`./${job.artifact.path}`, besides(job)));
+    await step('load', () => engine.load(at(job.artifact.path), besides(job)));
     if (mode === 'memory') run.memory.loaded = { wasm_memory: heapBytes() };
     if (mode === 'latency' || mode === 'throughput') {
       phase = 'warmup';
@@ -107,12 +107,15 @@ async function execute(job, engine, run) {
   }
 }
 
+/** Where a file of the job is served. */
+const at = (path) => `./${path.split('/').map(encodeURIComponent).join('/')}`;
+
 /** The other files in the artifact's folder: name → where it is served. */
 function besides(job) {
   const folder = job.artifact.path.replace(/[^/]*$/, '');
   const paths = (job.files ?? []).map((file) => file.path);
   const others = paths.filter((path) => path.startsWith(folder) && path !== job.artifact.path);
-  return Object.fromEntries(others.map((path) => [path.slice(folder.length), `./${path}`]));
+  return Object.fromEntries(others.map((path) => [path.slice(folder.length), at(path)]));
 }
 
 /** The job's input files, each fetched once. */
@@ -124,7 +127,7 @@ class Files {
   /** One case's arrays in the model's order. */
   arrays(tensors) {
     return Promise.all(tensors.map(async ({ name, dtype, shape, path, offset = 0 }) => {
-      this.read[path] ??= fetch(`./${path}`).then((answered) => answered.arrayBuffer());
+      this.read[path] ??= fetch(at(path)).then((answered) => answered.arrayBuffer());
       const kind = ARRAYS[dtype];
       const size = kind.BYTES_PER_ELEMENT * shape.reduce((product, each) => product * each, 1);
       const part = (await this.read[path]).slice(offset, offset + size);
@@ -195,5 +198,5 @@ async function throughput(invoke, stop) {
 
 async function put(name, body) {
   const answered = await fetch(`./${name}`, { method: 'PUT', body });
-  if (!answered.ok) throw new Error(`${name} was not taken: HTTP ${answered.status}`);
+  if (!answered.ok) throw new Error(`${name} was not taken: ${answered.status} ${answered.statusText}`);
 }

@@ -63,7 +63,7 @@ class OnnxRuntimeWeb extends Engine {
       executionProviders: ['wasm'],
       graphOptimizationLevel: level === 'disable' ? 'disabled' : level,
       externalData,
-      extra: { session: this.options.config ?? {} },
+      extra: { ...this.options.config },
     });
     this.names = this.session.inputNames;
     this.take = positions(this.names, this.inputs, 'inputs', this.byName);

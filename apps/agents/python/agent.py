@@ -129,7 +129,8 @@ class OnnxRuntime(Engine):
             session.add_session_config_entry(key, value)
         if self.profiled:
             session.enable_profiling = True
-            session.profile_file_prefix = f"{tempfile.mkdtemp(dir=Path(path).parent)}/profile"
+            self.profile = tempfile.TemporaryDirectory(prefix="edgeship-")
+            session.profile_file_prefix = f"{self.profile.name}/profile"
         self.session = self.runtime.InferenceSession(path, session, providers=["CPUExecutionProvider"])
         self.names = [tensor.name for tensor in self.session.get_inputs()]
         self.take = positions(self.names, self.inputs, "inputs", self.by_name)
@@ -146,12 +147,11 @@ class OnnxRuntime(Engine):
         return self.answer
 
     def operators(self, calls: int) -> list[dict[str, Any]]:
-        file = Path(self.session.end_profiling())
-        events = json.loads(file.read_text())
-        file.unlink()
-        file.parent.rmdir()
+        events = json.loads(Path(self.session.end_profiling()).read_text())
         end = "_kernel_time"
-        timed = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(end)]
+        nodes = [event for event in events if event.get("cat") == "Node" and event["name"].endswith(end)]
+        # these contain what they execute
+        timed = [event for event in nodes if event["args"]["op_name"] not in ("If", "Loop", "Scan")]
         rows = (
             (event["name"].removesuffix(end), event["args"]["op_name"], event["args"]["provider"], event["dur"] * 1000)
             for event in timed

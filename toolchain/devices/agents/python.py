@@ -29,7 +29,7 @@ PROFILER = python_agent(
     "python-profiler",
     frozenset({"onnxruntime", "executorch"}),
     agents_folder() / "python" / "agent.py",
-    frozenset({"verify", "profile"}),
+    frozenset({"verify", "profile"}),  # PYTHON, which comes before it, is the one that verifies
 )
 """The same program, for the runtimes that tell it what each operator took."""
 

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
-import selectors
+import select
 import shutil
 import signal
 import subprocess
@@ -28,24 +28,22 @@ FLAGS = (
     *("--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--disable-dev-shm-usage"),
 )
 START_S = 60.0
+END_S = 5.0
 
 
 class Page:
     """A browser's page; what it is asked is answered by `deadline` (time.monotonic), or TimeoutError."""
 
-    def __init__(self, executable: str, process: subprocess.Popen[bytes], writes: int, reads: int) -> None:
-        self._executable, self._process = executable, process
+    def __init__(self, executable: str, log: Path, process: subprocess.Popen[bytes], writes: int, reads: int) -> None:
+        self._executable, self._log, self._process = executable, log, process
         self._writes, self._reads = writes, reads
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(reads, selectors.EVENT_READ)
         self._asked, self._unread, self._session = 0, b"", ""
 
     def attach(self) -> str:
-        """Take the page that is open; the browser's name and version."""
+        """Open an empty page; the browser's name and version."""
         deadline = time.monotonic() + START_S
         told = self._call("Browser.getVersion", {}, deadline)
-        targets = self._call("Target.getTargets", {}, deadline)["targetInfos"]
-        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        page = self._call("Target.createTarget", {"url": "about:blank"}, deadline)["targetId"]
         attached = self._call("Target.attachToTarget", {"targetId": page, "flatten": True}, deadline)
         self._session = attached["sessionId"]
         self._call("Inspector.enable", {}, deadline)  # tells of a crash
@@ -89,7 +87,7 @@ class Page:
     def _next(self, deadline: float) -> dict[str, Any]:
         """The next message; CrashError where it says that the page is gone."""
         while b"\0" not in self._unread:
-            if not self._selector.select(max(0.0, deadline - time.monotonic())):
+            if not select.select([self._reads], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise TimeoutError
             part = os.read(self._reads, 1 << 20)
             if not part:
@@ -102,9 +100,12 @@ class Page:
         return message
 
     def _last_words(self) -> str:
-        """Of a browser that ended."""
-        code = self._process.wait(timeout=5)
-        return f" with code {code}"
+        """Of a browser that ended, or closed its pipe."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=END_S)
+        code = self._process.returncode
+        said = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return ("" if code is None else f" with code {code}") + (f": {said[-1]}" if said else "")
 
 
 @contextlib.contextmanager
@@ -116,26 +117,37 @@ def opened(executable: str) -> Iterator[tuple[Page, str]]:
     path = shutil.which(executable)
     if path is None:
         raise MissingError(f"there is no {executable}", "apt install chromium, or let `executable` name a Chromium")
-    with tempfile.TemporaryDirectory(prefix="edgeship-browser-", ignore_cleanup_errors=True) as profile:
+    if shutil.which("bash") is None:
+        raise MissingError("there is no bash, which starts browsers", "apt install bash")
+    with (
+        tempfile.TemporaryDirectory(prefix="edgeship-browser-", ignore_cleanup_errors=True) as profile,
+        contextlib.ExitStack() as ends,
+    ):
         ours, theirs = _pipes()
+        for end in ours:
+            ends.callback(os.close, end)
         # it reads requests from 3 and answers on 4
         start = f'exec "$@" 3<&{theirs[0]} 4>&{theirs[1]} {theirs[0]}<&- {theirs[1]}>&-'
-        command = [path, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [path, *FLAGS, f"--user-data-dir={profile}/profile"]
         if os.geteuid() == 0:
             command.insert(1, "--no-sandbox")  # it refuses root otherwise
-        log = (Path(profile) / "edgeship.log").open("wb")
-        process = subprocess.Popen(
-            ["bash", "-c", start, "bash", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=theirs,
-            start_new_session=True,
-        )
-        for end in theirs:
-            os.close(end)
+        log = Path(profile) / "edgeship.log"
+        with log.open("wb") as stream:
+            try:
+                process = subprocess.Popen(
+                    ["bash", "-c", start, "bash", *command],
+                    env={**os.environ, "TMPDIR": profile},  # what it leaves there goes with the profile
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=stream,
+                    pass_fds=theirs,
+                    start_new_session=True,
+                )
+            finally:
+                for end in theirs:
+                    os.close(end)
         try:
-            page = Page(executable, process, *ours)
+            page = Page(executable, log, process, *ours)
             try:
                 version = page.attach()
             except TimeoutError as error:
@@ -145,16 +157,13 @@ def opened(executable: str) -> Iterator[tuple[Page, str]]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            log.close()
-            for end in ours:
-                os.close(end)
 
 
 def _pipes() -> tuple[tuple[int, int], tuple[int, int]]:
     """(our write end, our read end), (its read end, its write end); its ends above 9, clear of 3 and 4."""
     their_reads, our_writes = os.pipe()
     our_reads, their_writes = os.pipe()
-    theirs = tuple(fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (their_reads, their_writes))
+    theirs = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (their_reads, their_writes))
     os.close(their_reads)
     os.close(their_writes)
     return (our_writes, our_reads), (theirs[0], theirs[1])

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -34,6 +35,7 @@ ENGINES = {"onnxruntime": "onnxruntime-web", "litert": "litert.js"}
 LITERT_DTYPES = ("float32", "int32", "uint8")
 """What LiteRT.js 2.5 takes and gives."""
 SHOW_S = 60.0
+"""How long its first page may take."""
 FACTS = "import('./agent.mjs').then((agent) => agent.facts())"
 MAIN = "import('./agent.mjs').then((agent) => agent.main())"
 
@@ -49,8 +51,7 @@ class Browser(Device):
     def open(self) -> Iterator[BrowserLink]:
         """MissingError without the browser or npm; any number of runs may verify beside each other."""
         node_modules()
-        deadline = time.monotonic() + SHOW_S
-        with _page(self.executable, {}, {}, deadline) as (page, version):
+        with _page(self.executable, {}, {}, SHOW_S) as (page, version, deadline):
             told = page.evaluate(FACTS, deadline)
         told["os"]["version"] = version
         yield BrowserLink(self.executable, told)
@@ -105,13 +106,9 @@ class BrowserLink(Link):
         takes = {answered.name: answered}
         if job.capture:
             takes[job.capture] = files.folder / job.capture
-        deadline = time.monotonic() + job.deadline_ns / 1e9
-        try:
-            with _page(self._executable, {asked.name: asked, **files.sources}, takes, deadline) as (page, _):
-                page.evaluate(MAIN, deadline)
-        except TimeoutError as error:
-            limit = f"{job.deadline_ns / 1e9:g} s"
-            raise DeviceError(f"the page did not finish within {limit}", "give the job a later deadline") from error
+        brought = {asked.name: asked, **files.sources}
+        with _page(self._executable, brought, takes, job.deadline_ns / 1e9) as (page, _, deadline):
+            page.evaluate(MAIN, deadline)
         try:
             result = Result.load(answered)
         except (OSError, ValidationError) as error:
@@ -122,9 +119,20 @@ class BrowserLink(Link):
 
 
 @contextlib.contextmanager
-def _page(executable: str, files: dict[str, Any], takes: dict[str, Any], deadline: float) -> Iterator[tuple[Page, str]]:
-    """The agent's page, shown in a fresh browser."""
+def _page(
+    executable: str, files: dict[str, Path], takes: dict[str, Path], seconds: float
+) -> Iterator[tuple[Page, str, float]]:
+    """The agent's page in a fresh browser, the browser's version, and when the page must be done (time.monotonic).
+
+    DeviceError where it is not: what is asked of it in the block, too.
+    """
     folders = {"node_modules/": node_modules(), "": agents_folder() / "browser"}
     with serving(folders, files, takes) as address, opened(executable) as (page, version):
-        page.show(f"{address}index.html", deadline)
-        yield page, version
+        deadline = time.monotonic() + seconds
+        try:
+            page.show(f"{address}index.html", deadline)
+            yield page, version, deadline
+        except TimeoutError as error:
+            raise DeviceError(
+                f"the page did not finish within {seconds:g} s", "give the job a later deadline"
+            ) from error

@@ -33,7 +33,10 @@ def _install(folder: Path) -> None:
     for name in (MANIFEST, LOCK):
         shutil.copyfile(agents_folder() / "browser" / name, folder / name)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"npm did not end within {INSTALL_S} s", "is its registry reached?") from error
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise MissingError(

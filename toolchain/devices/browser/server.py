@@ -21,6 +21,17 @@ HEADERS = {
 }
 
 
+POLL_S = 0.02
+"""How often it looks whether it shall end."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a browser that was ended breaks its connections off."""
+
+
 @contextlib.contextmanager
 def serving(folders: Mapping[str, Path], files: Mapping[str, Path], takes: Mapping[str, Path]) -> Iterator[str]:
     """The address of what is served as long as the block: nobody guesses it.
@@ -50,12 +61,18 @@ def serving(folders: Mapping[str, Path], files: Mapping[str, Path], takes: Mappi
                 return
             part = target.with_name(target.name + ".part")
             left = int(self.headers["Content-Length"])
-            with part.open("wb") as stream:
-                while left and (piece := self.rfile.read(min(left, 1 << 20))):
-                    stream.write(piece)
-                    left -= len(piece)
-            if not left:
-                part.replace(target)
+            try:
+                with part.open("wb") as stream:
+                    while left and (piece := self.rfile.read(min(left, 1 << 20))):
+                        stream.write(piece)
+                        left -= len(piece)
+                if not left:
+                    part.replace(target)
+            except OSError as error:  # a full disk: its name goes back with the page's own error
+                part.unlink(missing_ok=True)
+                self.close_connection = True
+                self.send_error(HTTPStatus.INSUFFICIENT_STORAGE, error.strerror)
+                return
             self._head(HTTPStatus.BAD_REQUEST if left else HTTPStatus.NO_CONTENT, 0, TYPES[".html"])
 
         def log_message(self, *what: object) -> None:
@@ -82,9 +99,8 @@ def serving(folders: Mapping[str, Path], files: Mapping[str, Path], takes: Mappi
                     return file if file.is_file() and file.is_relative_to(folder.resolve()) else None
             return None
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server = _Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}{secret}"

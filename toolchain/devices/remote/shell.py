@@ -32,7 +32,7 @@ KILL = 'kill -KILL "$1"; kill -KILL -- "-$2"'
 # what is at its place is whole: renamed when all of it is there
 UNPACK = """exec 2>&1
 rm -rf "$1" && mkdir -p "$1" && tar -xf - -C "$1" && mv "$1/$2" "$3" && rmdir "$1" || { rm -rf "$1"; false; }"""
-FAREWELL = ("tar: Exiting with failure status", "tar: Error is not recoverable")
+FAREWELL = ("tar: Exiting with failure status", "tar: Error is not recoverable", "tar: Error exit delayed")
 _BEGUN = re.compile(rb"edgeship (\d+) (\d+)\n")
 _ENDED = re.compile(rb"\nedgeship ended (\d+)\r?\n$")
 _TAIL = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from edgeship.toolchain.report.format import milliseconds, ratio, share
+from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share
 from edgeship.toolchain.report.rehearsal import Rehearsal, Rehearsed
 from edgeship.toolchain.report.terminal.comparison import STYLES
 from edgeship.toolchain.report.terminal.console import count
@@ -32,12 +32,13 @@ def rehearsal_view(found: Rehearsal) -> Iterator[Text | FittedTable]:
 
 
 def _cells(each: Rehearsed) -> list[str | Text]:
-    if each.outputs is None or each.error:
-        return ["", "", "", "", "", Text(each.error or "", "bold red")]
-    level = "" if each.outputs == "identical" or each.sqnr_db is None else f", {each.sqnr_db:.1f} dB"
+    error = Text(each.error or "", "bold red")
+    if each.outputs is None:
+        return ["", "", "", "", "", error]
+    level = "" if each.sqnr_db is None else f", {decibel(each.sqnr_db)}"
     outputs = Text(f"{each.outputs}{level}", OUTPUTS[each.outputs])
     if each.latency is None:
-        return [outputs, "", "", "", "", ""]
+        return [outputs, "", "", "", "", error]
     low, high = each.latency.interval or (None, None)
     interval = "" if low is None else f"{low:.3f} to {high:.3f}"
     reason = f": {each.latency.reason}" if each.latency.reason else ""
