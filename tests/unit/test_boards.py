@@ -47,6 +47,7 @@ def test_a_board_without_python_verifies_with_the_c_library_that_the_agent_bring
         assert (facts["cpu"]["arch"], facts["emulator"]) == ("arm64", True)
         assert facts["emulated_by"].startswith("qemu")
         assert link.can_execute(file.artifact) is None
+        assert link.is_slow(file.artifact)
         assert "is emulated" in (link.can_execute(file.artifact, "latency") or "")
         answers(link, file)
 

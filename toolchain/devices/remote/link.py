@@ -44,6 +44,10 @@ class RemoteLink(Shell):
             return None
         return f"{self.python} on {self._connection.host} has not both numpy and {runtime.package}"
 
+    def is_slow(self, artifact: Artifact) -> bool:
+        """And a machine that is emulated: a tenth of a real one's speed at best."""
+        return bool(self.facts().get("emulator")) or super().is_slow(artifact)
+
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
         """Those that bring all they need, then those that need a Python with the runtime."""
         travelling = [agent for agent in super().agents(runtime) if agent.travels]
