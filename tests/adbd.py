@@ -95,6 +95,7 @@ class Stream:
     theirs: int
     task: asyncio.Task[None] | None = None
     process: asyncio.subprocess.Process | None = None
+    over: bool = False
     _taken: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _input: bytes = b""
@@ -124,6 +125,9 @@ class Stream:
         self.process = await asyncio.create_subprocess_exec(
             *("sh", "-c", command), stdin=-1, stdout=-1, stderr=-1, env=environment, start_new_session=True
         )
+        if self.over:  # the client went while it was begun
+            self.end()
+            return
         assert self.process.stdout
         assert self.process.stderr
         feeding = asyncio.create_task(self._feed())
@@ -161,7 +165,10 @@ class Stream:
 
     def end(self) -> None:
         """The client is gone: so is the command, and its standard input is closed."""
-        if self.process and self.process.returncode is None:
+        self.over = True
+        if self.process is None:
+            return  # it ends as soon as it has begun
+        if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGHUP)
         if self.task:
