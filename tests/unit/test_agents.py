@@ -114,6 +114,17 @@ def test_every_runtime_answers_what_eager_torch_answers(
             np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=1e-5)
 
 
+@needs_native
+def test_a_file_loads_where_no_memory_may_be_locked(tiny_files: TinyFiles, tmp_path: Path) -> None:
+    """As for every user who is not root, with a file larger than their limit: root of a namespace has it, too."""
+    if subprocess.run(["unshare", "-Ur", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    file = tiny_files.get("conv_net", "executorch")
+    unlocked = ["unshare", "-Ur", "bash", "-c", 'ulimit -l 0 && exec "$@"', "bash"]
+    code, result = launch([*unlocked, *native()], job_for(file, tmp_path, Config(mode="verify")), tmp_path)
+    assert (result.runs[0].error, code) == (None, 0)
+
+
 @pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_when_the_time_is_over_the_cases_after_the_first_are_left_out(
     format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path

@@ -43,7 +43,10 @@ class Engine {
   }
 
   void load(const std::string& path) {
-    loader_.emplace(take(executorch::extension::MmapDataLoader::from(path.c_str()), "open " + path));
+    using Loader = executorch::extension::MmapDataLoader;
+    // a user may lock 8 MB or less: a file that is larger must load all the same
+    constexpr auto kLock = Loader::MlockConfig::UseMlockIgnoreErrors;
+    loader_.emplace(take(Loader::from(path.c_str(), kLock), "open " + path));
     program_.emplace(take(executorch::runtime::Program::load(&*loader_), "read " + path));
   }
 
