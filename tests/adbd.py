@@ -171,6 +171,8 @@ class Stream:
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGHUP)
+            assert self.process.stdin
+            self.process.stdin.close()  # what ignores the signal (nohup) sees that
         if self.task:
             self.task.cancel()
 
