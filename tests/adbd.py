@@ -50,6 +50,7 @@ class Phone:
             await over.wait()
             for client in list(self._clients):
                 client.transport.abort()
+            await asyncio.sleep(0.1)  # what was begun for them is ended in the loop
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
