@@ -133,12 +133,14 @@ class Stream:
         assert self.process.stderr
         feeding = asyncio.create_task(self._feed())
         pumps = (self._pump(self.process.stdout, STDOUT), self._pump(self.process.stderr, STDERR))
-        with contextlib.suppress(ConnectionError):
-            await asyncio.gather(*pumps)
-            code = await self.process.wait()
-            await self._write(EXIT, bytes([code if code >= 0 else 128 - code]))
-            self.writer.write(packet(b"CLSE", self.ours, self.theirs))
-        feeding.cancel()
+        try:
+            with contextlib.suppress(ConnectionError):
+                await asyncio.gather(*pumps)
+                code = await self.process.wait()
+                await self._write(EXIT, bytes([code if code >= 0 else 128 - code]))
+                self.writer.write(packet(b"CLSE", self.ours, self.theirs))
+        finally:
+            feeding.cancel()
 
     async def _feed(self) -> None:
         assert self.process
