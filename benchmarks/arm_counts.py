@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.models import COUNTED, NAMES
-from benchmarks.results import ROOT, Goal, Results, say
+from benchmarks.results import ROOT, Goal, Results, say, say_failure
 from edgeship.toolchain.build.builder import builder
-from edgeship.toolchain.build.lines import Built, Event
+from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.devices.emulated.device import EmulatedLink
 from edgeship.toolchain.measure.bench import Subject
@@ -43,7 +43,7 @@ def files(name: str) -> Iterator[Built]:
     recipe = recipe_of(name)
     with (
         tempfile.TemporaryDirectory(prefix="edgeship-") as work,
-        builder(recipe, Store(), Path(work) / "log.txt", _tell, frozenset({"program", "executorch"})) as made,
+        builder(recipe, Store(), Path(work) / "log.txt", say_failure, frozenset({"program", "executorch"})) as made,
     ):
         yield from (line for line in made.build() if isinstance(line, Built))
 
@@ -74,11 +74,6 @@ def main() -> None:
                     results.put(key, counted.model_dump(), no_goals)
                     say(f"{key}: {counted.total / 1e6:.1f} M instructions")
     results.finish(no_goals)
-
-
-def _tell(event: Event) -> None:
-    if event.kind in ("failed", "unsupported"):
-        say(f"{event.line}: {event.kind}: {event.text}")
 
 
 if __name__ == "__main__":

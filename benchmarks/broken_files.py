@@ -21,9 +21,9 @@ from benchmarks.broken_subject import Row, Subject
 from benchmarks.broken_table import SOUND, counted, exact_interval
 from benchmarks.mutations import MUTATIONS
 from benchmarks.patches import PATCHES
-from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say
+from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say, say_failure
 from edgeship.toolchain.build.builder import builder
-from edgeship.toolchain.build.lines import Built, Event
+from edgeship.toolchain.build.lines import Built
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.plan import Recipe
@@ -109,7 +109,7 @@ def built(net: str, targets: tuple[str, ...]) -> Iterator[Subject]:
     recipe = recipe_of(net, targets)
     with (
         tempfile.TemporaryDirectory(prefix="edgeship-") as work,
-        builder(recipe, Store(), Path(work) / "log.txt", _tell, frozenset({*targets, "program"})) as made,
+        builder(recipe, Store(), Path(work) / "log.txt", say_failure, frozenset({*targets, "program"})) as made,
     ):
         lines = list(made.build())
         for variant in dict.fromkeys(plan.variant for plan in recipe.plans):
@@ -134,11 +134,6 @@ def in_turn(subjects: list[Subject]) -> Iterator[tuple[Subject, str]]:
 def _put(results: Results, name: str, row: Row) -> None:
     results.put(name, row, goals)
     say(f"{name}: {row.get('verdict') or row['skipped']} {row.get('sqnr_db', '')} {row.get('reason', '')[:100]}")
-
-
-def _tell(event: Event) -> None:
-    if event.kind in ("failed", "unsupported"):
-        say(f"{event.line}: {event.kind}: {event.text}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.registry import version_of
 
@@ -94,6 +95,12 @@ def environment() -> dict[str, Any]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "libraries": {name: version for name in LIBRARIES if (version := version_of(name))},
     }
+
+
+def say_failure(event: Event) -> None:
+    """A step of a build that came to nothing."""
+    if event.kind in ("failed", "unsupported"):
+        say(f"{event.line}: {event.kind}: {event.text}")
 
 
 def say(text: str) -> None:

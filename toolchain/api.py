@@ -61,7 +61,7 @@ from edgeship.toolchain.quant import parse as parse_spec
 from edgeship.toolchain.quantization.constants import float_scalars
 from edgeship.toolchain.references import load_callable, source_file
 from edgeship.toolchain.registry import runtime_info
-from edgeship.toolchain.runtime import LASTING, TIMED, Agent, RuntimeInfo, python_agent
+from edgeship.toolchain.runtime import LASTING, TIMED, Agent, RuntimeInfo, python_agent, sources_digest
 from edgeship.toolchain.samples import Array, Samples, load_samples
 from edgeship.toolchain.shell import Shell
 
@@ -147,5 +147,6 @@ __all__ = [
     "runtime_info",
     "size_bytes",
     "source_file",
+    "sources_digest",
     "unrolled",
 ]

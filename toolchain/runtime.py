@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -44,10 +44,15 @@ class Agent:
     @property
     def version(self) -> str:
         """SHA-256 over the names and contents of `sources`."""
-        sha = hashlib.sha256()
-        for file in self.sources():
-            sha.update(file.name.encode() + b"\0" + file.read_bytes())
-        return sha.hexdigest()
+        return sources_digest(self.sources())
+
+
+def sources_digest(files: Iterable[Path]) -> str:
+    """SHA-256 over the names and contents of files."""
+    sha = hashlib.sha256()
+    for file in files:
+        sha.update(file.name.encode() + b"\0" + file.read_bytes())
+    return sha.hexdigest()
 
 
 def python_agent(name: str, runtimes: frozenset[str], file: Path, modes: frozenset[Mode] = TIMED) -> Agent:

@@ -32,7 +32,7 @@ def session_options(model: ir.Model) -> dict[str, Any]:
     """
     uses: Counter[int] = Counter()
     for node, index, value in _stored(model):
-        uses[id(value)] += len(_multiplied_in(node)) if index in (0, 1) else 1
+        uses[id(value)] += len(_multiplied_in(node)) if _is_weight(node, index) else 1
     return {"config": EXACT_PRODUCTS} if uses and max(uses.values()) == 1 else {}
 
 
@@ -40,7 +40,7 @@ def share_unsigned(model: ir.Model) -> None:
     """Store an int8 weight that several layers multiply by uint8 activations as uint8: number and zero point + 128."""
     shared: dict[int, list[ir.Node]] = defaultdict(list)
     for node, index, value in _stored(model):
-        if index == _OF_WEIGHTS[node.op_type][0]:
+        if _is_weight(node, index):
             shared[id(value)].append(node)
     for nodes in shared.values():
         layers = [layer for node in nodes for layer in _multiplied_in(node)]
@@ -71,9 +71,14 @@ def part_zero_points(model: ir.Model) -> None:
     seen: set[int] = set()
     for number, (node, index, value) in enumerate(list(_stored(model))):
         array = constant(value)
-        if index == _OF_WEIGHTS[node.op_type][1] and id(value) in seen and array is not None and node.graph is not None:
+        if not _is_weight(node, index) and id(value) in seen and array is not None and node.graph is not None:
             node.replace_input_with(index, initializer(node.graph, f"{value.name}_{number}", array))
         seen.add(id(value))
+
+
+def _is_weight(node: ir.Node, index: int) -> bool:
+    """Whether this input of an operator is the weight, not its zero point."""
+    return index == _OF_WEIGHTS[node.op_type][0]
 
 
 def _multiplied_in(node: ir.Node) -> list[ir.Node]:

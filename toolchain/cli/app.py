@@ -59,6 +59,7 @@ Inputs = Annotated[
     typer.Option("--input", "-i", metavar="NAME:SHAPE[:DTYPE]", help="One of the model's inputs, e.g. x:1x3x224x224."),
 ]
 Sizes = Annotated[list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")]
+Threads = Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")]
 Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Weights: .safetensors or a checkpoint.")]
 Arguments = Annotated[
     list[str],

@@ -235,7 +235,7 @@ def run_and_show(
         outcome = runs.run_into(runs_folder, recipe, options, tracker)
     path = reports.write_html(outcome.report, outcome.folder.page)
     if as_json:
-        console.print_json(outcome.report.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(outcome.report)
     else:
         console.show(report_view(outcome.report))
         if timings:

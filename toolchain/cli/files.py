@@ -23,6 +23,7 @@ from edgeship.toolchain.cli.app import (
     PreprocessOption,
     Sizes,
     Strict,
+    Threads,
     Weights,
     app,
     exit_codes,
@@ -64,7 +65,7 @@ def verify(
         file, given, data, preprocess, spec, metric, arguments.device_of(device), console.print_note
     )
     if as_json:
-        console.print_json(verdict.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(verdict)
     else:
         console.show(files.verdict_view(file, verdict))
     if verdict.verdict == "fail":
@@ -97,7 +98,7 @@ def operators(
     top: Annotated[int, typer.Option(metavar="COUNT", min=1, help="How many operators are named.")] = 10,
     inputs: Inputs = [],  # noqa: B006
     size: Sizes = [],  # noqa: B006
-    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")] = 1,
+    threads: Threads = 1,
     device: OnDevice = "local",
     as_json: Json = False,
 ) -> None:
@@ -113,7 +114,7 @@ def operators(
 
     found = profiling.operators(files, arguments.device_of(device), inputs, size, threads, console.print_note)
     if as_json:
-        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(found)
     else:
         console.show(operators_view(found, top))
     if code := profiling.exit_code(found):

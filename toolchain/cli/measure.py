@@ -19,6 +19,7 @@ from edgeship.toolchain.cli.app import (
     OnDevice,
     Quick,
     Sizes,
+    Threads,
     app,
     exit_codes,
 )
@@ -45,6 +46,7 @@ class Undecided(StrEnum):
     go_on = "pass"
 
 
+LaunchSeconds = Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")]
 UNDECIDED_CODES = {Undecided.stop: EXIT_INCONCLUSIVE, Undecided.go_on: EXIT_OK}
 Inconclusive = Annotated[
     Undecided, typer.Option(help="How to end where nothing can be concluded: pass is for shared CI machines.")
@@ -63,7 +65,7 @@ def bench(
     size: Sizes = [],  # noqa: B006
     threads: Annotated[int, typer.Option(metavar="COUNT", help="Threads of the runtime.")] = 1,
     launches: Annotated[int, typer.Option(metavar="COUNT", help="Process launches per file.")] = 5,
-    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 10.0,
+    seconds: LaunchSeconds = 10.0,
     device: OnDevice = "local",
     quick: Quick = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every raw sample there, as JSON.")] = None,
@@ -109,11 +111,11 @@ def compare(
         typer.Option(metavar="PERCENT", help="An effect that matters; else 5, cold-start 10, instructions 1."),
     ] = None,
     pairs: Annotated[int, typer.Option(metavar="COUNT", min=2, help="Launches of each file, fixed beforehand.")] = 20,
-    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 0.5,
+    seconds: LaunchSeconds = 0.5,
     inconclusive: Inconclusive = Undecided.stop,
     inputs: Inputs = [],  # noqa: B006
     size: Sizes = [],  # noqa: B006
-    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")] = 1,
+    threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Say whether a file got slower or faster than another.
@@ -140,7 +142,7 @@ def compare(
         console.print_note,
     )
     if as_json:
-        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(found)
     else:
         console.show(comparison_view(found))
     if code := comparing.exit_code(found, inconclusive=UNDECIDED_CODES[inconclusive]):
@@ -159,11 +161,11 @@ def rehearse(
     pairs: Annotated[
         int, typer.Option(metavar="COUNT", min=0, help="Launches under each version; 0: outputs alone.")
     ] = 20,
-    seconds: Annotated[float, typer.Option(metavar="SECONDS", help="Measuring time per launch.")] = 0.5,
+    seconds: LaunchSeconds = 0.5,
     inconclusive: Inconclusive = Undecided.stop,
     inputs: Inputs = [],  # noqa: B006
     size: Sizes = [],  # noqa: B006
-    threads: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")] = 1,
+    threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Say what another version of the runtime would change.
@@ -177,7 +179,7 @@ def rehearse(
 
     found = rehearsing.rehearse(files, requirements, pairs, seconds, inputs, size, threads, console.print_note)
     if as_json:
-        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(found)
     else:
         console.show(rehearsal_view(found))
     if code := rehearsing.exit_code(found, UNDECIDED_CODES[inconclusive]):
@@ -210,7 +212,7 @@ def soak(
     plan = Plan(60 * minutes, window, rounds, streams)
     found = soaking.soak(files, plan, arguments.device_of(device), inputs, size, threads, console.print_note)
     if as_json:
-        console.print_json(found.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(found)
     else:
         console.show(soak_view(found))
     if code := soaking.exit_code(found):

@@ -30,7 +30,7 @@ def report(
     document = run_folder.report()
     path = reports.write_html(document, run_folder.page)
     if as_json:
-        console.print_json(document.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        console.print_document(document)
         return
     console.show(run.report_view(document))
     console.say(f"\nreport: {path}")

@@ -15,10 +15,10 @@ from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.other_python import OtherPython, python_with
 from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, DeviceError, RecipeError, missing_extra
 from edgeship.toolchain.judge import limits, parity
-from edgeship.toolchain.judge.answers import stacked
+from edgeship.toolchain.judge.answers import rows, stacked
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Subject
-from edgeship.toolchain.measure.comparison import THRESHOLDS, Comparison, Pair, of_pairs
+from edgeship.toolchain.measure.comparison import THRESHOLDS, Pair, of_pairs
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.quant import parse
@@ -92,8 +92,8 @@ def _parts(requirement: str) -> tuple[str, str]:
 
 def _outputs(name: str, subject: Subject, today: OtherPython, other: OtherPython, version: str) -> Rehearsed:
     """What a file answers under both."""
-    rows = [subject.samples.joined([index]) for index in range(len(subject.samples))]
-    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
+    inputs = rows(subject.samples, len(subject.samples))
+    load = Load(subject.artifact, subject.folder, inputs, threads=subject.threads, options=subject.options)
     told = []
     for link, what in ((today, "here"), (other, f"under {version}")):
         try:
@@ -146,10 +146,8 @@ def _time(
             names = (f"{each.file} ({versions[0]})", f"{each.file} ({versions[1]})")
             told.append((each, Pair(names, (before, after))))
         else:
-            failed = (
-                (v, answer) for v, answer in zip(versions, (before, after), strict=True) if isinstance(answer, str)
-            )
-            each.error = "not measured under {}: {}".format(*next(failed))
-    compared: list[Comparison] = of_pairs([pair for _, pair in told], "local", "latency", THRESHOLDS["latency"])
+            version, why = (versions[0], before) if isinstance(before, str) else (versions[1], after)
+            each.error = f"not measured under {version}: {why}"
+    compared = of_pairs([pair for _, pair in told], "local", "latency", THRESHOLDS["latency"])
     for (each, _), comparison in zip(told, compared, strict=True):
         each.latency = comparison

@@ -16,7 +16,7 @@ from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.protocol.jobs import Load
-from edgeship.toolchain.protocol.messages import Config, Mode, Result, Stop
+from edgeship.toolchain.protocol.messages import DEADLINE_NS, Config, Mode, Result, Stop
 from edgeship.toolchain.protocol.run import Run
 from edgeship.toolchain.samples import Array, Samples
 
@@ -150,6 +150,18 @@ def _execute(subject: Subject, link: Link, config: Config) -> Result:
     if failed:
         raise DeviceError(f"{failed.phase}: {failed.message}")
     return result
+
+
+def alone(subject: Subject, link: Link, config: Config, deadline_ns: int = DEADLINE_NS) -> Run:
+    """One launch of a subject by itself, on its first inputs; DeviceError where the device cannot or the file fails."""
+    if reason := link.can_execute(subject.artifact, config.mode):
+        raise DeviceError(reason)
+    rows = batched(subject.samples, subject.batch)[:1]
+    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
+    (run,) = launch(link, load, config, capture=False, deadline_ns=deadline_ns).result.runs
+    if run.error:
+        raise DeviceError(f"{run.error.phase}: {run.error.message}")
+    return run
 
 
 def batched(samples: Samples, batch: int) -> list[dict[str, Array]]:

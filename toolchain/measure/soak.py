@@ -8,11 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.link import Link
-from edgeship.toolchain.measure.bench import Subject, batched
-from edgeship.toolchain.protocol.jobs import Load
+from edgeship.toolchain.measure.bench import Subject, alone
 from edgeship.toolchain.protocol.messages import Config, Stop
 from edgeship.toolchain.protocol.run import Run, Window
 
@@ -74,7 +72,8 @@ class Sustained:
 
 def sustain(subject: Subject, link: Link, plan: Plan) -> Sustained:
     """DeviceError where the file cannot be executed so."""
-    run = _run(subject, link, plan.sustained())
+    config = plan.sustained()
+    run = alone(subject, link, config, config.measure.max_ns + SPARE_NS)
     if not run.windows:
         raise DeviceError("the agent told of no windows", "see its log")
     return Sustained(run.windows, run)
@@ -82,7 +81,7 @@ def sustain(subject: Subject, link: Link, plan: Plan) -> Sustained:
 
 def load_again(subject: Subject, link: Link, plan: Plan) -> list[int]:
     """Bytes held after each round of loading, one call and unloading."""
-    return _run(subject, link, plan.loads()).resident or []
+    return alone(subject, link, plan.loads(), SPARE_NS).resident or []
 
 
 def leak_bytes(resident: Sequence[int]) -> float:
@@ -94,15 +93,3 @@ def leak_bytes(resident: Sequence[int]) -> float:
         return 0.0
     slope, _, low, _ = stats.theilslopes(later)
     return float(slope) if low > 0 and slope * len(later) > LEAST_GROWTH else 0.0
-
-
-def _run(subject: Subject, link: Link, config: Config) -> Run:
-    if reason := link.can_execute(subject.artifact, config.mode):
-        raise DeviceError(reason)
-    rows = batched(subject.samples, subject.batch)[:1]
-    load = Load(subject.artifact, subject.folder, rows, threads=subject.threads, options=subject.options)
-    longest_ns = config.measure.max_ns + SPARE_NS
-    (run,) = launch(link, load, config, capture=False, deadline_ns=longest_ns).result.runs
-    if run.error:
-        raise DeviceError(f"{run.error.phase}: {run.error.message}")
-    return run

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edgeship.toolchain.measure.comparison import Comparison
 from edgeship.toolchain.report.document import Measurement
+from edgeship.toolchain.report.record import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class Benched(_Record):
+class Benched(Record):
     """One file: its measurement, or why there is none."""
 
     file: str
@@ -24,7 +21,7 @@ class Benched(_Record):
     error: str | None = None
 
 
-class Bench(_Record):
+class Bench(Record):
     """Files measured beside each other, in the order they were named."""
 
     schema_: Literal["edgeship-bench/1"] = Field("edgeship-bench/1", alias="schema")

@@ -39,9 +39,9 @@ def cards(report: Report) -> list[Card]:
 
 
 def _chosen(best: ReportLine, lines: list[ReportLine], over: set[str]) -> str:
-    fit = [line for line in lines if line.verdict == "pass" and line.name not in over]
-    passed = len(fit)
-    within = "" if all(line in fit for line in lines if line.verdict == "pass") else " within its budgets"
+    every = [line.name for line in lines if line.verdict == "pass"]
+    passed = sum(name not in over for name in every)
+    within = "" if passed == len(every) else " within its budgets"
     if passed == 1:
         return f"the only one that passes{within}"
     timed = next((e.device for e in best.executions if e.timed), None)

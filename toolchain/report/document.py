@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edgeship.toolchain.artifact import Artifact, Tensor
 from edgeship.toolchain.judge.limits import Threshold
 from edgeship.toolchain.judge.parity import Parity
 from edgeship.toolchain.judge.task import MetricResult
 from edgeship.toolchain.protocol.run import Instructions
+from edgeship.toolchain.report.record import Record
 from edgeship.toolchain.timing import Timing
 
 SCHEMA = "edgeship-report/2"
@@ -20,11 +21,7 @@ WORST_FIRST: tuple[VerdictName, ...] = ("fail", "unverifiable", "pass", "not-exe
 """Of several devices' verdicts a line has the first of these: `not-executed` only if no device executed it."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class Measurement(_Record):
+class Measurement(Record):
     """One artifact on one device under one configuration; `file` holds the raw samples."""
 
     agent: str
@@ -49,7 +46,7 @@ class Measurement(_Record):
     file: str = Field("", description="relative to the run's folder")
 
 
-class Execution(_Record):
+class Execution(Record):
     """One line's artifact on one device: what it computed there and how long that took."""
 
     device: str
@@ -76,7 +73,7 @@ class Execution(_Record):
         return next((m for m in self.measurements if "p50" in m.latency_ns), None)
 
 
-class ReportLine(_Record):
+class ReportLine(Record):
     """One model × variant × target."""
 
     model: str
@@ -139,7 +136,7 @@ class ReportLine(_Record):
         return [*([self.reason] if self.reason else []), *told]
 
 
-class Finding(_Record):
+class Finding(Record):
     """One figure of a line beside the limit that a budget of the recipe sets."""
 
     line: str
@@ -152,7 +149,7 @@ class Finding(_Record):
     verdict: BudgetVerdict = Field(description="inconclusive: the interval of a latency holds the limit")
 
 
-class DataFacts(_Record):
+class DataFacts(Record):
     """Data that a model was calibrated or judged on."""
 
     source: str = Field(description="the data set's name in the recipe, and the function or file it reads")
@@ -161,7 +158,7 @@ class DataFacts(_Record):
     classes: int | None = Field(None, description="different labels, where there are labels")
 
 
-class ModelFacts(_Record):
+class ModelFacts(Record):
     """What a run knows of a model."""
 
     name: str
@@ -172,7 +169,7 @@ class ModelFacts(_Record):
     data: dict[str, DataFacts] = Field(default_factory=dict, description="by need: calibration, evaluation, training")
 
 
-class Report(_Record):
+class Report(Record):
     """A run."""
 
     schema_: Literal["edgeship-report/2"] = Field("edgeship-report/2", alias="schema")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from edgeship.toolchain.report.record import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class TimedOperator(_Record):
+class TimedOperator(Record):
     """One operator of a file, as its runtime names it."""
 
     name: str
@@ -21,7 +19,7 @@ class TimedOperator(_Record):
     share: float = Field(description="of all operators' time")
 
 
-class Profiled(_Record):
+class Profiled(Record):
     """One file: its operators in the order of execution, or why they are not told."""
 
     file: str
@@ -30,7 +28,7 @@ class Profiled(_Record):
     error: str | None = None
 
 
-class Operators(_Record):
+class Operators(Record):
     """Files profiled one after another, each in a launch of its own."""
 
     schema_: Literal["edgeship-operators/1"] = Field("edgeship-operators/1", alias="schema")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from edgeship.toolchain.measure.comparison import Comparison
+from edgeship.toolchain.report.record import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class Rehearsed(_Record):
+class Rehearsed(Record):
     """One file under both versions: what it answers and how long it takes."""
 
     file: str
@@ -30,7 +27,7 @@ class Rehearsed(_Record):
     error: str | None = Field(None, description="why it does not run, and under which version")
 
 
-class Rehearsal(_Record):
+class Rehearsal(Record):
     """Files of one runtime under the version that is installed and under another one."""
 
     schema_: Literal["edgeship-rehearse/1"] = Field("edgeship-rehearse/1", alias="schema")

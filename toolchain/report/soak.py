@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from edgeship.toolchain.report.record import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-class Soaked(_Record):
+class Soaked(Record):
     """One file: its speed over time and its memory over loads, or why there is none."""
 
     file: str
@@ -28,7 +26,7 @@ class Soaked(_Record):
     error: str | None = None
 
 
-class Soak(_Record):
+class Soak(Record):
     """Files run one after another, each alone."""
 
     schema_: Literal["edgeship-soak/1"] = Field("edgeship-soak/1", alias="schema")

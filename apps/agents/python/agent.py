@@ -288,17 +288,19 @@ class ExecuTorchPython(Engine):
             from executorch.extension.pybindings.portable_lib import _load_for_executorch
 
             self.traced = _load_for_executorch(path, enable_etdump=True)
+            self.call = self.traced.forward
         else:
             self.program = self.runtime.load_program(path)
 
     def prepare(self, arrays: Arrays) -> None:
-        self.method = self.program.load_method("forward") if not self.profiled else None
+        if not self.profiled:
+            self.call = self.program.load_method("forward").execute
 
     def feed(self, arrays: Arrays) -> None:
         self.fed = [self.torch.from_numpy(array) for array in arrays]
 
     def invoke(self) -> None:
-        self.answer = self.method.execute(self.fed) if self.method else self.traced.forward(self.fed)
+        self.answer = self.call(self.fed)
 
     def fetch(self) -> Arrays:
         found = [tensor.numpy() for tensor in flat(self.answer)]

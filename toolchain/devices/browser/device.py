@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from edgeship.toolchain.api import (
     Mode,
     Result,
     runtime_info,
+    sources_digest,
 )
 from edgeship.toolchain.devices.agents.python import agents_folder, facts
 from edgeship.toolchain.devices.browser.chromium import Page, opened
@@ -50,7 +50,6 @@ class Browser(Device):
     @contextlib.contextmanager
     def open(self) -> Iterator[BrowserLink]:
         """MissingError without the browser or npm; any number of runs may verify beside each other."""
-        node_modules()
         with _page(self.executable, {}, {}, SHOW_S) as (page, version, deadline):
             told = page.evaluate(FACTS, deadline)
         told["os"]["version"] = version
@@ -70,10 +69,7 @@ class BrowserLink(Link):
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
         """And what the agent and its runtimes are made from."""
-        sha = hashlib.sha256()
-        for file in sources():
-            sha.update(file.name.encode() + b"\0" + file.read_bytes())
-        return {"device": self._facts, "agent": sha.hexdigest()}
+        return {"device": self._facts, "agent": sources_digest(sources())}
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
         """Files of ONNX Runtime, and those of LiteRT whose inputs and outputs LiteRT.js takes; on the CPU."""

@@ -19,8 +19,6 @@ HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cache-Control": "no-store",
 }
-
-
 POLL_S = 0.02
 """How often it looks whether it shall end."""
 
@@ -91,8 +89,10 @@ def serving(folders: Mapping[str, Path], files: Mapping[str, Path], takes: Mappi
 
         def _file(self) -> Path | None:
             path = self._path()
-            if path is None or path in files:
-                return files.get(path or "")
+            if path is None:
+                return None
+            if path in files:
+                return files[path]
             for prefix, folder in folders.items():
                 if path.startswith(prefix):
                     file = (folder / path.removeprefix(prefix)).resolve()

@@ -65,10 +65,10 @@ class Phone(BaseModel):
             "version": self.software.version,
             "build": self.software.build,
         }
-        told = {"model": self.hardware.model or self.hardware.product}
+        model = self.hardware.model or self.hardware.product
         return {
             "manufacturer": "Apple",
-            **{name: text for name, text in told.items() if text},
+            **({"model": model} if model else {}),
             "os": {name: text for name, text in system.items() if text},
             "cpu": {"arch": "arm64"},
         }

@@ -6,10 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 LOG_WIDTH = 160
 """A pipe or a log file has no width of its own; $COLUMNS, where it is set, gives it one."""
@@ -32,6 +35,11 @@ def show(view: Iterable[RenderableType], *, on: Console | None = None) -> None:
 def print_json(value: Any) -> None:
     """A document for a program, on standard output."""
     sys.stdout.write((value if isinstance(value, str) else json.dumps(value, indent=1)) + "\n")
+
+
+def print_document(document: BaseModel) -> None:
+    """The same, what is not known left out."""
+    print_json(document.model_dump_json(by_alias=True, exclude_none=True, indent=1))
 
 
 def print_error(message: str, hint: str = "") -> None:
