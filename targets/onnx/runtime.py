@@ -20,8 +20,8 @@ RUNTIME = RuntimeInfo(
     inspect_distribution="onnx",
     agents=(
         "edgeship.toolchain.devices.agents.python:PYTHON",
-        "edgeship.toolchain.devices.agents.carried:OF_ONNXRUNTIME",
         "edgeship.toolchain.devices.agents.python:PROFILER",
+        "edgeship.toolchain.devices.agents.carried:OF_ONNXRUNTIME",
     ),
 )
 

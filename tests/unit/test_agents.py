@@ -73,6 +73,24 @@ def command_of(format: str, agent: str, work: Path) -> list[str]:
     return native(format) if agent == "cpp" else python_copy(work)
 
 
+@pytest.mark.parametrize(("format", "agent"), [("onnx", "python"), *NATIVE])
+def test_a_profile_names_each_operator_of_a_call_once(
+    format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path
+) -> None:
+    config = Config(mode="profile", measure=Stop(min_iters=8))
+    job = job_for(tiny_files.get("conv_net", format), tmp_path, config, capture=False)
+    code, result = launch(command_of(format, agent, tmp_path), job, tmp_path)
+    (run,) = result.runs
+    assert (code, run.error, result.agent.kind) == (0, None, agent)
+    assert run.ops
+    assert len({operator.name for operator in run.ops}) == len(run.ops)
+    assert {operator.calls for operator in run.ops} == {1}
+    kinds = [(operator.type or "").removeprefix("Fused") for operator in run.ops]
+    assert sum(kind.startswith("Conv") for kind in kinds) >= 2
+    assert sum(operator.ns for operator in run.ops) > 0
+    assert run.samples is None
+
+
 @pytest.mark.parametrize(
     ("net", "format", "agent"),
     [

@@ -125,7 +125,6 @@ def test_the_operator_that_int8_slows_most_is_named_with_both_times() -> None:
     ours = {"QLinearConv": 1.5, "Convolution (NHWC, QC8) IGEMM": 3.1, "Softmax": 0.5, "QuantizeLinear": 0.2}
     assert profiles.most_slowed(ours, plain) == "QLinearConv takes 1.500 ms, in float 1.000 ms"
     assert profiles.most_slowed({"QLinearConv": 0.5}, plain) is None
-    assert profiles.slowed("litert", Path(), Path(), {}) is None
 
 
 def test_a_dynamic_file_is_held_against_the_cosine() -> None:

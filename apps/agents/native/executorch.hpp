@@ -16,6 +16,7 @@
 #include <executorch/runtime/executor/program.h>
 #include <executorch/runtime/platform/runtime.h>
 
+#include "executorch_tracer.hpp"
 #include "names.hpp"
 #include "tensors.hpp"
 
@@ -32,7 +33,7 @@ class Engine {
  public:
   static constexpr bool kTakesOptions = false;
 
-  explicit Engine(const json& job) : wanted_(job) {}
+  Engine(const json& job, const std::string& folder) : wanted_(job, folder) {}
 
   void start() {
     executorch::runtime::runtime_init();
@@ -60,7 +61,9 @@ class Engine {
     }
     planned_.emplace(executorch::runtime::Span<executorch::runtime::Span<uint8_t>>(spans_.data(), spans_.size()));
     manager_.emplace(&method_allocator_, &*planned_, &temporary_allocator_);
-    method_.emplace(take(program_->load_method("forward", &*manager_), "load the method 'forward'"));
+    if (wanted_.profiled) tracer_.emplace();
+    method_.emplace(take(program_->load_method("forward", &*manager_, tracer_ ? &*tracer_ : nullptr),
+                         "load the method 'forward'"));
   }
 
   void feed(Tensors& tensors) {
@@ -97,6 +100,16 @@ class Engine {
                          in_order_of_dimensions(tensor)});
     }
     return outputs;
+  }
+
+  // All executions of so many calls.
+  std::vector<Executed> profile(int64_t calls) {
+    (void)tracer_->taken();  // what loading left there
+    for (int64_t call = 0; call < calls; ++call) {
+      tracer_->next_call();
+      invoke();
+    }
+    return tracer_->taken();
   }
 
   int64_t planned_bytes() const { return planned_bytes_; }
@@ -152,6 +165,7 @@ class Engine {
   executorch::extension::MallocMemoryAllocator method_allocator_;
   executorch::extension::MallocMemoryAllocator temporary_allocator_;
   std::optional<executorch::runtime::MemoryManager> manager_;
+  std::optional<Tracer> tracer_;  // where the job asks for a profile
   std::optional<executorch::runtime::Method> method_;
   std::vector<executorch::extension::TensorPtr> inputs_;
   int64_t planned_bytes_ = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "litert_api.hpp"
 #include "names.hpp"
+#include "profile.hpp"
 #include "tensors.hpp"
 
 // options: xnnpack (false: the runtime's own kernels).
@@ -18,7 +20,7 @@ class Engine {
  public:
   static constexpr bool kTakesOptions = true;
 
-  explicit Engine(const json& job) : wanted_(job) {
+  Engine(const json& job, const std::string& folder) : wanted_(job, folder) {
     for (const json& tensor : job.at("cases").at(0)) shapes_.push_back(tensor.at("shape"));
   }
 
@@ -36,13 +38,12 @@ class Engine {
 
   void prepare() {
     LiteRtOptions options = nullptr;
-    LiteRtOpaqueOptions cpu = nullptr;
     std::string said = "num_threads = " + std::to_string(wanted_.threads) + "\n";
     if (!wanted_.options.value("xnnpack", true)) said += "kernel_mode = \"builtin\"\n";
     check(LiteRtCreateOptions(&options), "make options");
     check(LiteRtSetOptionsHardwareAccelerators(options, kLiteRtCpu), "choose the CPU");
-    check(LiteRtCreateOpaqueOptions(kLiteRtCpuOptions, strdup(said.c_str()), std::free, &cpu), "set the threads");
-    check(LiteRtAddOpaqueOptions(options, cpu), "set the threads");
+    add(options, kLiteRtCpuOptions, said);
+    if (wanted_.profiled) add(options, kLiteRtRuntimeOptions, "enable_profiling = true\n");
     check(LiteRtCreateCompiledModel(environment_, model_, options, &compiled_), "compile the file");
     LiteRtDestroyOptions(options);
     allocate();
@@ -78,6 +79,32 @@ class Engine {
       outputs.push_back({wanted_.outputs[i], slot.dtype, slot.shape, {slot.bytes.get(), slot.bytes.get() + slot.size}});
     }
     return outputs;
+  }
+
+  // All executions of so many calls.
+  std::vector<Executed> profile(int64_t calls) {
+    LiteRtProfiler profiler = nullptr;
+    check(LiteRtCompiledModelGetProfiler(compiled_, &profiler), "profile");
+    std::vector<Executed> executed;
+    for (int64_t call = 0; call < calls; ++call) {
+      int count = 0;
+      check(LiteRtResetProfiler(profiler), "profile");
+      check(LiteRtStartProfiler(profiler), "profile");
+      invoke();
+      check(LiteRtStopProfiler(profiler), "profile");
+      check(LiteRtGetNumProfilerEvents(profiler, &count), "profile");
+      std::vector<LiteRtEvent> events(size_t(count), LiteRtEvent{});
+      check(LiteRtGetProfilerEvents(profiler, count, events.data()), "profile");
+      std::map<std::string, int> seen;
+      for (const LiteRtEvent& event : events) {
+        const bool delegated = event.type == kLiteRtDelegatedOperator;
+        if (!delegated && event.type != kLiteRtOperator) continue;  // calls contain what they call
+        const std::string name = event.tag;
+        executed.push_back(
+            {numbered(name, seen), kind_of(name), delegated ? "xnnpack" : "", int64_t(event.elapsed_us) * 1000});
+      }
+    }
+    return executed;
   }
 
   int64_t planned_bytes() const { return 0; }
@@ -170,6 +197,13 @@ class Engine {
       found.emplace_back(name);
     }
     return found;
+  }
+
+  // The options take over what they are told.
+  static void add(LiteRtOptions options, const char* identifier, const std::string& said) {
+    LiteRtOpaqueOptions opaque = nullptr;
+    check(LiteRtCreateOpaqueOptions(identifier, strdup(said.c_str()), std::free, &opaque), "set options");
+    check(LiteRtAddOpaqueOptions(options, opaque), "set options");
   }
 
   static void check(int status, const std::string& what) {

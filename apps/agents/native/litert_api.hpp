@@ -7,6 +7,8 @@
 inline constexpr int kLiteRtCpu = 1;
 inline constexpr size_t kLiteRtAlignment = 64;
 inline constexpr const char* kLiteRtCpuOptions = "xnnpack";  // the identifier; what follows it is TOML
+inline constexpr const char* kLiteRtRuntimeOptions = "runtime_options_string";
+inline constexpr int kLiteRtOperator = 2, kLiteRtDelegatedOperator = 8;  // LiteRtProfilerEventType
 
 extern "C" {
 typedef struct LiteRtEnvironmentT* LiteRtEnvironment;
@@ -17,6 +19,7 @@ typedef struct LiteRtOptionsT* LiteRtOptions;
 typedef struct LiteRtOpaqueOptionsT* LiteRtOpaqueOptions;
 typedef struct LiteRtCompiledModelT* LiteRtCompiledModel;
 typedef struct LiteRtTensorBufferT* LiteRtTensorBuffer;
+typedef struct LiteRtProfilerT* LiteRtProfiler;
 
 struct LiteRtLayout {
   unsigned int rank : 7;
@@ -28,6 +31,19 @@ struct LiteRtLayout {
 struct LiteRtRankedTensorType {
   int element_type;
   LiteRtLayout layout;
+};
+
+struct LiteRtMemoryUsage {
+  size_t bytes[3];
+};
+
+struct LiteRtEvent {
+  const char* tag;  // the profiler's
+  int type;
+  uint64_t start_us, elapsed_us;
+  LiteRtMemoryUsage before, after;
+  uint64_t metadata[2];
+  int source;
 };
 
 int LiteRtCreateEnvironment(int count, const void* options, LiteRtEnvironment*);
@@ -53,6 +69,12 @@ int LiteRtCreateTensorBufferFromHostMemory(const LiteRtRankedTensorType*, void* 
                                            void (*release)(void*), LiteRtTensorBuffer*);
 int LiteRtRunCompiledModel(LiteRtCompiledModel, size_t signature, size_t inputs, LiteRtTensorBuffer*, size_t outputs,
                            LiteRtTensorBuffer*);
+int LiteRtCompiledModelGetProfiler(LiteRtCompiledModel, LiteRtProfiler*);
+int LiteRtResetProfiler(LiteRtProfiler);
+int LiteRtStartProfiler(LiteRtProfiler);
+int LiteRtStopProfiler(LiteRtProfiler);
+int LiteRtGetNumProfilerEvents(LiteRtProfiler, int* count);
+int LiteRtGetProfilerEvents(LiteRtProfiler, int count, LiteRtEvent*);
 void LiteRtDestroyTensorBuffer(LiteRtTensorBuffer);
 void LiteRtDestroyCompiledModel(LiteRtCompiledModel);
 void LiteRtDestroyOptions(LiteRtOptions);
@@ -60,4 +82,5 @@ void LiteRtDestroyModel(LiteRtModel);
 void LiteRtDestroyEnvironment(LiteRtEnvironment);
 }
 
-static_assert(sizeof(LiteRtLayout) == 68 && sizeof(LiteRtRankedTensorType) == 72, "LiteRT's own layout");
+static_assert(sizeof(LiteRtLayout) == 68 && sizeof(LiteRtRankedTensorType) == 72 && sizeof(LiteRtEvent) == 104,
+              "LiteRT's own layout");

@@ -21,6 +21,7 @@
 
 #include ENGINE
 #include "measure.hpp"
+#include "profile.hpp"
 #include "process.hpp"
 #include "refusal.hpp"
 #include "tensors.hpp"
@@ -64,7 +65,7 @@ class Session {
       : job_(job),
         folder_(std::move(folder)),
         feedback_(job.value("feedback", std::map<std::string, std::string>())),
-        engine_(job) {
+        engine_(job, folder_) {
     if (job.contains("capture")) capture_ = folder_ + "/" + job.at("capture").get<std::string>();
   }
 
@@ -108,6 +109,13 @@ class Session {
         phase = "measure";
         const Stop stop(config.at("measure"));
         mode == "latency" ? measure(run, warm, stop) : throughput(run, first, stop);
+      }
+      if (mode == "profile") {
+        phase = "measure";
+        engine_.feed(first);
+        step("first_inference", invoke);  // what a runtime does once is no part of a call
+        const int64_t calls = Stop(config.at("measure")).min_iters;
+        run["ops"] = rows_of(engine_.profile(calls), calls);
       }
       if (mode == "count") {
         phase = "measure";
@@ -172,7 +180,7 @@ class Session {
     std::vector<Tensors> inputs(size_t(streams), first);
     std::vector<std::unique_ptr<Engine>> engines;
     for (Tensors& own : inputs) {
-      engines.push_back(std::make_unique<Engine>(job_));
+      engines.push_back(std::make_unique<Engine>(job_, folder_));
       loaded(*engines.back(), path, own);
     }
     std::vector<std::exception_ptr> errors(size_t(streams), nullptr);
@@ -209,7 +217,7 @@ class Session {
     run["resident"] = json::array();
     for (int64_t round = 0; round < count; ++round) {
       {
-        Engine engine(job_);
+        Engine engine(job_, folder_);
         loaded(engine, path, first);
         engine.invoke();
         engine.close();

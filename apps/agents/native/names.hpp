@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -15,12 +16,16 @@ struct Wanted {
   Names inputs;
   Names outputs;  // empty: the file's own
   bool by_name;   // what is verified must have the names an app will ask for; what is only timed may come from anywhere
+  bool profiled;
+  std::string folder;  // the job's, which goes with it
   uint32_t threads;
   json options;
 
-  explicit Wanted(const json& job)
+  Wanted(const json& job, std::string in)
       : outputs(job.value("outputs", Names())),
         by_name(job.at("config").at("mode") == "verify"),
+        profiled(job.at("config").at("mode") == "profile"),
+        folder(std::move(in)),
         threads(job.at("runtime").value("threads", 1u)),
         options(job.at("runtime").value("options", json::object())) {
     for (const json& tensor : job.at("cases").at(0)) inputs.push_back(tensor.at("name"));

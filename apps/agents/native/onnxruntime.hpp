@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 
 #include "names.hpp"
 #include "ort_api.hpp"
+#include "profile.hpp"
 #include "tensors.hpp"
 
 // options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names of files
@@ -20,7 +22,7 @@ class Engine {
  public:
   static constexpr bool kTakesOptions = true;
 
-  explicit Engine(const json& job) : wanted_(job) {}
+  Engine(const json& job, const std::string& folder) : wanted_(job, folder) {}
   ~Engine() {
     for (OrtValue* value : fed_) ort::ReleaseValue(value);
     for (OrtValue* value : answers_) ort::ReleaseValue(value);
@@ -41,6 +43,7 @@ class Engine {
       check(ort::RegisterCustomOpsLibrary(session, (std::filesystem::path(path).parent_path() / library).c_str()));
     for (const auto& [key, value] : wanted_.options.value("config", std::map<std::string, std::string>()))
       check(ort::AddSessionConfigEntry(session, key.c_str(), value.c_str()));
+    if (wanted_.profiled) check(ort::EnableProfiling(session, (wanted_.folder + "/profile").c_str()));
     check(ort::CreateSession(environment_, path.c_str(), session, &session_));
     ort::ReleaseSessionOptions(session);
     const Names inputs = names(ort::SessionGetInputCount, ort::SessionGetInputName);
@@ -96,6 +99,31 @@ class Engine {
       outputs.push_back(std::move(output));
     }
     return outputs;
+  }
+
+  // All executions of so many calls, from the file that the session writes.
+  std::vector<Executed> profile(int64_t calls) {
+    for (int64_t call = 0; call < calls; ++call) invoke();
+    OrtAllocator* allocator = nullptr;
+    char* path = nullptr;
+    check(ort::GetAllocatorWithDefaultOptions(&allocator));
+    check(ort::SessionEndProfiling(session_, allocator, &path));
+    std::ifstream file(path);
+    const json events = json::parse(file);
+    check(ort::AllocatorFree(allocator, path));
+    const std::string end = "_kernel_time";
+    std::vector<Executed> executed;
+    for (const json& event : events) {
+      const std::string name = event.value("name", "");
+      if (event.value("cat", "") != "Node" || name.size() <= end.size() ||
+          name.compare(name.size() - end.size(), end.size(), end) != 0)
+        continue;
+      const std::string type = event.at("args").at("op_name");
+      if (type == "If" || type == "Loop" || type == "Scan") continue;  // these contain what they execute
+      executed.push_back({name.substr(0, name.size() - end.size()), type, event.at("args").at("provider"),
+                          event.at("dur").get<int64_t>() * 1000});
+    }
+    return executed;
   }
 
   int64_t planned_bytes() const { return 0; }

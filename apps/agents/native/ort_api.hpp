@@ -49,6 +49,7 @@ inline constexpr Function<7, Status(const OrtEnv*, const char*, const OrtSession
 inline constexpr Function<9, Status(OrtSession*, const OrtRunOptions*, const char* const*, const OrtValue* const*, size_t,
                                     const char* const*, size_t, OrtValue**)> Run;
 inline constexpr Function<10, Status(OrtSessionOptions**)> CreateSessionOptions;
+inline constexpr Function<14, Status(OrtSessionOptions*, const char*)> EnableProfiling;
 inline constexpr Function<23, Status(OrtSessionOptions*, int)> SetSessionGraphOptimizationLevel;
 inline constexpr Function<24, Status(OrtSessionOptions*, int)> SetIntraOpNumThreads;
 inline constexpr Function<25, Status(OrtSessionOptions*, int)> SetInterOpNumThreads;
@@ -73,6 +74,7 @@ inline constexpr Function<95, void(OrtSession*)> ReleaseSession;
 inline constexpr Function<96, void(OrtValue*)> ReleaseValue;
 inline constexpr Function<99, void(OrtTensorTypeAndShapeInfo*)> ReleaseTensorTypeAndShapeInfo;
 inline constexpr Function<100, void(OrtSessionOptions*)> ReleaseSessionOptions;
+inline constexpr Function<110, Status(OrtSession*, OrtAllocator*, char**)> SessionEndProfiling;
 inline constexpr Function<130, Status(OrtSessionOptions*, const char*, const char*)> AddSessionConfigEntry;
 inline constexpr Function<228, Status(OrtSessionOptions*, const char*)> RegisterCustomOpsLibrary;
 

@@ -10,8 +10,9 @@
 
 using json = nlohmann::json;
 
-inline constexpr const char* kVersion = "5";
-inline const json kModes = {"verify", "latency", "throughput", "sustained", "cold", "memory", "rounds", "count"};
+inline constexpr const char* kVersion = "6";
+inline const json kModes = {"verify", "latency", "throughput", "sustained", "cold",
+                            "memory", "rounds",  "profile",    "count"};
 inline constexpr int kMostStreams = 256;
 // the fields that a job may list in `requires`
 inline const json kFields = {"outputs",        "capture",         "feedback",           "runtime.threads", "config.warmup",

@@ -30,7 +30,7 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-VERSION = "3"
+VERSION = "4"
 SCHEMAS = ("bench-job/1",)
 MODES = ("verify", "latency", "throughput", "sustained", "cold", "memory", "rounds", "profile")
 # the fields that a job may list in `requires`
@@ -409,14 +409,19 @@ def flat(value: Any) -> Iterable[Any]:
 
 
 def grouped(timed: Iterable[tuple[str, str, str, float]], calls: int) -> list[dict[str, Any]]:
-    """(name, type, backend, nanoseconds) of every execution → one row for each name: the median, of one call."""
+    """(name, type, backend, nanoseconds) of every execution → one row for each name, of one call.
+
+    The mean of the middle half: what interrupts a call is left out, coarse clocks are evened out.
+    """
     rows: dict[tuple[str, str, str], list[float]] = {}
     for name, kind, backend, taken in timed:
         rows.setdefault((name, kind, backend), []).append(taken)
     told = []
     for (name, kind, backend), each in rows.items():
         times = max(1, round(len(each) / calls))
-        row = {"name": name, "type": kind, "ns": round(statistics.median(each) * times), "calls": times}
+        quarter = len(each) // 4
+        typical = statistics.fmean(sorted(each)[quarter : len(each) - quarter])
+        row = {"name": name, "type": kind, "ns": round(typical * times), "calls": times}
         told.append({**row, "backend": backend} if backend else row)
     return told
 

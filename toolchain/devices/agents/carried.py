@@ -99,7 +99,7 @@ def _carried(kit: Kit) -> Agent:
     return Agent(
         name=f"carried {kit.runtime}",
         runtimes={kit.runtime: kit.runtime},
-        modes=TIMED | LASTING | {"count"},
+        modes=TIMED | LASTING | {"profile", "count"},
         files_for=functools.partial(files_for, kit),
         command=lambda place, python: [
             *(f"{place(build.LIBRARIES)}/{LOADER}", "--library-path", place(build.LIBRARIES), place(build.RUNNER))

@@ -28,7 +28,7 @@ def files_for(arch: str) -> dict[str, Path]:
 NATIVE = Agent(
     name="native",
     runtimes={"executorch": "executorch"},
-    modes=TIMED | LASTING,
+    modes=TIMED | LASTING | {"profile"},
     files_for=files_for,
     command=lambda place, python: [place(build.RUNNER)],
     sources=sources,

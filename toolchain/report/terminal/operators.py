@@ -24,8 +24,8 @@ def operators_view(found: Operators, most: int) -> Iterator[Text | FittedTable]:
             yield _slowest(each, most)
         yield Text("")
     yield Text(
-        f"medians of {found.calls} calls, threads {found.threads}; profiling takes time itself: how fast a file is, "
-        "`bench` says",
+        f"the middle half of {found.calls} calls, threads {found.threads}; profiling takes time itself: "
+        "how fast a file is, `bench` says",
         "dim",
     )
 
