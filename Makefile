@@ -14,7 +14,7 @@ test: $(STAMP) weights
 
 # what needs no exporter and no example's weights, under 90 s on two cores
 test-fast: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
+	$(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
 
 # everything, the long ones too
 test-all: $(STAMP) weights
@@ -55,6 +55,7 @@ bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.artifact_latency
 	$(BIN)/python -m benchmarks.what_optimizations_bring
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.agent_overhead
 	$(BIN)/python -m benchmarks.arm_counts
 	$(BIN)/python -m benchmarks.aa_test
 	$(BIN)/python -m benchmarks.tables

@@ -22,6 +22,7 @@ from benchmarks.coverage_table import coverage_table
 from benchmarks.growth_table import growth_table
 from benchmarks.latency_table import latency_table
 from benchmarks.markdown import RUNTIMES, Document, conditions, grid
+from benchmarks.overhead_table import overhead_table
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -183,6 +184,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "broken_files": broken_table,
     "growth": growth_table,
     "arm_counts": arm_counts_table,
+    "agent_overhead": overhead_table,
     "aa_test": aa_table,
     "speed": speed_table,
 }

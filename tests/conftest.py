@@ -15,9 +15,11 @@ from tiny_files import TinyFiles
 def pytest_configure() -> None:
     """A shell's background job ignores Ctrl-C, and so would every command that is tested in one.
 
-    No test adds to the history of who runs it.
+    No test adds to the history of who runs it. Processes that share cores must not wait for each other's OpenMP
+    threads: they spin, and the same tests took three times the CPU seconds.
     """
     os.environ["EDGESHIP_HISTORY"] = ""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import (
     aa_test,
+    agent_overhead,
     artifact_latency,
     compared,
     coverage_table,
@@ -30,6 +31,7 @@ from benchmarks import (
 )
 from benchmarks.aa_table import aa_table
 from benchmarks.growth_table import growth_table
+from benchmarks.overhead_table import overhead_table
 from benchmarks.results import Goal, at_least, at_most
 from edgeship.toolchain.recipe import read as recipes
 
@@ -54,6 +56,18 @@ def test_a_goal_says_its_value_its_limit_and_whether_it_was_met() -> None:
     assert str(at_most("memory", 5, 4.0)) == "goal memory: 5 against ≤ 4: missed"
     assert str(at_least("share", 1.0, 1.0)) == "goal share: 1 against ≥ 1: met"
     assert str(at_most("memory", None, 4.0)) == "goal memory: not measured against ≤ 4: missed"
+
+
+def test_the_agent_is_as_fast_as_a_bare_loop_where_the_whole_interval_says_so() -> None:
+    row = {"interval": [0.98, 1.01], "ratio": 1.0, "pairs": 20, "bare_ns": 3e6, "agent_ns": 3e6}
+    row |= {"agent_peak_bytes": 31e6, "bare_peak_bytes": 30e6}
+    rows = {"onnx float": row, "onnx int8": row | {"interval": [1.0, 1.04], "agent_peak_bytes": 41e6}}
+    goals = list(agent_overhead.goals(rows))
+    assert [goal.met for goal in goals] == [True, True, False, False]
+    document = {"rows": rows, "created_at": "2026-11-30T", "environment": results.environment()}
+    text = overhead_table(document | {"goals": [dataclasses.asdict(goal) for goal in goals]}, Path())
+    assert "| ONNX Runtime | float | 3.00 ms | 3.00 ms | 1.000× [0.980, 1.010] | 30.0 MB | +1.0 MB |" in text
+    assert "agent-to-bare-loop/onnx int8: 1.04 against ≤ 1.02: missed" in text
 
 
 def test_the_table_of_verdicts_counts_what_is_so_beside_what_was_said() -> None:
