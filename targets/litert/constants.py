@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ LAYERS = {
     **dict.fromkeys(("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE"), (2, 1, 3)),
 }
 """Operators with weights → the positions of their activation, weight and bias."""
+GELU = {
+    True: (0.5, 0.044715, math.sqrt(2 / math.pi)),
+    False: (0.5, math.sqrt(0.5)),
+}
+"""What LiteRT's own operator computes with, approximate or not: a converter makes it of a program's steps."""
 
 
 def constants(path: Path) -> Inventory:
@@ -51,6 +57,9 @@ class _Graph:
                 found.weights.extend(self._layer(name, operator, taken))
             elif name == "PADV2":
                 taken.add(operator.inputs[2])  # of the border: the program has that as a plain number
+            elif name == "GELU":
+                numbers = GELU[bool(operator.builtinOptions.approximate)]
+                found.floats.extend(np.array(each, np.float32) for each in numbers)
             elif name in ("RSQRT", "SQRT") and 0 < (epsilon := self._added(operator.inputs[0])) < MOST_EPSILON:
                 found.settings.append((self._name(operator.outputs[0]), "epsilon", epsilon))
         for index, tensor in enumerate(self.tensors):

@@ -24,12 +24,22 @@ from edgeship.targets.litert.target import LiteRT
 from edgeship.targets.litert.upstream import read_flatbuffer, write_flatbuffer
 from edgeship.targets.onnx.target import Onnx
 from edgeship.targets.torchscript.target import TorchScript
-from edgeship.toolchain.api import W8A8_STATIC, Artifact, Context, Samples, Signature, Target, Tensor, export
+from edgeship.toolchain.api import (
+    W8A8_DYNAMIC,
+    W8A8_STATIC,
+    Artifact,
+    Context,
+    Samples,
+    Signature,
+    Target,
+    Tensor,
+    export,
+)
 from edgeship.toolchain.model.audit import audit, compare
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.model.program import flatten
-from edgeship.toolchain.passes.quantize import QuantizeStatic
+from edgeship.toolchain.passes.quantize import QuantizeDynamic, QuantizeStatic
 from tests.models import digit_data, digit_net
 
 pytestmark = pytest.mark.heavy
@@ -270,6 +280,33 @@ def test_the_sum_in_a_hard_sigmoid_is_folded_into_the_layer_before_it(tmp_path: 
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert found.faults == ()
+
+
+class Stepwise(nn.Module):
+    """A norm and an activation written step by step, as transformers do, before a layer quantized at run time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.rand(16) + 0.5)
+        self.layer = nn.Linear(16, 10)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        rows = image.reshape(-1, 4, 16)
+        rows = self.gain * (rows * torch.rsqrt(rows.pow(2).mean(-1, keepdim=True) + 1e-5))
+        bent = 0.5 * rows * (1.0 + torch.tanh(0.7978845608028654 * (rows + 0.044715 * torch.pow(rows, 3.0))))
+        return self.layer(bent).sum(1)
+
+
+@pytest.mark.parametrize("target", [Onnx, LiteRT])
+def test_numbers_of_steps_that_become_one_operator_are_its_own(target: type[Target], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    example = (torch.randn(1, 1, 8, 8),)
+    context = Context(SIGNATURE, example=example)
+    program = QuantizeDynamic().apply(export(Stepwise().eval(), example, SIGNATURE), context)
+    artifact = target().export(program, tmp_path, Context(SIGNATURE, W8A8_DYNAMIC, example=example))
+    found = audit(program, artifact, tmp_path)
+    assert found is not None
+    assert not found.faults
 
 
 class Placed(nn.Module):
