@@ -146,10 +146,27 @@ class Biased(nn.Module):
         return torch.tanh(self.first(torch.tanh(x) + self.near + self.far))
 
 
-def test_constants_that_are_added_one_after_the_other_may_be_one(tmp_path: Path) -> None:
+class Windowed(nn.Module):
+    """Scores of windows with a bias for all of them, and one for each, as shifted windows have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.bias = nn.Linear(8, 8), nn.Parameter(torch.randn(1, 5, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.first(torch.tanh(x)).reshape(2, 5, 8) + self.bias
+        mask = torch.zeros(2, 1, 8)
+        mask[1, :, 4:] = -100.0
+        return torch.softmax((scores.view(1, 2, 5, 8) + mask.unsqueeze(0)).view(2, 5, 8), -1).reshape(1, 10, 8)
+
+
+@pytest.mark.parametrize(("net", "rows"), [(Biased, 5), (Windowed, 10)])
+def test_constants_that_are_added_one_after_the_other_may_be_one(
+    net: type[nn.Module], rows: int, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    samples = Samples({"x": np.zeros((1, 1, 5, 8), np.float32)})
-    program, context, _ = program_of(Biased().eval(), (torch.randn(1, 5, 8),), samples, ("x",))
+    samples = Samples({"x": np.zeros((1, 1, rows, 8), np.float32)})
+    program, context, _ = program_of(net().eval(), (torch.randn(1, rows, 8),), samples, ("x",))
     artifact = CoreAI().export(program, tmp_path, context)
     found = audit(program, artifact, tmp_path)
     assert found is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeship.toolchain.inventory import Affine
+from edgeship.toolchain.model.evaluated import Values
 from edgeship.toolchain.model.expected import Constants, Floats, Layer
 from edgeship.toolchain.model.folds import BATCH_NORMS, absorbed, folds, inverse_deviation, scale_and_shift
 from edgeship.toolchain.model.nodes import alive, array_of, is_graph, name_of, place_of
@@ -54,15 +55,14 @@ FILLED = ("aten.zeros_like", "aten.ones_like", "aten.full_like")
 class _Reader:
     def __init__(self, known: dict[Node, Any]) -> None:
         self.found = Constants()
-        self._values: dict[Node, Any] = known
-        self._roots: dict[Node, frozenset[Node] | None] = {node: frozenset({node}) for node in known}
+        self.values = Values(known)
         self._seen: set[Any] = set()
         self._folded: set[Node] = set()
 
     def graph(self, module: GraphModule) -> None:
         """Every operator of a graph, branches included."""
         for node in alive(module):
-            if node.op != "call_function" or self._constant(node):
+            if node.op != "call_function" or self.values.constant(node):
                 continue
             name = name_of(node)
             inner = [getattr(module, str(arg.target)) for arg in node.all_input_nodes if is_graph(module, arg)]
@@ -78,9 +78,8 @@ class _Reader:
         for module in inner:
             inputs = [each for each in module.graph.nodes if each.op == "placeholder"]
             for placeholder, arg in zip(reversed(inputs), reversed(operands), strict=False):
-                if self._constant(arg):
-                    self._values[placeholder] = self._value(arg)
-                    self._roots[placeholder] = self._roots[arg]
+                if self.values.constant(arg):
+                    self.values.enter(placeholder, arg)
             self.graph(module)
 
     def _activation(self, node: Node) -> None:
@@ -113,11 +112,11 @@ class _Reader:
         taken: set[Node] = set()
         for index in weights:
             weight: Any = node.args[index] if index < len(node.args) else None
-            if self._constant(weight):
+            if self.values.constant(weight):
                 bias: Any = node.args[bias_at] if bias_at is not None and bias_at < len(node.args) else None
-                self._layer(node, weight, bias if self._constant(bias) else None, node.args[0 if index else 1])
+                self._layer(node, weight, bias if self.values.constant(bias) else None, node.args[0 if index else 1])
                 taken |= {weight, bias}
-        rest = [arg for arg in node.all_input_nodes if arg not in taken and self._constant(arg)]
+        rest = [arg for arg in node.all_input_nodes if arg not in taken and self.values.constant(arg)]
         if name in BATCH_NORMS:
             self._batch_norm(node, rest)
             return
@@ -125,21 +124,21 @@ class _Reader:
             quantized = self._peeled(arg)
             if quantized[1] is not None:
                 before = arg.all_input_nodes[0].all_input_nodes
-                real = tuple(array_of(self._value(each)) for each in before[:1])
+                real = tuple(array_of(self.values.value(each)) for each in before[:1])
                 self._add(Layer(place_of(node), *quantized, sources=(self._stored_floats(arg), real)))
             else:
                 self._floats(node, arg)
 
     def _layer(self, node: Node, weight: Node, bias: Node | None, source: Any) -> None:
         values, grid = self._peeled(weight)
-        added = None if bias is None else array_of(self._value(bias))
-        given = node, values, added, self._value, self._constant
+        added = None if bias is None else array_of(self.values.value(bias))
+        given = node, values, added, self.values.value, self.values.constant
         follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
         given_by = layer_settings(node)
         # rows that are read at fixed places are a constant, whatever the table holds besides
         rows: Any = node.args[1]
-        fixed = name_of(node) == "aten.embedding" and (self._constant(rows) or name_of(rows) in FILLED)
+        fixed = name_of(node) == "aten.embedding" and (self.values.constant(rows) or name_of(rows) in FILLED)
         layer = Layer(place_of(node), values, grid, added, None, self._stored(source), given_by, follows, before)
         self._add(replace(layer, required=not fixed))
 
@@ -162,34 +161,34 @@ class _Reader:
     def _peeled(self, node: Node) -> tuple[Array, Affine | None]:
         """What is stored behind views, casts and dequantization, in whatever layout."""
         name = name_of(node)
-        if node in self._values or node.op != "call_function":
-            return array_of(self._value(node)), None
+        if self.values.is_known(node) or node.op != "call_function":
+            return array_of(self.values.value(node)), None
         source: Any = node.args[0] if node.args else None
         if name == "quantized_decomposed.dequantize_per_tensor":
-            return array_of(self._value(source)), Affine.of(node.args[1], node.args[2])
+            return array_of(self.values.value(source)), Affine.of(node.args[1], node.args[2])
         if name.startswith("quantized_decomposed.dequantize_per_channel"):
             zeros: Any = node.args[2]
-            scales = array_of(self._value(node.args[1]))
-            return array_of(self._value(source)), Affine.of(
-                scales, 0 if zeros is None else array_of(self._value(zeros))
+            scales = array_of(self.values.value(node.args[1]))
+            return array_of(self.values.value(source)), Affine.of(
+                scales, 0 if zeros is None else array_of(self.values.value(zeros))
             )
         if name in VIEWS:
             return self._peeled(source)
-        if name in ("aten.to", "aten._to_copy") and self._value(source).dtype.itemsize <= 2:
+        if name in ("aten.to", "aten._to_copy") and self.values.value(source).dtype.itemsize <= 2:
             return self._peeled(source)
-        return array_of(self._value(node)), None
+        return array_of(self.values.value(node)), None
 
     def _batch_norm(self, node: Node, rest: list[Node]) -> None:
         """One that follows no layer: its constants, the last as it is or inverted, or the product and sum."""
-        scale, shift = scale_and_shift(node, self._value)
-        raw = tuple(array_of(self._value(arg)) for arg in rest)
-        step_by_step = (*raw[:-1], inverse_deviation(node, self._value))
+        scale, shift = scale_and_shift(node, self.values.value)
+        raw = tuple(array_of(self.values.value(arg)) for arg in rest)
+        step_by_step = (*raw[:-1], inverse_deviation(node, self.values.value))
         alternatives = (raw, (scale, shift), (scale, -shift / scale), (scale,), step_by_step)
         self.found.floats.append(Floats(place_of(node), alternatives))
 
     def _floats(self, node: Node, arg: Node) -> None:
-        roots = self._roots[arg] or frozenset()
-        value = self._value(arg)
+        roots = self.values.roots(arg)
+        value = self.values.value(arg)
         key = ("floats", arg)
         if not roots or key in self._seen or not getattr(value, "is_floating_point", lambda: False)():
             return
@@ -198,7 +197,7 @@ class _Reader:
         if array.size == 0 or ((array == array.flat[0]).all() and float(array.flat[0]) in (0.0, 1.0)):
             return  # may be optimized away
         for root in roots:
-            if (integers := array_of(self._value(root))).dtype.kind in "iu":
+            if (integers := array_of(self.values.value(root))).dtype.kind in "iu":
                 self._add(Layer(place_of(node), integers, required=False))
         raw = self._stored_floats(arg)
         factors = (*self._factors(arg, node), *self._sums(node))
@@ -213,9 +212,11 @@ class _Reader:
         factors: list[Array] = []
         for factor in product.all_input_nodes if name_of(product) == "aten.mul" else ():
             if name_of(factor) in ("aten.to", "aten._to_copy"):
-                self._add(Layer(place_of(reader), array_of(self._value(factor.all_input_nodes[0])), required=False))
+                self._add(
+                    Layer(place_of(reader), array_of(self.values.value(factor.all_input_nodes[0])), required=False)
+                )
             else:
-                factors.append(array_of(self._value(factor)))
+                factors.append(array_of(self.values.value(factor)))
         return (tuple(factors),) if factors else ()
 
     def _sums(self, node: Node) -> tuple[tuple[Array, ...], ...]:
@@ -223,46 +224,48 @@ class _Reader:
         if not self._adds(node):
             return ()
         run: list[Any] = [node]
-        while self._adds(run[0].args[0]) and len(run[0].args[0].users) == 1:
-            run.insert(0, run[0].args[0])
-        while len(run[-1].users) == 1 and self._adds(after := next(iter(run[-1].users))) and after.args[0] is run[-1]:
+        while (before := self._summed(run[0].args[0], run[0])) is not None:
+            run.insert(0, before)
+        while (after := self._next_sum(run[-1])) is not None and self._summed(after.args[0], after) is run[-1]:
             run.append(after)
-        terms = [array_of(self._value(each.args[1])).astype(np.float64) for each in run]
+        terms = [_spread(array_of(self.values.value(each.args[1])).astype(np.float64)) for each in run]
         return ((np.asarray(sum(terms)),),) if len(run) > 1 else ()
+
+    def _summed(self, source: Any, reader: Node) -> Any:
+        """The sum that `reader` alone takes, as it is or with its first dimensions split or joined."""
+        while getattr(source, "op", "") == "call_function" and len(source.users) == 1:
+            if self._adds(source):
+                spread = _spread(array_of(self.values.value(source.args[1]))).ndim
+                kept = source.meta["val"].shape[-spread:] if spread else ()
+                return source if reader.meta["val"].shape[len(reader.meta["val"].shape) - spread :] == kept else None
+            if name_of(source) not in ("aten.view", "aten.reshape"):
+                return None
+            source = source.args[0]
+        return None
+
+    def _next_sum(self, node: Any) -> Any:
+        while len(node.users) == 1:
+            node = next(iter(node.users))
+            if self._adds(node):
+                return node
+            if name_of(node) not in ("aten.view", "aten.reshape"):
+                return None
+        return None
 
     def _adds(self, node: Any) -> bool:
         """Whether it adds a constant to what is none."""
         if name_of(node) != "aten.add" or node.kwargs:
             return False
-        return self._constant(node.args[1]) and not self._constant(node.args[0])
+        return self.values.constant(node.args[1]) and not self.values.constant(node.args[0])
 
     def _stored_floats(self, node: Node) -> tuple[Array, ...]:
         """The floats that a constant is computed from."""
-        roots = sorted(self._roots[node] or (), key=lambda root: root.name)
-        return tuple(each for root in roots if (each := array_of(self._value(root))).dtype.kind == "f")
+        roots = sorted(self.values.roots(node), key=lambda root: root.name)
+        return tuple(each for root in roots if (each := array_of(self.values.value(root))).dtype.kind == "f")
 
-    def _constant(self, node: Any) -> bool:
-        return self._rooted(node) is not None
 
-    def _rooted(self, node: Any) -> frozenset[Node] | None:
-        """The stored constants that a node is computed from; None where the inputs take part."""
-        import torch
-
-        if not isinstance(node, torch.fx.Node):
-            return None
-        if node not in self._roots:
-            computed = node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload)
-            sources = [self._rooted(arg) for arg in node.all_input_nodes] if computed else [None]
-            known = [source for source in sources if source is not None]
-            self._roots[node] = frozenset().union(*known) if len(known) == len(sources) else None
-        return self._roots[node]
-
-    def _value(self, node: Any) -> Any:
-        import torch
-
-        if node not in self._values:
-            with torch.no_grad():
-                args = torch.fx.node.map_arg(node.args, self._value)
-                keywords = torch.fx.node.map_arg(node.kwargs, self._value)
-                self._values[node] = node.target(*args, **keywords)
-        return self._values[node]
+def _spread(array: Array) -> Array:
+    """Without the leading dimensions along which it is the same for all."""
+    while array.ndim and array.shape[0] == 1:
+        array = array[0]
+    return array
