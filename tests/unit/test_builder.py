@@ -209,6 +209,20 @@ def test_a_model_that_cannot_be_made_stops_all_its_lines_at_the_model(
     assert executor.ran.count("BuildModel") == 1
 
 
+def test_a_program_that_computes_something_else_than_the_model_is_not_built_on(
+    build: Build, model: Model, tmp_path: Path
+) -> None:
+    other = "class Other(torch.nn.Module):\n"
+    other += "    def forward(self, x):\n        return x if torch.compiler.is_exporting() else x + 0.01\n"
+    (tmp_path / "net.py").write_text(
+        NET.replace("\ndef build", f"\n{other}\ndef build").replace("Tanh()", "Tanh(), Other()")
+    )
+    ((line,), _, _) = build(plan(model, Copies()))
+    assert isinstance(line, Stopped)
+    assert line.stage == "model"
+    assert "the exported program does not compute what the model does: output 'output' lies " in line.reason
+
+
 def test_an_edit_of_the_users_model_makes_it_again_and_of_its_comments_only_the_model(
     build: Build, model: Model, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -55,6 +56,38 @@ def test_what_depends_on_a_size_that_varies_stays_computed() -> None:
     assert any("aten.log" in str(node.target) for node in program.graph.nodes)
     x = torch.randn(1, 9, 8)
     assert torch.allclose(program.module()(x), net(x))
+
+
+class Filled(nn.Module):
+    """Windows are masked: by a tensor that is filled part by part, and read before and after."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = x.new_zeros(6, 6)
+        mask[:3, :3] = 1.0
+        early = mask * 2
+        mask[3:, 3:] = torch.tensor(2.0)
+        apart = mask.unsqueeze(0) - mask.t().unsqueeze(1)
+        blocked = apart.masked_fill(apart != 0, -100.0).masked_fill(apart == 0, 0.0)
+        return torch.softmax(x @ x.transpose(1, 2) + early + blocked.sum(0), -1)
+
+
+class Updated(nn.Module):
+    """Rows of what was a constant are the input's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = torch.ones(1, 6, 8)
+        twice = rows * 3
+        rows[:, 2:4] = x[:, 2:4]
+        return (rows + 1) @ x.transpose(1, 2) + twice.sum()
+
+
+@pytest.mark.parametrize("net", [Filled(), Updated()])
+def test_what_is_written_into_a_constant_is_in_it(net: nn.Module) -> None:
+    x = torch.randn(1, 6, 8)
+    program = export(net, (x,), Signature((Tensor(name="x", dtype="float32", shape=(1, 6, 8)),), (), {}))
+    assert torch.equal(program.module()(x), net(x))
+    writes = [node for node in program.graph.nodes if "copy_" in str(node.target) or "fill_" in str(node.target)]
+    assert len(writes) == (0 if isinstance(net, Filled) else 1)
 
 
 def test_rows_of_a_table_that_something_else_reads_stay_rows() -> None:

@@ -11,10 +11,11 @@ import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.quantization.aliasing import is_mutable, is_overwritten
+from edgeship.toolchain.quantization.aliasing import is_mutable, is_overwritten, may_be_view
 from edgeship.toolchain.quantization.upstream import drop_unused_state
 
 if TYPE_CHECKING:
+    import torch
     from torch.export import ExportedProgram
     from torch.fx import Graph, GraphModule, Node
 
@@ -46,18 +47,18 @@ def store_computed(module: GraphModule) -> bool:
     parameters = {name for name, _ in module.named_parameters()}
     stored = [node for node in module.graph.nodes if node.op == "get_attr"]
     fixed = _Fixed(module.graph, {node: str(node.target) in parameters for node in stored})
-    values: dict[Node, Any] = {}
+    with torch.no_grad():
+        values = fixed.values(module)
     for node in fixed.wanted:
-        with torch.no_grad():
-            constant = _value(module, node, values).detach().clone(memory_format=torch.contiguous_format)
         name = f"{node.name}_computed"
-        module.register_buffer(name, constant)
+        module.register_buffer(name, values[node])
         with module.graph.inserting_before(node):
             made = module.graph.get_attr(name)
         made.meta = dict(node.meta)
         node.replace_all_uses_with(made)
     if fixed.wanted:
         fixed.forget_assertions()
+        fixed.forget_writes()
         drop_unused_state(module)
     return bool(fixed.wanted)
 
@@ -68,15 +69,55 @@ class _Fixed:
     def __init__(self, graph: Graph, parameters: Mapping[Node, bool]) -> None:
         self._parameters = parameters
         self._nodes: set[Node] = set(parameters)
+        self._writes: list[Node] = []
+        """What overwrites, with constants, a tensor that the program makes: a mask that is filled part by part."""
         self.wanted: list[Node] = []
         """Results that something else reads, first things first."""
         if any(str(node.target).startswith("quantized_decomposed") for node in graph.nodes):
             return  # its constants are as the quantizer left them
-        for node in graph.nodes:
-            fixed = _is_pure(node) and all(arg in self._nodes for arg in node.all_input_nodes)
-            if fixed and not _is_shared(node) and (_is_view(node) or self._fits(node)):
-                self._nodes.add(node)
+        writing = [node for node in graph.nodes if is_mutable(node)]
+        varying: set[Node] = set()
+        while True:
+            self._find(graph, varying)
+            # what is overwritten in any other way is no constant, and nothing that is computed from it
+            found = {_written(node) for node in writing if node not in self._nodes} & self._nodes
+            if not found:
+                break
+            varying |= found
         self.wanted = [node for node in graph.nodes if node in self._nodes and self._is_wanted(node)]
+
+    def _find(self, graph: Graph, varying: set[Node]) -> None:
+        self._nodes, self._writes = set(self._parameters) - varying, []
+        for node in graph.nodes:
+            if node in varying or not all(arg in self._nodes for arg in node.all_input_nodes):
+                continue
+            if is_mutable(node) and node.all_input_nodes and _written(node).op == "call_function":
+                self._nodes.add(node)
+                self._writes.append(node)
+            elif _is_pure(node) and not _is_shared(node) and (_is_view(node) or self._fits(node)):
+                self._nodes.add(node)
+
+    def values(self, module: GraphModule) -> dict[Node, torch.Tensor]:
+        """What is wanted, computed in the program's order, with all that is written on the way."""
+        import torch
+        from torch.fx.node import map_arg
+
+        needed: set[Node] = set()
+        rest = [*self.wanted, *(self._writes if self.wanted else [])]
+        while rest:
+            if (one := rest.pop()) not in needed:
+                needed.add(one)
+                rest += one.all_input_nodes
+        known: dict[Node, Any] = {}
+        for node in (each for each in module.graph.nodes if each in needed):
+            if node.op == "get_attr":
+                known[node] = operator.attrgetter(str(node.target))(module)
+            else:
+                args, options = map_arg((node.args, node.kwargs), known.__getitem__)
+                known[node] = node.target(*args, **options)
+                if node in self.wanted:  # what is written later is not in it
+                    known[node] = known[node].detach().clone(memory_format=torch.contiguous_format)
+        return {node: known[node] for node in self.wanted}
 
     def forget_assertions(self) -> None:
         """What was asserted of it holds."""
@@ -84,10 +125,18 @@ class _Fixed:
             for user in [user for user in node.users if _asserts(user)]:
                 user.graph.erase_node(user)
 
+    def forget_writes(self) -> None:
+        """What is written and read by nobody any more."""
+        if self._writes:
+            self._writes[0].graph.eliminate_dead_code()  # its readers
+        for node in reversed(self._writes):
+            if not node.users and _is_only_written(_written(node)):
+                node.graph.erase_node(node)
+
     def _is_wanted(self, node: Node) -> bool:
         import torch
 
-        if node in self._parameters or not node.all_input_nodes or _is_view(node):
+        if node in self._parameters or is_mutable(node) or not node.all_input_nodes or _is_view(node):
             return False
         return isinstance(node.meta.get("val"), torch.Tensor) and self._is_read(node) and not is_overwritten(node)
 
@@ -112,17 +161,19 @@ class _Fixed:
         return not isinstance(value, torch.Tensor) or value.numel() <= most
 
 
-def _value(module: GraphModule, node: Node, values: dict[Node, Any]) -> Any:
-    from torch.fx.node import map_arg
+def _written(node: Node) -> Node:
+    """The tensor that an operator overwrites, or overwrites a view of."""
+    base: Any = node.args[0]
+    while base.op == "call_function" and base.all_input_nodes and may_be_view(base):
+        base = base.args[0]
+    return base  # type: ignore[no-any-return]
 
-    if node not in values:
-        if node.op == "get_attr":
-            values[node] = operator.attrgetter(str(node.target))(module)
-        else:
-            target: Any = node.target
-            args, options = map_arg((node.args, node.kwargs), lambda arg: _value(module, arg, values))
-            values[node] = target(*args, **options)
-    return values[node]
+
+def _is_only_written(node: Node) -> bool:
+    return all(
+        (user.args[0] is node and (is_mutable(user) or may_be_view(user))) and _is_only_written(user)
+        for user in node.users
+    )
 
 
 def _is_pure(node: Node) -> bool:

@@ -6,7 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.errors import EdgeshipError, SourceError
+from edgeship.toolchain.errors import EdgeshipError, ExportError, SourceError
+from edgeship.toolchain.stats import sqnr_db
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Outputs = list[tuple[str, "torch.Tensor"]]
 TINY = 1e-6  # an untrained MobileNetV2 answers 3e-9, which int8 turns into exactly 0
 OFF = 1e-5  # ConvNeXt's layer scale starts at 1e-6, CaiT's at 1e-5
+PROGRAM_DB = 80.0  # other sums of the same float32 numbers lie 100 dB and more apart, in the deepest networks tried
+HALF_PROGRAM_DB = 40.0
 SCALES = ("gamma", "scale", "gain", "alpha", "resweight")
 NAMED = 4
 
@@ -72,6 +75,27 @@ def check(module: nn.Module, inputs: tuple[torch.Tensor, ...], outputs: Outputs,
     for name, value in outputs:
         if value.is_floating_point() and name not in constant and value.abs().max() < TINY:
             warn(f"output {name!r} is below {TINY:g} everywhere: are the trained weights loaded?")
+
+
+def check_program(module: nn.Module, program: ExportedProgram, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Raise ExportError where the exported program does not answer what the model does: all files would be as wrong."""
+    import torch
+
+    wanted = call(module, inputs)
+    with torch.no_grad():
+        answers = program.module()(*(value.clone() for value in inputs))
+    for (name, value), answer in zip(wanted, answers, strict=True):
+        if torch.equal(value, answer):
+            continue
+        limit = PROGRAM_DB if value.dtype in (torch.float32, torch.float64) else HALF_PROGRAM_DB
+        near = sqnr_db(value.double().numpy(), answer.double().numpy())
+        if near < limit or not value.is_floating_point():
+            raise ExportError(
+                f"the exported program does not compute what the model does: output {name!r} lies {near:.1f} dB from "
+                f"it, at least {limit:g} are expected",
+                "a tensor that is written in place, or a value that tracing fixed, may be the cause: build it anew "
+                "(torch.where, torch.cat) or pass it as an input",
+            )
 
 
 def check_batch_statistics(program: ExportedProgram, warn: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ from edgeship.toolchain.model.cost import cost
 from edgeship.toolchain.model.identity import code_files, provenance
 from edgeship.toolchain.model.load import load
 from edgeship.toolchain.model.signature import signature as signature_of
-from edgeship.toolchain.model.soundness import check_batch_statistics
+from edgeship.toolchain.model.soundness import check_batch_statistics, check_program
 from edgeship.toolchain.plugin import Context, ModulePass, ModuleToProgramPass, ProgramPass
 from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.recipe.plan import Step
@@ -63,6 +63,8 @@ class BuildModel(Stage):
             report("progress", "exporting the program")
             with part("export"):
                 program = programs.export(module, example, signature)
+            with part("check"):
+                check_program(module, program, example)
             check_batch_statistics(program, warn)
             origin.check_configuration(module, warn)
             with part("save"):
@@ -133,5 +135,7 @@ class ApplyPass(Stage):
             module = plugin.apply(self.before.module(context), context).eval()
             (folder / MODULE).mkdir()
             plugin.save(module, folder / MODULE)
-            return programs.export(module, context.example, context.signature)
+            program = programs.export(module, context.example, context.signature)
+            check_program(module, program, context.example)
+            return program
         raise TypeError(f"{self.step.name} is none of the three kinds of pass")
