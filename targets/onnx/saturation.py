@@ -24,6 +24,7 @@ EXACT_PRODUCTS = {"session.x64quantprecision": "1"}
 _OF_WEIGHTS = {"DequantizeLinear": (0, 2), "MatMulInteger": (1, 3), "ConvInteger": (1, 3)}
 """Operator → (weight, its zero point) among its inputs."""
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_INTEGER = ("MatMulInteger", "ConvInteger")
 
 
 def session_options(model: ir.Model) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def session_options(model: ir.Model) -> dict[str, Any]:
 
 
 def share_unsigned(model: ir.Model) -> None:
-    """Store an int8 weight that several layers multiply by uint8 activations as uint8: number and zero point + 128."""
+    """Store an int8 constant that several operators take beside uint8 activations as uint8, its zero point + 128."""
     shared: dict[int, list[ir.Node]] = defaultdict(list)
     for node, index, value in _stored(model):
         if _is_weight(node, index):
@@ -87,12 +88,14 @@ def _multiplied_in(node: ir.Node) -> list[ir.Node]:
 
 
 def _takes_unsigned(layer: ir.Node) -> bool:
-    """Whether the other operand is stored as uint8."""
-    if layer.op_type not in _LAYERS:
+    """Whether its activations are stored as uint8; what computes in float takes either."""
+    if layer.op_type in _INTEGER:
         return producer(layer.inputs[0], "DynamicQuantizeLinear") is not None
-    read = producer(layer.inputs[0], "DequantizeLinear")
-    zero_point = constant(read.inputs[2]) if read is not None and len(read.inputs) > 2 else None
-    return zero_point is not None and zero_point.dtype == np.uint8
+    read = [producer(value, "DequantizeLinear") for value in layer.inputs]
+    activations = [each for each in read if each is not None and constant(each.inputs[0]) is None]
+    zero_points = [constant(each.inputs[2]) if len(each.inputs) > 2 else None for each in activations]
+    unsigned = all(each is not None and each.dtype == np.uint8 for each in zero_points)
+    return unsigned and (bool(activations) or layer.op_type not in _LAYERS)
 
 
 def _stored(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]:

@@ -13,6 +13,7 @@ from edgeship.targets.onnx.compact import compact
 from edgeship.targets.onnx.constants import _Reader
 from edgeship.targets.onnx.graph import by_type, constant
 from edgeship.targets.onnx.inspect import computing, operators, optimized
+from edgeship.targets.onnx.runtime import onnxruntime
 from edgeship.targets.onnx.saturation import EXACT_PRODUCTS, session_options
 from edgeship.targets.onnx.static_int8 import activations_to_uint8, quantize_biases
 from tests.unit.test_onnx_rewrites import IMAGE, RANDOM, Graph, run
@@ -91,6 +92,30 @@ def test_a_weight_that_layers_share_is_stored_unsigned_where_they_multiply_unsig
     assert [weight.values.dtype.name for weight in weights] == ["int8"] * 5
     np.testing.assert_array_equal(weights[0].values, constant(stored[0]))
     assert all(weight.grid is not None and not np.any(weight.grid.zero_point) for weight in weights)
+
+
+@pytest.mark.parametrize("unsigned", [True, False])
+def test_a_number_that_two_operators_take_is_as_unsigned_as_their_activations(unsigned: bool) -> None:
+    """ONNX Runtime makes no constant unsigned that it must make so twice: the file would not load with the entry."""
+    g = Graph(2, 4)
+    factor = g.node("DequantizeLinear", g.constant(np.int8(50)), g.constant(np.float32(0.01)))
+    value = g.pair(g.x)
+    for _ in range(2):
+        value = g.pair(g.node("Mul", value, factor))
+    value = g.pair(g.node("Gemm", value, g.weight(4, 4), transB=1))
+    model = g.model(value)
+    before = run(model, IMAGE[:, :, 0, 0])
+    if unsigned:
+        activations_to_uint8(model)
+    compact(model)
+    assert dtypes_of_weights(model)[0] == ("uint8" if unsigned else "int8")
+    np.testing.assert_array_equal(run(model, IMAGE[:, :, 0, 0]), before)
+    assert session_options(model) == ({"config": EXACT_PRODUCTS} if unsigned else {})
+    if unsigned:
+        entry = next(iter(EXACT_PRODUCTS.items()))
+        options = onnxruntime().SessionOptions()
+        options.add_session_config_entry(*entry)
+        onnxruntime().InferenceSession(ir.to_proto(model).SerializeToString(), options)
 
 
 def dtypes_of_weights(model: ir.Model) -> list[str]:
