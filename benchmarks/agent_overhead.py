@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results import ROOT, Goal, Results, at_most, say, say_failure
+from benchmarks.results import ROOT, Goal, Results, at_least, at_most, say, say_failure
 from edgeship.toolchain import stats
 from edgeship.toolchain.build.builder import builder
 from edgeship.toolchain.build.lines import Built
@@ -39,6 +39,7 @@ LATENCY, MEMORY_BYTES = 1.02, 10e6
 
 def goals(rows: dict[str, Any]) -> Iterator[Goal]:
     """The upper end of the interval, and memory above the bare loop's."""
+    yield at_least("files", len(rows), 2 * len(KITS))
     for name, row in rows.items():
         low, high = row["interval"]
         yield at_most(f"agent-to-bare-loop/{name}", high, LATENCY, f"{row['ratio']:.3f} [{low:.3f}, {high:.3f}]")
@@ -68,7 +69,7 @@ def main() -> None:
     ):
         for line in [line for line in made.build() if isinstance(line, Built)]:  # all, before anything is timed
             name = f"{line.plan.target_name} {line.plan.variant}"
-            if name not in results.rows or options.again:
+            if results.rows.get(name, {}).get("sha256") != line.artifact.sha256 or options.again:
                 results.put(name, measured(line, 3 if options.quick else options.pairs, Path(work)), goals)
                 say(f"{name}: {results.rows[name]['ratio']:.4f}")
     results.finish(goals)
@@ -109,6 +110,7 @@ def measured(line: Built, pairs: int, work: Path) -> dict[str, Any]:
             peaks[who].append(peak)
     mean, interval = stats.paired_ratio(taken["agent"], taken["bare"])
     return {
+        "sha256": line.artifact.sha256,
         "ratio": mean,
         "interval": interval,
         "pairs": pairs,

@@ -13,6 +13,7 @@ row at 10 pairs; 70 minutes in all. A network's quantizers are given up after 10
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shutil
 import sys
@@ -36,7 +37,7 @@ from edgeship.toolchain.commands import inspect as foreign
 from edgeship.toolchain.devices.agents.python import facts
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.local import Local
-from edgeship.toolchain.errors import EdgeshipError
+from edgeship.toolchain.errors import DeviceError, EdgeshipError, MissingError
 from edgeship.toolchain.judge import parity
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.bench import Protocol, Subject
@@ -165,7 +166,11 @@ def _to_blame(files: dict[str, File], samples: Samples) -> str | None:
     ours = files["ours"]
     first = samples.take([0])
     subjects = [Subject("", file.artifact, file.folder, first) for file in (ours, files["float"])]
-    with Local().open() as link:
+    found = None
+    with (
+        contextlib.suppress(DeviceError, MissingError),
+        Local().open() as link,
+    ):  # without a profile, what is float tells
         found = profiles.slowed(*subjects, link)
     return found or (to_blame(ours.artifact) if ours.artifact.float_operators else None)
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from edgeship.toolchain.samples import Array
 
-Setting = Literal["number", "epsilon", "softmax axis"]
-"""Any number that an operator is given; what is added before a root; of a softmax the axis as the file counts it."""
+Setting = Literal["number", "epsilon", "softmax axis", "factor"]
+"""Any number that an operator is given; what is added before a root; of a softmax the axis as the file counts it; what
+an activation multiplies by in its kernel."""
 MOST_EPSILON = 0.01
 """A larger number that is added before a root is no epsilon."""
 

@@ -42,10 +42,12 @@ class Loop {
     tensor_ = executorch::extension::make_tensor_ptr({shape.begin(), shape.end()}, input.data());
   }
 
+  void feed() {
+    if (method_->set_input(executorch::runtime::EValue(*tensor_), 0) != executorch::runtime::Error::Ok) std::abort();
+  }
+
   void call() {
-    if (method_->set_input(executorch::runtime::EValue(*tensor_), 0) != executorch::runtime::Error::Ok ||
-        method_->execute() != executorch::runtime::Error::Ok)
-      std::abort();
+    if (method_->execute() != executorch::runtime::Error::Ok) std::abort();
   }
 
  private:

@@ -58,8 +58,8 @@ class _Graph:
             elif name == "PADV2":
                 taken.add(operator.inputs[2])  # of the border: the program has that as a plain number
             elif name == "GELU":
-                numbers = GELU[bool(operator.builtinOptions.approximate)]
-                found.floats.extend(np.array(each, np.float32) for each in numbers)
+                place, factors = self._name(operator.outputs[0]), GELU[bool(operator.builtinOptions.approximate)]
+                found.settings.extend((place, "factor", float(np.float32(each))) for each in factors)
             elif name in ("RSQRT", "SQRT") and 0 < (epsilon := self._added(operator.inputs[0])) < MOST_EPSILON:
                 found.settings.append((self._name(operator.outputs[0]), "epsilon", epsilon))
         for index, tensor in enumerate(self.tensors):

@@ -2,8 +2,8 @@
 
 By default ONNX Runtime's kernels for such processors (before 2019, AMD's before Zen 4) add pairs of products in 16
 bits, which saturate: 34 dB became 11 in a recurrent network. With the session's entry below it makes unsigned weights
-instead, but not of a weight that two layers share: that is stored unsigned. ARM, and x86 with VNNI, are exact either
-way and take no notice of the entry.
+instead, but not of a constant that two operators share: that is stored unsigned. ARM, and x86 with VNNI, are exact
+either way and take no notice of the entry.
 (onnxruntime_session_options_config_keys.h; onnxruntime/core/optimizer/qdq_transformer/s8_to_u8.cc)
 """
 
@@ -25,15 +25,16 @@ _OF_WEIGHTS = {"DequantizeLinear": (0, 2), "MatMulInteger": (1, 3), "ConvInteger
 """Operator → (weight, its zero point) among its inputs."""
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _INTEGER = ("MatMulInteger", "ConvInteger")
+_MOVES = ("Transpose", "Reshape")
 
 
 def session_options(model: ir.Model) -> dict[str, Any]:
-    """The entry as the agent's options, for a file that ONNX Runtime can load with it: where two layers share an int8
-    weight or its zero point it cannot.
+    """The entry as the agent's options, for a file that ONNX Runtime can load with it: where two operators share an
+    int8 constant or its zero point it cannot.
     """
     uses: Counter[int] = Counter()
     for node, index, value in _stored(model):
-        uses[id(value)] += len(_multiplied_in(node)) if _is_weight(node, index) else 1
+        uses[id(value)] += len(_users(node)) if _is_weight(node, index) else 1
     return {"config": EXACT_PRODUCTS} if uses and max(uses.values()) == 1 else {}
 
 
@@ -44,8 +45,8 @@ def share_unsigned(model: ir.Model) -> None:
         if _is_weight(node, index):
             shared[id(value)].append(node)
     for nodes in shared.values():
-        layers = [layer for node in nodes for layer in _multiplied_in(node)]
-        if len(layers) > 1 and all(_takes_unsigned(layer) for layer in layers):
+        taken = [_takes_unsigned(user) for node in nodes for user in _users(node)]
+        if len(taken) > 1 and False not in taken and True in taken:
             for node in nodes:
                 _unsigned(node)
 
@@ -82,20 +83,23 @@ def _is_weight(node: ir.Node, index: int) -> bool:
     return index == _OF_WEIGHTS[node.op_type][0]
 
 
-def _multiplied_in(node: ir.Node) -> list[ir.Node]:
-    """What multiplies by the weight that this operator reads; itself, where it is no DequantizeLinear."""
-    return list(node.outputs[0].consumers()) if node.op_type == "DequantizeLinear" else [node]
+def _users(node: ir.Node) -> list[ir.Node]:
+    """What computes with the constant that an operator reads, behind moves; itself, where it dequantizes none."""
+    if node.op_type not in ("DequantizeLinear", *_MOVES):
+        return [node]
+    return [far for near in node.outputs[0].consumers() for far in (_users(near) if near.op_type in _MOVES else [near])]
 
 
-def _takes_unsigned(layer: ir.Node) -> bool:
-    """Whether its activations are stored as uint8; what computes in float takes either."""
-    if layer.op_type in _INTEGER:
-        return producer(layer.inputs[0], "DynamicQuantizeLinear") is not None
-    read = [producer(value, "DequantizeLinear") for value in layer.inputs]
+def _takes_unsigned(user: ir.Node) -> bool | None:
+    """Whether its activations are stored as uint8; None where it has none in integers, and takes either."""
+    if user.op_type in _INTEGER:
+        return producer(user.inputs[0], "DynamicQuantizeLinear") is not None
+    read = [producer(value, "DequantizeLinear") for value in user.inputs]
     activations = [each for each in read if each is not None and constant(each.inputs[0]) is None]
     zero_points = [constant(each.inputs[2]) if len(each.inputs) > 2 else None for each in activations]
-    unsigned = all(each is not None and each.dtype == np.uint8 for each in zero_points)
-    return unsigned and (bool(activations) or layer.op_type not in _LAYERS)
+    if not activations:
+        return False if user.op_type in _LAYERS else None
+    return all(each is not None and each.dtype == np.uint8 for each in zero_points)
 
 
 def _stored(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]:

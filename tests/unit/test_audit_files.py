@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from edgeship.toolchain.api import (
     Tensor,
     export,
 )
-from edgeship.toolchain.model.audit import audit, compare
+from edgeship.toolchain.model.audit import audit, compare, inventory_of
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.model.program import flatten
@@ -297,6 +298,18 @@ class Stepwise(nn.Module):
         return self.layer(bent).sum(1)
 
 
+class Apart(nn.Module):
+    """What looks like an epsilon and a factor, and is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 10)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        rows = 0.044715 * (image.reshape(-1, 4, 16) + 1e-5)
+        return self.layer(rows).sum(1)
+
+
 @pytest.mark.parametrize("target", [Onnx, LiteRT])
 def test_numbers_of_steps_that_become_one_operator_are_its_own(target: type[Target], tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -307,6 +320,12 @@ def test_numbers_of_steps_that_become_one_operator_are_its_own(target: type[Targ
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert not found.faults
+    # the same numbers where nothing becomes a norm or an activation
+    changed = constants_of(QuantizeDynamic().apply(export(Apart().eval(), example, SIGNATURE), context))
+    inventory = inventory_of(artifact, tmp_path)
+    assert inventory is not None
+    file = replace(inventory, weights=[], activations=[], floats=[])
+    assert len(compare(replace(changed, layers=[], activations=[]), file).faults) == 2
 
 
 class Placed(nn.Module):

@@ -20,6 +20,8 @@ from tests.unit.test_onnx_rewrites import IMAGE, RANDOM, Graph, run
 
 pytestmark = pytest.mark.heavy
 
+SCALES = np.full(4, 0.01, np.float32)
+
 
 def layers(*shape: int | str) -> ir.Model:
     """Two convolutions and a pool that have equal scales, zero points and biases."""
@@ -92,6 +94,23 @@ def test_a_weight_that_layers_share_is_stored_unsigned_where_they_multiply_unsig
     assert [weight.values.dtype.name for weight in weights] == ["int8"] * 5
     np.testing.assert_array_equal(weights[0].values, constant(stored[0]))
     assert all(weight.grid is not None and not np.any(weight.grid.zero_point) for weight in weights)
+
+
+def test_a_shared_weight_stays_signed_beside_signed_activations_and_where_all_computes_in_float() -> None:
+    g = Graph(2, 4, 4)
+    read = g.node(
+        "DequantizeLinear", g.constant(RANDOM.integers(-127, 128, (4, 4)).astype(np.int8)), g.constant(SCALES)
+    )
+    value = g.pair(g.x)
+    for _ in range(2):
+        value = g.pair(g.node("MatMul", value, g.node("Transpose", read)))
+    table = g.node(
+        "DequantizeLinear", g.constant(RANDOM.integers(-127, 128, 4).astype(np.int8)), g.constant(SCALES[:1])
+    )
+    value = g.node("Sub", g.node("Sub", value, g.node("Abs", table)), g.node("Neg", table))
+    model = g.model(value)
+    compact(model)
+    assert set(dtypes_of_weights(model)) == {"int8"}
 
 
 @pytest.mark.parametrize("unsigned", [True, False])

@@ -1,12 +1,18 @@
-"""Layers that initialization switched off are named; biases, tokens and trained scales are not."""
+"""Models worth converting: living layers, no batch statistics, a program that answers what its model does."""
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Callable
+
+import pytest
 import torch
 from torch import nn
 
+from edgeship.toolchain.errors import ExportError
 from edgeship.toolchain.model.program import flatten
-from edgeship.toolchain.model.soundness import check_batch_statistics, check_branches, switched_off
+from edgeship.toolchain.model.soundness import check_batch_statistics, check_branches, check_program, switched_off
 
 
 class Net(nn.Module):
@@ -48,6 +54,37 @@ def test_an_exported_program_keeps_the_names_and_many_are_counted() -> None:
     said: list[str] = []
     check_branches(flatten(program, 1), said.append)
     assert said[0].startswith("untrained? 0.norm, 1.norm, 2.norm, 3.norm and 2 more multiply their branch")
+
+
+class Exported(nn.Module):
+    """Answers something else while it is exported."""
+
+    def __init__(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self._change = change
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (self._change(x) if torch.compiler.is_exporting() else x.clone(),)
+
+
+@pytest.mark.parametrize(
+    ("change", "dtype", "apart"),
+    [
+        (lambda x: x * (1 + 1e-6), torch.float32, ""),
+        (lambda x: x * 1.001, torch.float32, "lies 60.0 dB from it, at least 80 are expected"),
+        (lambda x: x * 1.001, torch.float16, ""),
+        (lambda x: x.unsqueeze(0), torch.float32, "is torch.float32 [1, 1, 200], not torch.float32 [1, 200]"),
+        (lambda x: x + (torch.arange(200) == 7), torch.int64, ""),
+        (lambda x: x + (torch.arange(200) < 20), torch.int64, "differs in 10% of its values"),
+    ],
+)
+def test_a_program_answers_what_its_model_does(
+    change: Callable[[torch.Tensor], torch.Tensor], dtype: torch.dtype, apart: str
+) -> None:
+    x, net = torch.linspace(1, 100, 200).to(dtype)[None], Exported(change)
+    program = torch.export.export(net, (x,))
+    with pytest.raises(ExportError, match=re.escape(f"output 'y' {apart}")) if apart else contextlib.nullcontext():
+        check_program(net, program, (x,), ["y"])
 
 
 def told(module: nn.Module) -> list[str]:

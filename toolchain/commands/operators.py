@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.commands.bench import subjects_of
-from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_OK, DeviceError
+from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_OK, DeviceError, MissingError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import operators as measuring
 from edgeship.toolchain.measure.bench import Subject
@@ -48,7 +48,7 @@ def exit_code(found: Operators) -> int:
 def _profiled(name: str, file: Path, subject: Subject, link: Link) -> Profiled:
     try:
         told = measuring.operators(subject, link)
-    except DeviceError as error:
+    except (DeviceError, MissingError) as error:
         return Profiled(file=name, error=str(error))
     total = sum(each.ns for each in told)
     modules = _modules(file, subject.artifact.runtime.name, [each.name for each in told])

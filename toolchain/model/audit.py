@@ -20,7 +20,9 @@ from edgeship.toolchain.model.candidates import Candidates
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.equality import Same, exact, same_up_to_layout, share_equal, within
 from edgeship.toolchain.model.expected import Constants, Floats, Layer
+from edgeship.toolchain.model.fused import is_fused
 from edgeship.toolchain.model.pairing import FOLDED_UNITS, LOOSE_UNITS, Parts, as_stored, dequantized, pair
+from edgeship.toolchain.model.settings import told
 from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.samples import Array
 
@@ -193,7 +195,10 @@ class _Comparison:
         loose = within(LOOSE_UNITS)
         for alternative in floats.alternatives:
             if all(
-                _trivial(array) or self._in_pool(array) or self._has(array, loose) or self._is_told(array)
+                _trivial(array)
+                or self._in_pool(array)
+                or self._has(array, loose)
+                or is_fused(array, floats.node, self.found.settings)
                 for array in alternative
             ):
                 self.accounted += len(alternative)
@@ -204,14 +209,8 @@ class _Comparison:
         """What the file's operators are told, that nothing in the program says; one it has none of may be computed."""
         for place, name, number in self.found.settings:
             explained = expected.numbers.get(name)
-            if explained and not any(_told(number, each) for each in explained):
+            if explained and not any(told(number, each) for each in explained):
                 self.faults.append(f"{place}: its {name} {number:.6g} is not the program's")
-
-    def _is_told(self, array: Array) -> bool:
-        """Whether an operator of the file is given this number: a norm its epsilon."""
-        return array.size == 1 and any(
-            name == "epsilon" and _told(number, float(array.flat[0])) for _, name, number in self.found.settings
-        )
 
     def _in_pool(self, array: Array) -> bool:
         return self._has(array, exact)
@@ -244,12 +243,6 @@ def _near(found: Affine, wanted: Affine) -> bool:
     """Whether a grid is one that was computed, up to the rounding of a quotient in the file's precision."""
     same = within(LOOSE_UNITS)
     return found.scale.size == 1 and bool(found.zero_point == wanted.zero_point) and same(found.scale, wanted.scale)
-
-
-def _told(found: float, wanted: float) -> bool:
-    """Equal, as a half-precision number too; the least of these stands for what is less."""
-    least = float(np.finfo(np.float16).smallest_subnormal)
-    return any(found == float(kind(wanted)) for kind in (float, np.float32, np.float16)) or 0 < wanted < found == least
 
 
 def _scale(key: tuple[bytes, bytes]) -> float:

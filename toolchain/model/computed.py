@@ -8,10 +8,11 @@ room than the weights that it is computed from: rows of a table that something e
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgeship.toolchain.quantization.aliasing import is_mutable, is_overwritten, may_be_view
+from edgeship.toolchain.quantization.aliasing import is_mutable, may_be_view, overwritten, owner
 from edgeship.toolchain.quantization.upstream import drop_unused_state
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def has_computed(program: ExportedProgram) -> bool:
     parameters = {
         node: node.name in signature.inputs_to_parameters for node in program.graph.nodes if node.name in names
     }
-    return bool(_Fixed(program.graph, parameters).wanted)
+    fixed = _Fixed(program.graph, parameters)
+    return bool(fixed.wanted or fixed.read)
 
 
 def store_computed(module: GraphModule) -> bool:
@@ -47,20 +49,24 @@ def store_computed(module: GraphModule) -> bool:
     parameters = {name for name, _ in module.named_parameters()}
     stored = [node for node in module.graph.nodes if node.op == "get_attr"]
     fixed = _Fixed(module.graph, {node: str(node.target) in parameters for node in stored})
+    if not fixed.wanted and not fixed.read:
+        return False
     with torch.no_grad():
         values = fixed.values(module)
-    for node in fixed.wanted:
-        name = f"{node.name}_computed"
-        module.register_buffer(name, values[node])
-        with module.graph.inserting_before(node):
+    for (reader, node), value in values.items():
+        name = f"{node.name}_computed" if reader is node else f"{node.name}_in_{reader.name}"
+        module.register_buffer(name, value)
+        with module.graph.inserting_before(reader):
             made = module.graph.get_attr(name)
         made.meta = dict(node.meta)
-        node.replace_all_uses_with(made)
-    if fixed.wanted:
-        fixed.forget_assertions()
-        fixed.forget_writes()
-        drop_unused_state(module)
-    return bool(fixed.wanted)
+        if reader is node:
+            node.replace_all_uses_with(made)
+        else:
+            reader.replace_input_with(node, made)
+    fixed.forget_assertions()
+    fixed.forget_writes()
+    drop_unused_state(module)
+    return True
 
 
 class _Fixed:
@@ -68,56 +74,75 @@ class _Fixed:
 
     def __init__(self, graph: Graph, parameters: Mapping[Node, bool]) -> None:
         self._parameters = parameters
+        self._overwritten = overwritten(graph)
         self._nodes: set[Node] = set(parameters)
         self._writes: list[Node] = []
         """What overwrites, with constants, a tensor that the program makes: a mask that is filled part by part."""
         self.wanted: list[Node] = []
         """Results that something else reads, first things first."""
+        self.read: list[tuple[Node, Node]] = []
+        """Who reads what is overwritten, and what: it depends on when."""
         if any(str(node.target).startswith("quantized_decomposed") for node in graph.nodes):
             return  # its constants are as the quantizer left them
-        writing = [node for node in graph.nodes if is_mutable(node)]
+        writing = [node for node in graph.nodes if is_mutable(node) and node.all_input_nodes]
         varying: set[Node] = set()
         while True:
             self._find(graph, varying)
             # what is overwritten in any other way is no constant, and nothing that is computed from it
-            found = {_written(node) for node in writing if node not in self._nodes} & self._nodes
+            found = {owner(node) for node in writing if node not in self._nodes} & self._nodes
             if not found:
                 break
             varying |= found
         self.wanted = [node for node in graph.nodes if node in self._nodes and self._is_wanted(node)]
+        self.read = [
+            (reader, node)
+            for reader in graph.nodes
+            if reader not in self._nodes and not _asserts(reader)
+            for node in reader.all_input_nodes
+            if node in self._nodes and owner(node) in self._overwritten and _size(node) <= MOST
+        ]
 
     def _find(self, graph: Graph, varying: set[Node]) -> None:
         self._nodes, self._writes = set(self._parameters) - varying, []
         for node in graph.nodes:
             if node in varying or not all(arg in self._nodes for arg in node.all_input_nodes):
                 continue
-            if is_mutable(node) and node.all_input_nodes and _written(node).op == "call_function":
-                self._nodes.add(node)
-                self._writes.append(node)
+            if _is_pure(node) and is_mutable(node):
+                if owner(node).op == "call_function":
+                    self._nodes.add(node)
+                    self._writes.append(node)
             elif _is_pure(node) and not _is_shared(node) and (_is_view(node) or self._fits(node)):
                 self._nodes.add(node)
 
-    def values(self, module: GraphModule) -> dict[Node, torch.Tensor]:
-        """What is wanted, computed in the program's order, with all that is written on the way."""
-        import torch
+    def values(self, module: GraphModule) -> dict[tuple[Node, Node], torch.Tensor]:
+        """What is wanted (reader and node are one) or read, computed in the program's order, writes included."""
         from torch.fx.node import map_arg
 
+        wanted = set(self.wanted)
         needed: set[Node] = set()
-        rest = [*self.wanted, *(self._writes if self.wanted else [])]
+        rest = [*self.wanted, *self._writes, *(node for _, node in self.read)]
         while rest:
             if (one := rest.pop()) not in needed:
                 needed.add(one)
                 rest += one.all_input_nodes
+        reading: dict[Node, list[Node]] = defaultdict(list)
+        for reader, node in self.read:
+            reading[reader].append(node)
         known: dict[Node, Any] = {}
-        for node in (each for each in module.graph.nodes if each in needed):
+        found: dict[tuple[Node, Node], torch.Tensor] = {}
+        for node in module.graph.nodes:
+            for each in reading[node]:
+                found[node, each] = _copy(known[each])
+            if node not in needed:
+                continue
             if node.op == "get_attr":
                 known[node] = operator.attrgetter(str(node.target))(module)
             else:
                 args, options = map_arg((node.args, node.kwargs), known.__getitem__)
                 known[node] = node.target(*args, **options)
-                if node in self.wanted:  # what is written later is not in it
-                    known[node] = known[node].detach().clone(memory_format=torch.contiguous_format)
-        return {node: known[node] for node in self.wanted}
+            if node in wanted:
+                found[node, node] = _copy(known[node])
+        return found
 
     def forget_assertions(self) -> None:
         """What was asserted of it holds."""
@@ -130,15 +155,17 @@ class _Fixed:
         if self._writes:
             self._writes[0].graph.eliminate_dead_code()  # its readers
         for node in reversed(self._writes):
-            if not node.users and _is_only_written(_written(node)):
+            if not node.users and _is_only_written(owner(node)):
                 node.graph.erase_node(node)
 
     def _is_wanted(self, node: Node) -> bool:
         import torch
 
-        if node in self._parameters or is_mutable(node) or not node.all_input_nodes or _is_view(node):
+        if node in self._parameters or not node.all_input_nodes or _is_view(node):
             return False
-        return isinstance(node.meta.get("val"), torch.Tensor) and self._is_read(node) and not is_overwritten(node)
+        if owner(node) in self._overwritten:
+            return False  # when it is read decides
+        return isinstance(node.meta.get("val"), torch.Tensor) and self._is_read(node)
 
     def _is_read(self, node: Node) -> bool:
         users = [user for user in node.users if not _asserts(user)]
@@ -161,12 +188,18 @@ class _Fixed:
         return not isinstance(value, torch.Tensor) or value.numel() <= most
 
 
-def _written(node: Node) -> Node:
-    """The tensor that an operator overwrites, or overwrites a view of."""
-    base: Any = node.args[0]
-    while base.op == "call_function" and base.all_input_nodes and may_be_view(base):
-        base = base.args[0]
-    return base  # type: ignore[no-any-return]
+def _size(node: Node) -> int:
+    import torch
+
+    value = node.meta.get("val")
+    return int(value.numel()) if isinstance(value, torch.Tensor) else MOST + 1
+
+
+def _copy(value: torch.Tensor) -> torch.Tensor:
+    """What is written later is not in it."""
+    import torch
+
+    return value.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _is_only_written(node: Node) -> bool:
@@ -181,7 +214,7 @@ def _is_pure(node: Node) -> bool:
 
     if node.target is operator.getitem:
         return True
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload) or is_mutable(node):
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return False
     return node.target.namespace == "aten" and torch.Tag.nondeterministic_seeded not in node.target.tags
 

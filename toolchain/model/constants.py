@@ -62,7 +62,7 @@ class _Reader:
     def graph(self, module: GraphModule) -> None:
         """Every operator of a graph, branches included."""
         for node in alive(module):
-            if node.op != "call_function" or self.values.constant(node):
+            if node.op != "call_function" or self.values.is_constant(node):
                 continue
             name = name_of(node)
             inner = [getattr(module, str(arg.target)) for arg in node.all_input_nodes if is_graph(module, arg)]
@@ -78,7 +78,7 @@ class _Reader:
         for module in inner:
             inputs = [each for each in module.graph.nodes if each.op == "placeholder"]
             for placeholder, arg in zip(reversed(inputs), reversed(operands), strict=False):
-                if self.values.constant(arg):
+                if self.values.is_constant(arg):
                     self.values.enter(placeholder, arg)
             self.graph(module)
 
@@ -112,11 +112,11 @@ class _Reader:
         taken: set[Node] = set()
         for index in weights:
             weight: Any = node.args[index] if index < len(node.args) else None
-            if self.values.constant(weight):
+            if self.values.is_constant(weight):
                 bias: Any = node.args[bias_at] if bias_at is not None and bias_at < len(node.args) else None
-                self._layer(node, weight, bias if self.values.constant(bias) else None, node.args[0 if index else 1])
+                self._layer(node, weight, bias if self.values.is_constant(bias) else None, node.args[0 if index else 1])
                 taken |= {weight, bias}
-        rest = [arg for arg in node.all_input_nodes if arg not in taken and self.values.constant(arg)]
+        rest = [arg for arg in node.all_input_nodes if arg not in taken and self.values.is_constant(arg)]
         if name in BATCH_NORMS:
             self._batch_norm(node, rest)
             return
@@ -132,13 +132,13 @@ class _Reader:
     def _layer(self, node: Node, weight: Node, bias: Node | None, source: Any) -> None:
         values, grid = self._peeled(weight)
         added = None if bias is None else array_of(self.values.value(bias))
-        given = node, values, added, self.values.value, self.values.constant
+        given = node, values, added, self.values.value, self.values.is_constant
         follows, before = (folds(*given), absorbed(*given)) if values.dtype.kind == "f" else ((), ())
         self._folded |= {step.node for step in follows}
         given_by = layer_settings(node)
         # rows that are read at fixed places are a constant, whatever the table holds besides
         rows: Any = node.args[1]
-        fixed = name_of(node) == "aten.embedding" and (self.values.constant(rows) or name_of(rows) in FILLED)
+        fixed = name_of(node) == "aten.embedding" and (self.values.is_constant(rows) or name_of(rows) in FILLED)
         layer = Layer(place_of(node), values, grid, added, None, self._stored(source), given_by, follows, before)
         self._add(replace(layer, required=not fixed))
 
@@ -224,20 +224,20 @@ class _Reader:
         if not self._adds(node):
             return ()
         run: list[Any] = [node]
-        while (before := self._summed(run[0].args[0], run[0])) is not None:
+        while (before := self._summed(run[0].args[0])) is not None:
             run.insert(0, before)
-        while (after := self._next_sum(run[-1])) is not None and self._summed(after.args[0], after) is run[-1]:
+        while (after := self._next_sum(run[-1])) is not None and self._summed(after.args[0]) is run[-1]:
             run.append(after)
         terms = [_spread(array_of(self.values.value(each.args[1])).astype(np.float64)) for each in run]
-        return ((np.asarray(sum(terms)),),) if len(run) > 1 else ()
+        most = max(term.ndim for term in terms)
+        kept = {tuple(each.meta["val"].shape[len(each.meta["val"].shape) - most :]) for each in run}
+        return ((np.asarray(sum(terms)),),) if len(run) > 1 and len(kept) == 1 else ()
 
-    def _summed(self, source: Any, reader: Node) -> Any:
-        """The sum that `reader` alone takes, as it is or with its first dimensions split or joined."""
+    def _summed(self, source: Any) -> Any:
+        """The sum that nobody else takes, as it is or in another shape."""
         while getattr(source, "op", "") == "call_function" and len(source.users) == 1:
             if self._adds(source):
-                spread = _spread(array_of(self.values.value(source.args[1]))).ndim
-                kept = source.meta["val"].shape[-spread:] if spread else ()
-                return source if reader.meta["val"].shape[len(reader.meta["val"].shape) - spread :] == kept else None
+                return source
             if name_of(source) not in ("aten.view", "aten.reshape"):
                 return None
             source = source.args[0]
@@ -256,7 +256,7 @@ class _Reader:
         """Whether it adds a constant to what is none."""
         if name_of(node) != "aten.add" or node.kwargs:
             return False
-        return self.values.constant(node.args[1]) and not self.values.constant(node.args[0])
+        return self.values.is_constant(node.args[1]) and not self.values.is_constant(node.args[0])
 
     def _stored_floats(self, node: Node) -> tuple[Array, ...]:
         """The floats that a constant is computed from."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgeship.toolchain.inventory import Setting, convolution
 from edgeship.toolchain.model.nodes import alive, name_of
 
@@ -64,3 +66,11 @@ def numbers(program: ExportedProgram) -> dict[Setting, set[float]]:
     stored = [*program.state_dict.values(), *program.constants.values()]
     given |= {float(each.detach()) for each in stored if isinstance(each, torch.Tensor) and each.numel() == 1}
     return {"number": given, "epsilon": given, "softmax axis": axes}
+
+
+def told(found: float, wanted: float) -> bool:
+    """Equal, as a half-precision number too; the least of these stands for what is less."""
+    least = float(np.finfo(np.float16).smallest_subnormal)
+    with np.errstate(over="ignore"):
+        rounded = {float(kind(wanted)) for kind in (float, np.float32, np.float16)}
+    return found in rounded or 0 < wanted < found == least

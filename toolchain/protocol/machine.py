@@ -124,7 +124,7 @@ class Operator(Part):
     type: str | None = None
     backend: str | None = None
     ns: Ns
-    calls: int | None = None
+    calls: int | None = Field(None, description="executions in one call, which `ns` is of")
 
 
 class Memory(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch.fx import GraphModule, Node
+    from torch.fx import Graph, GraphModule, Node
 
 
 def is_mutable(node: Node) -> bool:
@@ -40,3 +40,15 @@ def overwrites_what_others_read(model: GraphModule) -> bool:
     return any(
         is_mutable(node) and (may_be_view(node.args[0]) or len(node.args[0].users) > 1) for node in model.graph.nodes
     )
+
+
+def owner(node: Any) -> Node:
+    """Whose memory a node may share: itself, where it is no view."""
+    while node.op == "call_function" and node.all_input_nodes and (is_mutable(node) or may_be_view(node)):
+        node = node.all_input_nodes[0]
+    return node  # type: ignore[no-any-return]
+
+
+def overwritten(graph: Graph) -> set[Node]:
+    """The owners of all memory that operators of a graph write into."""
+    return {owner(arg) for node in graph.nodes if is_mutable(node) for arg in node.all_input_nodes[:1]}

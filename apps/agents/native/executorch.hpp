@@ -103,9 +103,10 @@ class Engine {
   }
 
   // All executions of so many calls.
-  std::vector<Executed> profile(int64_t calls) {
+  std::vector<Executed> profile(Tensors& inputs, int64_t calls) {
     (void)tracer_->taken();  // what loading left there
     for (int64_t call = 0; call < calls; ++call) {
+      feed(inputs);
       tracer_->next_call();
       invoke();
     }

@@ -82,12 +82,13 @@ class Engine {
   }
 
   // All executions of so many calls.
-  std::vector<Executed> profile(int64_t calls) {
+  std::vector<Executed> profile(Tensors& inputs, int64_t calls) {
     LiteRtProfiler profiler = nullptr;
     check(LiteRtCompiledModelGetProfiler(compiled_, &profiler), "profile");
     std::vector<Executed> executed;
     for (int64_t call = 0; call < calls; ++call) {
       int count = 0;
+      feed(inputs);
       check(LiteRtResetProfiler(profiler), "profile");
       check(LiteRtStartProfiler(profiler), "profile");
       invoke();

@@ -114,8 +114,8 @@ class Session {
         phase = "measure";
         engine_.feed(first);
         step("first_inference", invoke);  // what a runtime does once is no part of a call
-        const int64_t calls = Stop(config.at("measure")).min_iters;
-        run["ops"] = rows_of(engine_.profile(calls), calls);
+        const int64_t calls = std::max<int64_t>(1, Stop(config.at("measure")).min_iters);
+        run["ops"] = rows_of(engine_.profile(first, calls), calls);
       }
       if (mode == "count") {
         phase = "measure";

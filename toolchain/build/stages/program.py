@@ -64,7 +64,7 @@ class BuildModel(Stage):
             with part("export"):
                 program = programs.export(module, example, signature)
             with part("check"):
-                check_program(module, program, example)
+                check_program(module, program, example, [tensor.name for tensor in signature.outputs])
             check_batch_statistics(program, warn)
             origin.check_configuration(module, warn)
             with part("save"):
@@ -136,6 +136,7 @@ class ApplyPass(Stage):
             (folder / MODULE).mkdir()
             plugin.save(module, folder / MODULE)
             program = programs.export(module, context.example, context.signature)
-            check_program(module, program, context.example)
+            names = [tensor.name for tensor in context.signature.outputs]
+            check_program(module, program, context.example, names)
             return program
         raise TypeError(f"{self.step.name} is none of the three kinds of pass")
