@@ -120,6 +120,7 @@ def test_ctrl_c_ends_everything_and_says_what_is_kept(primed: Workplace) -> None
     assert leftovers(primed) == []
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_one_cache_both_succeed(primed: Workplace, tmp_path: Path) -> None:
     recipe = primed.recipe("both.toml", recipe_text("onnx", "torchscript"))
     cache = tmp_path / "cache"
@@ -205,6 +206,7 @@ def test_the_size_limit_of_the_cache_is_kept(primed: Workplace, tmp_path: Path) 
     assert "EDGESHIP_CACHE_LIMIT_GB=much" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_damaged_cache_entries_are_built_again(primed: Workplace, tmp_path: Path) -> None:
     """Every file of every entry cut in half: nothing of it is believed."""
     cache = tmp_path / "cache"

@@ -16,8 +16,8 @@ from edgeship.toolchain.devices.agents.kits import Kit, places
 
 JSON_HEADERS = "nlohmann-json"
 """The distribution that brings nlohmann/json.hpp, so that nothing but a compiler must come from the system."""
-RUNNER, LIBRARIES = "runner", "lib"
-"""What is built, and the folder of the libraries that it looks for beside itself."""
+RUNNER, LIBRARIES, OBJECT = "runner", "lib", "main.o"
+"""What is built, the folder of the libraries that it looks for beside itself, and what it is before it is linked."""
 
 
 @functools.cache
@@ -66,17 +66,31 @@ def compile_runner(kit: Kit, compiler: str, sources: Path, out: Path) -> None:
 
     DeviceError when the compiler rejects the sources.
     """
-    headers = [json_headers(), *(kit.folder() / folder for folder in kit.includes)]
-    names = (f'-DENGINE="{kit.runtime}.hpp"', f'-DRUNTIME_NAME="{kit.runtime}"', f'-DRUNTIME_VERSION="{kit.version}"')
     command = [
-        *(compiler, "-std=c++17", "-O1", *kit.flags, *names),  # what takes time is in the libraries
-        *(part for folder in headers for part in ("-isystem", str(folder))),
-        *(str(sources / "main.cpp"), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
+        *(compiler, str(_compiled(kit, compiler, sources)), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
         # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
         *("-Wl,--no-as-needed", *(f"-l:{name}" for name in kit.files().values()), "-Wl,--as-needed"),
         f"-Wl,-rpath,$ORIGIN/{LIBRARIES}",
         "-Wl,--allow-shlib-undefined",  # of another CPU's libraries the C library is not looked into
     ]
+    _call(kit, command)
+
+
+def _compiled(kit: Kit, compiler: str, sources: Path) -> Path:
+    """The runner before it is linked, which all kinds of it share."""
+    headers = [json_headers(), *(kit.folder() / folder for folder in kit.includes)]
+    names = (f'-DENGINE="{kit.runtime}.hpp"', f'-DRUNTIME_NAME="{kit.runtime}"', f'-DRUNTIME_VERSION="{kit.version}"')
+    command = [
+        *(compiler, "-std=c++17", "-O1", *kit.flags, *names),  # what takes time is in the libraries
+        *(part for folder in headers for part in ("-isystem", str(folder))),
+        *("-c", str(sources / "main.cpp"), "-o"),
+    ]
+    key = key_of(kit, sources, compiler, __file__)
+    what = f"the {kit.title} runner"
+    return kept("runner-objects", key, what, lambda folder: _call(kit, [*command, str(folder / OBJECT)])) / OBJECT
+
+
+def _call(kit: Kit, command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeviceError(
