@@ -10,11 +10,11 @@ demo: $(STAMP)
 
 # what CI runs, under 15 minutes on two cores
 test: $(STAMP) weights
-	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup tests
+	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile tests
 
 # what needs no exporter and no example's weights, under 90 s on two cores
 test-fast: $(STAMP)
-	$(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadgroup tests/unit tests/contract
+	$(BIN)/pytest -q -m "not slow and not heavy" -n 2 --dist loadfile tests/unit tests/contract
 
 # everything, the long ones too
 test-all: $(STAMP) weights

@@ -48,13 +48,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if heavy else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files whose tests look at the one run of digits share a worker, which makes it; the others go file by file."""
-    of_digits = {item.path for item in items if "digits" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("digits" if item.path in of_digits else str(item.path)))
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _no_exporter(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keeps the fast tier fast."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import shutil
@@ -171,8 +172,9 @@ def test_a_page_that_dies_is_a_crash_and_a_script_that_throws_is_not() -> None:
         with pytest.raises(DeviceError, match="the page failed: Error: oh"):
             page.evaluate("throw new Error('oh')", deadline)
         for process in psutil.Process().children(recursive=True):
-            if "--type=renderer" in process.cmdline():
-                process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # one of an earlier test, which has ended
+                if "--type=renderer" in process.cmdline():
+                    process.kill()
         with pytest.raises(CrashError, match="the page died"):
             page.evaluate("new Promise(() => {})", deadline)
     with (
