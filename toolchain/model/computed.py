@@ -105,13 +105,13 @@ class _Fixed:
     def _find(self, graph: Graph, varying: set[Node]) -> None:
         self._nodes, self._writes = set(self._parameters) - varying, []
         for node in graph.nodes:
-            if node in varying or not all(arg in self._nodes for arg in node.all_input_nodes):
+            if node in varying or not _is_pure(node) or not all(arg in self._nodes for arg in node.all_input_nodes):
                 continue
-            if _is_pure(node) and is_mutable(node):
+            if is_mutable(node):
                 if owner(node).op == "call_function":
                     self._nodes.add(node)
                     self._writes.append(node)
-            elif _is_pure(node) and not _is_shared(node) and (_is_view(node) or self._fits(node)):
+            elif not _is_shared(node) and (_is_view(node) or self._fits(node)):
                 self._nodes.add(node)
 
     def values(self, module: GraphModule) -> dict[tuple[Node, Node], torch.Tensor]:

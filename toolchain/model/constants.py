@@ -226,7 +226,7 @@ class _Reader:
         run: list[Any] = [node]
         while (before := self._summed(run[0].args[0])) is not None:
             run.insert(0, before)
-        while (after := self._next_sum(run[-1])) is not None and self._summed(after.args[0]) is run[-1]:
+        while (after := self._next_sum(run[-1])) is not None:
             run.append(after)
         terms = [_spread(array_of(self.values.value(each.args[1])).astype(np.float64)) for each in run]
         most = max(term.ndim for term in terms)
