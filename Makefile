@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: weights demo test test-fast test-all lint types contracts check lock system-deps clean bench bench-quick tables docs
+.PHONY: weights demo test test-fast test-all check-android android-data lint types contracts check lock system-deps clean bench bench-quick tables docs
 
 demo: $(STAMP)
 	$(BIN)/edgeship run examples/digits/recipe.toml --quick
@@ -19,6 +19,13 @@ test-fast: $(STAMP)
 # everything, the long ones too
 test-all: $(STAMP) weights
 	$(BIN)/pytest -q --timeout 3600 tests
+
+# every Kotlin file compiled, suites of hostile bundles and real inference on the JVM; needs a JDK 17 and Maven
+check-android: android-data
+	mvn --batch-mode --no-transfer-progress -f apps/android verify
+
+android-data: $(STAMP)
+	$(BIN)/python tests/android_data.py apps/android/target/data
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Writes what the code says itself: docs/recipe.md, the JSON Schemas of the report and the protocol (`make docs`)."""
+"""Writes what the code says itself: docs/recipe.md, reasons in docs/bundles.md, the JSON Schemas (`make docs`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from edgeship.apps.board.refusal import REASONS
 from edgeship.toolchain import registry
+from edgeship.toolchain.bundle.manifest import Manifest
 from edgeship.toolchain.model.source import ModelInput, ModelSource
 from edgeship.toolchain.protocol.schema import write_schemas
 from edgeship.toolchain.recipe.budgets import Budget
@@ -20,6 +22,8 @@ from edgeship.toolchain.report.document import Report
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "docs" / "recipe.md"
+BUNDLE_SCHEMA = ROOT / "docs" / "edgeship-bundle-1.schema.json"
+BUNDLES = ROOT / "docs" / "bundles.md"
 REPORT_SCHEMA = ROOT / "docs" / "edgeship-report-2.schema.json"
 PROTOCOL = ROOT / "apps" / "protocol"
 Schema = dict[str, Any]
@@ -141,8 +145,24 @@ def report_schema() -> str:
     return json.dumps(Report.model_json_schema(by_alias=True), indent=1) + "\n"
 
 
+def bundle_schema() -> str:
+    """docs/edgeship-bundle-1.schema.json."""
+    return json.dumps(Manifest.model_json_schema(by_alias=True), indent=1) + "\n"
+
+
+def bundles_page() -> str:
+    """docs/bundles.md with its table of reasons."""
+    rows = [f"| `{word}` | {sentence} |" for word, sentence in REASONS.items()]
+    table = "\n".join(["| reason | |", "| --- | --- |", *rows])
+    begin, end = "<!-- reasons -->", "<!-- /reasons -->"
+    before, _, rest = BUNDLES.read_text().partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
 def main() -> None:
     """Write the files."""
+    BUNDLES.write_text(bundles_page())
+    BUNDLE_SCHEMA.write_text(bundle_schema())
     RECIPE.write_text(recipe_page())
     REPORT_SCHEMA.write_text(report_schema())
     write_schemas(PROTOCOL)

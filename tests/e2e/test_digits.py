@@ -8,13 +8,17 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 from native import needs_native
 
+from edgeship.apps.board import verify as board
 from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.errors import EdgeshipError, RecipeError
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.report import html as reports
@@ -143,3 +147,57 @@ def test_too_few_calibration_samples_are_told_once(digits: DigitsRun, tmp_path: 
     outcome = runs.run_into(tmp_path, recipe, runs.Options(measure=False), lambda event: None, digits.store)
     for told in (outcome.report.warnings, outcome.report.lines[0].warnings):
         assert len([warning for warning in told if "3 samples" in warning]) == 1, told
+
+
+def test_a_bundle_holds_what_passed_and_its_golden_answers(digits: DigitsRun, tmp_path: Path) -> None:
+    keys, notes = tmp_path / "keys", []
+    wishes = bundling.Wishes(["int8"], licences=[DIGITS / "README.md"], abis=["x86_64"])
+    out = tmp_path / "digits.zip"
+    manifest = bundling.bundle(digits.path, out, wishes, keys, notes.append)
+    assert [artifact.name for artifact in manifest.artifacts] == [f"int8-{target}" for target in digits.report.targets]
+    assert [note.split(":")[0] for note in notes] == [f"made keys in {keys}"]
+    device = board.Device(bundling.now(), compatible="digits", abi="x86_64", runtimes={"onnxruntime": "1.32.0"})
+    verified = bundling.verify(out, keys / "roots" / "1.json", device)
+    assert verified.artifacts == ("int8-onnx",)
+    golden = manifest.golden
+    assert golden.samples == bundling.MOST_GOLDEN
+    [kept] = golden.inputs.values()
+    stored = np.frombuffer(verified.files.read(f"files/{kept.sha256}"), "<f4").reshape(kept.shape)
+    assert stored.shape == (16, 1, 32, 32)
+    answers = {
+        name: np.frombuffer(verified.files.read(f"files/{outputs['logits'].sha256}"), "<f4").reshape(16, 10)
+        for name, outputs in golden.outputs.items()
+    }
+    labels = np.frombuffer(verified.files.read(f"files/{golden.labels.sha256}"), f"<{golden.labels.dtype[0]}8")
+    assert all((one.argmax(1) == labels).mean() > 0.9 for one in answers.values())
+    again = tmp_path / "again.zip"
+    bundling.bundle(digits.path, again, wishes, keys, notes.append)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_what_must_not_ship_is_in_no_bundle(digits: DigitsRun, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(digits.path, run)
+    report = json.loads((run / "report.json").read_text())
+    spoiled = next(line for line in report["lines"] if (line["variant"], line["target"]) == ("int8", "litert"))
+    spoiled["verdict"] = spoiled["executions"][0]["verdict"] = "fail"
+    spoiled["executions"][0]["reasons"] = ["answers zeros"]
+    (run / "report.json").write_text(json.dumps(report))
+    out, keys, notes = tmp_path / "bundle", tmp_path / "keys", []
+    manifest = bundling.bundle(run, out, bundling.Wishes(["int8"]), keys, notes.append)
+    assert "int8-litert" not in {artifact.name for artifact in manifest.artifacts}
+    assert "digits int8 → litert is left out: answers zeros" in notes
+    for wishes, message in (
+        (bundling.Wishes(["int8"], ["litert"]), "must not ship: answers zeros"),
+        (bundling.Wishes(["int4"]), "no variant int4"),
+        (bundling.Wishes(["int8"], model="voices"), "no model voices"),
+        (bundling.Wishes(["int8"], licences=[tmp_path / "MIT.txt"]), "no such file"),
+    ):
+        with pytest.raises(EdgeshipError, match=message):
+            bundling.bundle(run, tmp_path / "other", wishes, keys, notes.append)
+    with pytest.raises(RecipeError, match="is there already"):
+        bundling.bundle(run, out, bundling.Wishes(["int8"]), keys, notes.append)
+    (run / "artifacts" / "digits-int8-onnx" / "model.onnx").write_bytes(b"another file")
+    with pytest.raises(EdgeshipError, match="is not the file that"):
+        bundling.bundle(run, tmp_path / "other", bundling.Wishes(["int8"]), keys, notes.append)
+    assert not list(tmp_path.glob("*other*"))

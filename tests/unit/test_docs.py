@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
+from edgeship.apps.board.refusal import REASONS
 from edgeship.toolchain import registry
 from edgeship.toolchain.recipe import read as recipes
 
@@ -26,6 +27,16 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 def test_the_recipe_page_is_what_the_options_say() -> None:
     assert generate.RECIPE.read_text() == generate.recipe_page(), "run `make docs`"
+
+
+def test_the_bundles_page_and_schema_are_what_the_code_says() -> None:
+    assert generate.BUNDLES.read_text() == generate.bundles_page(), "run `make docs`"
+    assert generate.BUNDLE_SCHEMA.read_text() == generate.bundle_schema(), "run `make docs`"
+
+
+def test_kotlin_gives_the_reasons_of_python_in_the_same_words() -> None:
+    source = (ROOT / "apps/android/core/src/main/kotlin/edgeship/bundle/Refusal.kt").read_text()
+    assert dict(re.findall(r'\w+\("([\w-]+)", "(.*)"\),', source)) == REASONS
 
 
 def test_the_recipe_page_tells_every_plugin_and_its_options() -> None:

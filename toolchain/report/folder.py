@@ -14,6 +14,7 @@ from edgeship.toolchain.build.lines import Built, Event
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.protocol.messages import Result, dump
 from edgeship.toolchain.recipe.plan import Recipe
+from edgeship.toolchain.report import golden
 from edgeship.toolchain.report.document import Report
 from edgeship.toolchain.report.earlier import current
 
@@ -62,7 +63,8 @@ class InStore:
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """A run directory: recipe.toml, plan.json, events.jsonl, logs, artifacts/, debug/, measurements/, report.json."""
+    """A run directory: recipe.toml, plan.json, events.jsonl, logs, report.json; artifacts/, debug/, golden/ and
+    measurements/."""
 
     path: Path
 
@@ -120,7 +122,12 @@ class RunFolder:
                 shutil.copytree(source, home / source.name)
             else:
                 shutil.copy2(source, home)
+        golden.keep(built.comparison.samples, built.comparison.reference, self.golden(built.plan.model.name))
         return f"artifacts/{built.plan.name}/{built.artifact.file}"
+
+    def golden(self, model: str) -> Path:
+        """Where a model's first samples are kept."""
+        return self.path / "golden" / model
 
     def measurement(self, result: Result, line: str, device: str) -> str:
         """Keep a result under the next free number of measurements/<line>@<device>/."""

@@ -1,0 +1,157 @@
+/** Whether a bundle may be used: everything that is looked at before a byte of it is loaded, in the order of [Reason]. */
+package edgeship.bundle
+
+import java.io.File
+import java.io.IOException
+import java.security.MessageDigest
+import kotlinx.serialization.json.JsonObject
+
+const val MANIFEST = "manifest.json"
+const val ENVELOPE = "manifest.dsse.json"
+private const val MANIFEST_TYPE = "application/vnd.edgeship.bundle+json"
+private const val SCHEMA_NAME = "edgeship-bundle"
+private const val SCHEMA_VERSION = 1
+private const val BLOCK = 1 shl 20
+private val DIGEST = Regex("[0-9a-f]{64}")
+private val ROOT_FILE = Regex("roots/[1-9]\\d*\\.json")
+private val NUMBERS = Regex("\\d+(\\.\\d+)*")
+
+/** Where the bundle would be used; what is null or empty is not asked about. [now] in UTC: 2026-11-30T12:00:00Z. */
+class Device(
+    val now: String,
+    val installed: Long? = null,
+    val compatible: String? = null,
+    val abi: String? = null,
+    val runtimes: Map<String, String> = emptyMap(),
+)
+
+/** A bundle that may be used: which artifacts this device can execute, and the newest root, kept for the next bundle. */
+class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>, val root: Root)
+
+/** Look at a bundle; [Refused] with the first reason that speaks against it. */
+fun verify(bundle: File, trusted: Root, device: Device): Verified {
+    val files = tree(bundle)
+    for (name in listOf(MANIFEST, ENVELOPE)) {
+        if (name !in files.sizes) throw Refused(Reason.FILE_MISSING, name)
+    }
+    val root = newest(trusted, files, device.now)
+    val envelope = decode(files.read(ENVELOPE))
+    if (envelope.payloadType != MANIFEST_TYPE) throw Refused(Reason.PAYLOAD_TYPE, envelope.payloadType)
+    check(envelope, root.bundle, root.revoked)
+    if (!files.read(MANIFEST).contentEquals(envelope.payload)) throw Refused(Reason.MANIFEST_DIFFERS, MANIFEST)
+    val manifest = manifest(envelope.payload)
+    checkUse(manifest, device)
+    checkFiles(manifest, files)
+    return Verified(manifest, files, artifacts(manifest, device), root)
+}
+
+/** What is read of a manifest, of the right types; [Refused]: schema-too-new, manifest-malformed, path-outside, too-large. */
+private fun manifest(payload: ByteArray): JsonObject {
+    val about = try {
+        parse(payload).also(::checkTypes)
+    } catch (error: Malformed) {
+        throw Refused(Reason.MANIFEST_MALFORMED, error.message.orEmpty())
+    }
+    namedFiles(about).map { it.text("path") }.firstOrNull { !isPlain(it) }?.let { throw Refused(Reason.PATH_OUTSIDE, it) }
+    val total = digests(about).values.sumOf { it.toBigInteger() }
+    if (total > MOST_BYTES.toBigInteger()) throw Refused(Reason.TOO_LARGE, "$total bytes")
+    return about
+}
+
+private fun checkTypes(about: JsonObject) {
+    val schema = about.text("schema").split("/", limit = 2)
+    val number = schema.getOrNull(1)?.takeIf { it.isNotEmpty() && it.all(Char::isDigit) }?.toBigInteger()
+    val known = SCHEMA_VERSION.toBigInteger()
+    if (schema[0] == SCHEMA_NAME && number != null && number > known) {
+        throw Refused(Reason.SCHEMA_TOO_NEW, about.text("schema"))
+    }
+    about.text("name")
+    about.text("compatible")
+    val files = about.members("files").map { it.text("sha256") }
+    val sizes = about.members("files").map { it.number("size_bytes") }
+    val sound = about.text("schema") == "$SCHEMA_NAME/$SCHEMA_VERSION" &&
+        isVersion(about.number("version")) &&
+        isTime(about.text("expires_at")) &&
+        files.all(DIGEST::matches) &&
+        sizes.all { it in 0..MOST_NUMBER } &&
+        files.toSet().size == files.size &&
+        namedFiles(about).onEach { it.text("path") }.map { it.text("sha256") }.toSet() == files.toSet()
+    if (!sound) throw Malformed("manifest")
+    for (artifact in about.members("artifacts")) {
+        artifact.text("name")
+        artifact.texts("abis")
+        val runtime = artifact.member("runtime")
+        runtime.text("name")
+        if (!NUMBERS.matches(runtime.text("minimum_version"))) throw Malformed("minimum_version")
+    }
+}
+
+/** Everything with a path and a digest: of artifacts, golden samples and licences. */
+private fun namedFiles(manifest: JsonObject): List<JsonObject> =
+    manifest.members("artifacts").flatMap { it.members("files") } +
+        manifest.member("golden").members("files") +
+        manifest.members("licences")
+
+private fun digests(manifest: JsonObject): Map<String, Long> =
+    manifest.members("files").associate { it.text("sha256") to it.number("size_bytes") }
+
+private fun checkUse(manifest: JsonObject, device: Device) {
+    if (device.compatible != null && manifest.text("compatible") != device.compatible) {
+        throw Refused(Reason.INCOMPATIBLE, manifest.text("compatible"))
+    }
+    if (manifest.text("expires_at") <= device.now) throw Refused(Reason.EXPIRED, manifest.text("expires_at"))
+    val version = manifest.number("version")
+    if (device.installed != null && version < device.installed) {
+        throw Refused(Reason.DOWNGRADE, "$version, installed is ${device.installed}")
+    }
+}
+
+/** That exactly the manifest's files are there, as it says. */
+private fun checkFiles(manifest: JsonObject, files: Tree) {
+    val wanted = digests(manifest).mapKeys { "files/${it.key}" }.toSortedMap()
+    wanted.keys.firstOrNull { it !in files.sizes }?.let { throw Refused(Reason.FILE_MISSING, it) }
+    val extra = files.sizes.keys - wanted.keys - setOf(MANIFEST, ENVELOPE)
+    extra.filterNot(ROOT_FILE::matches).minOrNull()?.let { throw Refused(Reason.FILE_EXTRA, it) }
+    wanted.entries.firstOrNull { files.sizes[it.key] != it.value }?.let { throw Refused(Reason.FILE_SIZE, it.key) }
+    wanted.keys.firstOrNull { sha256(files, it) != it.removePrefix("files/") }?.let { throw Refused(Reason.FILE_DIGEST, it) }
+}
+
+private fun sha256(files: Tree, name: String): String {
+    val found = MessageDigest.getInstance("SHA-256")
+    val block = ByteArray(BLOCK)
+    try {
+        files.open(name).use { stream ->
+            generateSequence { stream.read(block).takeIf { it >= 0 } }.forEach { found.update(block, 0, it) }
+        }
+    } catch (error: IOException) {
+        throw Refused(Reason.UNREADABLE, name)
+    }
+    return found.digest().joinToString("") { "%02x".format(it) }
+}
+
+/** Those that the device can execute, in the manifest's order. */
+private fun artifacts(manifest: JsonObject, device: Device): List<JsonObject> {
+    val runtimes = device.runtimes
+    val wishes = listOf<Pair<Reason, (JsonObject) -> Boolean>>(
+        Reason.RUNTIME_MISSING to { runtimes.isEmpty() || it.member("runtime").text("name") in runtimes },
+        Reason.RUNTIME_TOO_OLD to { runtimes.isEmpty() || isNewEnough(it.member("runtime"), runtimes) },
+        Reason.WRONG_ABI to { device.abi == null || it.texts("abis").isEmpty() || device.abi in it.texts("abis") },
+    )
+    return wishes.fold(manifest.members("artifacts")) { left, (reason, fits) ->
+        left.filter(fits).ifEmpty { throw Refused(reason, left.joinToString(", ") { it.text("name") }) }
+    }
+}
+
+private fun isNewEnough(runtime: JsonObject, versions: Map<String, String>): Boolean {
+    val ours = numbers(versions.getValue(runtime.text("name")))
+    val least = numbers(runtime.text("minimum_version"))
+    for (index in 0 until maxOf(ours.size, least.size)) {
+        val order = ours.getOrElse(index) { 0 }.compareTo(least.getOrElse(index) { 0 })
+        if (order != 0) return order > 0
+    }
+    return true
+}
+
+/** By the numbers that a version begins with: 1.23 of 1.23-rc1 and of 1.23+cpu. */
+private fun numbers(version: String): List<Long> =
+    NUMBERS.matchAt(version, 0)?.value.orEmpty().split(".").map { it.toLongOrNull() ?: 0 }

@@ -1,0 +1,1 @@
+"""The program of a Linux board: verifies bundles; the standard library and `cryptography` alone."""

@@ -1,0 +1,96 @@
+"""A bundle's files by digest, and how they are written: a folder, or a zip file whose bytes depend on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgeship.toolchain.artifact import digest
+from edgeship.toolchain.bundle.manifest import NamedFile, Stored
+from edgeship.toolchain.errors import RecipeError
+
+Source = Path | bytes
+SUFFIX = ".zip"
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""What a zip file gives for a time when it has none."""
+_MODE = 0o100644 << 16
+
+
+@dataclass
+class Contents:
+    """Files as they come, each kept once; `named` are their names, in the order in which they were added."""
+
+    stored: dict[str, Source] = field(default_factory=dict)
+    named: list[NamedFile] = field(default_factory=list)
+
+    def add(self, path: str, source: Source) -> NamedFile:
+        """Put a file in under the name it is used by."""
+        sha256 = digest(source) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
+        self.stored[sha256] = source
+        self.named.append(NamedFile(path=path, sha256=sha256))
+        return self.named[-1]
+
+    @property
+    def files(self) -> list[Stored]:
+        """All of them, by digest."""
+        return [Stored(sha256=sha256, size_bytes=_size(self.stored[sha256])) for sha256 in sorted(self.stored)]
+
+
+def check_free(out: Path) -> None:
+    """RecipeError where something is in the way: nothing is written over."""
+    if out.exists() or out.is_symlink():
+        raise RecipeError(f"{out}: is there already", "name another place, or remove it")
+    if not out.parent.is_dir():
+        raise RecipeError(f"{out.parent}: there is no such folder", "make it, or name another place")
+
+
+def write(out: Path, entries: Mapping[str, Source]) -> None:
+    """Write entries by name, a .zip file or a folder, all or nothing."""
+    check_free(out)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        if out.suffix == SUFFIX:
+            _write_zip(partial, entries)
+        else:
+            _write_folder(partial, entries)
+        partial.rename(out)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def _write_folder(folder: Path, entries: Mapping[str, Source]) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    for name, source in entries.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(source, Path):
+            shutil.copyfile(source, file)
+        else:
+            file.write_bytes(source)
+
+
+def _write_zip(file: Path, entries: Mapping[str, Source]) -> None:
+    """Stored, not compressed: a runtime can map a file where it lies, and no reader unpacks a bomb."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, source in sorted(entries.items()):
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            entry.external_attr = _MODE
+            entry.create_system = 3  # Unix, whatever this machine is
+            with archive.open(entry, "w") as stream:
+                if isinstance(source, bytes):
+                    stream.write(source)
+                else:
+                    with source.open("rb") as content:
+                        shutil.copyfileobj(content, stream)
+
+
+def _size(source: Source) -> int:
+    return source.stat().st_size if isinstance(source, Path) else len(source)

@@ -1,0 +1,142 @@
+"""The keys that sign bundles and roots, in a folder of the user's that nobody else can read.
+
+As in The Update Framework a root names the keys; a new root is signed by the one before it and by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edgeship.apps.board.envelope import Envelope, encode
+from edgeship.apps.board.refusal import Refused
+from edgeship.apps.board.trust import ROOT_SCHEMA, ROOT_TYPE, Root, anchor
+from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+RoleName = Literal["root", "bundle"]
+ROLES: tuple[RoleName, ...] = ("root", "bundle")
+ROOT_DAYS = 3 * 365
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A folder with root.pem and bundle.pem (PKCS #8, not encrypted) and roots/N.json, every root since the first."""
+
+    folder: Path
+
+    def signer(self, role: RoleName) -> CryptoSigner:
+        """Whoever signs for a role; EdgeshipError when the key cannot be read."""
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from securesystemslib.signer import CryptoSigner
+
+        file = self.folder / f"{role}.pem"
+        try:
+            return CryptoSigner(load_pem_private_key(file.read_bytes(), None))
+        except (OSError, ValueError, TypeError) as error:
+            raise EdgeshipError(
+                f"{file}: not a private key that can be read ({error})", "bring the key back"
+            ) from error
+
+    @property
+    def roots(self) -> list[Path]:
+        """From the first to the newest."""
+        return sorted((self.folder / "roots").glob("*.json"), key=lambda file: int(file.stem))
+
+    @property
+    def root(self) -> Root:
+        """The newest."""
+        try:
+            return anchor(self.roots[-1].read_bytes())
+        except (Refused, IndexError) as error:
+            raise EdgeshipError(
+                f"{self.folder}/roots: not a root that can be read ({error})", "bring it back"
+            ) from error
+
+
+def default_folder() -> Path:
+    """$EDGESHIP_KEYS, else a folder of the platform's for configuration."""
+    if folder := os.environ.get("EDGESHIP_KEYS"):
+        return Path(folder)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("edgeship")) / "keys"
+
+
+def opened(folder: Path) -> tuple[Keys, bool]:
+    """The keys of a folder, and whether they were made now: where there are none, new ones are."""
+    check_installed()
+    keys = Keys(folder)
+    if (folder / "roots").is_dir():
+        return keys, False
+    if any(folder.glob("*")):
+        raise RecipeError(f"{folder}: is not a folder of keys", "name an empty one, or one that edgeship made")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for role in ROLES:
+        _new_key(folder / f"{role}.pem")
+    _add_root(keys, None, set())
+    return keys, True
+
+
+def rotate(keys: Keys, role: RoleName) -> Root:
+    """A new key for a role, and a root that names it and revokes the one before; the root before vouches for it."""
+    before, root = keys.signer(role), keys.root
+    old_root_signer = keys.signer("root")
+    retired = keys.folder / f"{role}.{root.version}.pem"
+    (keys.folder / f"{role}.pem").rename(retired)
+    _new_key(keys.folder / f"{role}.pem")
+    _add_root(keys, root, {before.public_key.keyid}, old_root_signer)
+    return keys.root
+
+
+def signed(payload: bytes, kind: str, *signers: CryptoSigner) -> bytes:
+    """An envelope of the payload, in its one written form."""
+    from securesystemslib.dsse import Envelope as Signing
+
+    signing = Signing(payload, kind, {})
+    for signer in signers:
+        signing.sign(signer)
+    signatures = tuple((key, bytes.fromhex(one.signature)) for key, one in signing.signatures.items())
+    return encode(Envelope(payload, kind, signatures))
+
+
+def _add_root(keys: Keys, before: Root | None, revoked: set[str], *also: CryptoSigner) -> None:
+    signers = {role: keys.signer(role) for role in ROLES}
+    about: dict[str, Any] = {
+        "schema": ROOT_SCHEMA,
+        "version": before.version + 1 if before else 1,
+        "expires_at": f"{datetime.now(UTC) + timedelta(days=ROOT_DAYS):%Y-%m-%dT00:00:00Z}",
+        "keys": {signer.public_key.keyid: signer.public_key.to_dict() for signer in signers.values()},
+        "roles": {role: {"keyids": [signers[role].public_key.keyid], "threshold": 1} for role in ROLES},
+        "revoked": sorted((before.revoked if before else frozenset()) | revoked),
+    }
+    payload = json.dumps(about, sort_keys=True, indent=1).encode()
+    vouching = {one.public_key.keyid: one for one in (*also, signers["root"])}
+    data = signed(payload, ROOT_TYPE, *vouching.values())
+    folder = keys.folder / "roots"
+    folder.mkdir(exist_ok=True)
+    partial = keys.folder / "root.partial"
+    partial.write_bytes(data)
+    partial.rename(folder / f"{about['version']}.json")
+
+
+def _new_key(file: Path) -> None:
+    from securesystemslib.signer import CryptoSigner
+
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:  # noqa: PTH123
+        stream.write(CryptoSigner.generate_ed25519().private_bytes)
+
+
+def check_installed() -> None:
+    """MissingError where what signs and verifies is not installed."""
+    from importlib.util import find_spec
+
+    for package in ("cryptography", "securesystemslib"):
+        if find_spec(package) is None:
+            raise missing_extra("bundle", package)

@@ -1,0 +1,245 @@
+"""`bundle` and `verify-bundle`: lines of a run as one signed thing that an app ships, and whether it may be used."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edgeship import toolchain
+from edgeship.apps.board import trust
+from edgeship.apps.board import verify as board
+from edgeship.apps.board.refusal import Refused
+from edgeship.toolchain import artifact as artifacts
+from edgeship.toolchain.artifact import Artifact, Contract
+from edgeship.toolchain.bundle import contents as writing
+from edgeship.toolchain.bundle import keys as signing
+from edgeship.toolchain.bundle.contents import Contents
+from edgeship.toolchain.bundle.golden import golden
+from edgeship.toolchain.bundle.keys import Keys
+from edgeship.toolchain.bundle.manifest import Figures, Manifest, NamedFile, Shipped
+from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.errors import EdgeshipError, RecipeError
+from edgeship.toolchain.report import golden as kept
+from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.folder import RunFolder, newest
+
+GOLDEN_BYTES = 256 << 10
+MOST_GOLDEN = 16
+"""Samples that a bundle holds unless it is told otherwise."""
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What goes into a bundle, and what it says of itself; what is None follows from the run."""
+
+    variants: Sequence[str]
+    targets: Sequence[str] = ()
+    model: str | None = None
+    version: int | None = None
+    compatible: str | None = None
+    days: int = 365
+    abis: Sequence[str] = ()
+    licences: Sequence[Path] = field(default_factory=tuple)
+    samples: int | None = None
+
+
+def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[str], None]) -> Manifest:
+    """Put the lines of a run that may ship into a signed bundle at `out`, a folder or a .zip file.
+
+    RecipeError for a wish that the run does not know, or a place that is taken; EdgeshipError for a line that must not
+    ship, or a file that is not the one the run judged.
+    """
+    writing.check_free(out)
+    folder = newest(run)
+    report = folder.report()
+    lines = _chosen(report, wishes, on_note)
+    for file in wishes.licences:
+        if not file.is_file():
+            raise RecipeError(f"{file}: there is no such file", "name the licence's text")
+    ring, made = signing.opened(keys)
+    if made:
+        on_note(f"made keys in {keys}: keep a copy, only who has them can sign what follows this bundle")
+    contents = Contents()
+    places = [_place(folder, line) for line in lines]
+    shipped = [
+        _shipped(line, place, wishes.abis, report.quick, contents) for line, place in zip(lines, places, strict=True)
+    ]
+    samples, expected = kept.read(folder.golden(lines[0].model))
+    count = min(wishes.samples or min(MOST_GOLDEN, kept.affordable(samples, GOLDEN_BYTES)), len(samples))
+    tried = [(one.name, _artifact(line), place) for one, line, place in zip(shipped, lines, places, strict=True)]
+    with Local().open() as link:
+        trial = golden(samples.take(range(count)), expected, tried, link, contents)
+    manifest = Manifest(
+        name=report.name,
+        version=wishes.version or int("".join(filter(str.isdigit, report.created_at))),
+        compatible=wishes.compatible or report.name,
+        created_at=report.created_at,
+        expires_at=f"{datetime.now(UTC) + timedelta(days=wishes.days):%Y-%m-%dT00:00:00Z}",
+        artifacts=shipped,
+        contract=next((_artifact(line).contract for line in lines), Contract()),
+        golden=trial,
+        licences=[contents.add(f"licences/{file.name}", file) for file in wishes.licences],
+        files=contents.files,
+        edgeship=toolchain.__version__,
+    )
+    writing.write(out, _entries(manifest, contents, ring))
+    return manifest
+
+
+def verify(bundle: Path, root: Path | None, device: board.Device) -> board.Verified:
+    """Look at a bundle as an app does; without a root by the first one of this user's keys.
+
+    EdgeshipError with the reason for which it is refused.
+    """
+    signing.check_installed()
+    if not trust.is_time(device.now):
+        raise RecipeError(f"{device.now}: is not a time", "e.g. 2026-11-30T12:00:00Z")
+    if root is None:
+        roots = Keys(signing.default_folder()).roots
+        if not roots:
+            raise RecipeError("no root of trust is known here", "--root names the root.json that the app ships with")
+        root = roots[0]
+    try:
+        return board.verify(bundle, trust.anchor(root.read_bytes()), device)
+    except Refused as refusal:
+        raise EdgeshipError(f"{bundle}: refused ({refusal.reason}): {refusal}", "do not use it") from refusal
+
+
+def runtimes(given: Sequence[str]) -> dict[str, str]:
+    """Versions by runtime of NAME=VERSION; RecipeError for other words."""
+    pairs = [text.partition("=") for text in given]
+    for text, (name, _, version) in zip(given, pairs, strict=True):
+        if not name or not version:
+            raise RecipeError(f"--runtime {text}: is not NAME=VERSION", "e.g. --runtime onnxruntime=1.23")
+    return {name: version for name, _, version in pairs}
+
+
+def now() -> str:
+    """This machine's clock, as bundles write times."""
+    return f"{datetime.now(UTC):{TIME}}"
+
+
+def _chosen(report: Report, wishes: Wishes, on_note: Callable[[str], None]) -> list[ReportLine]:
+    """The lines that go in; one that was asked for by its target and must not ship is an error, others are left out."""
+    models = list(dict.fromkeys(line.model for line in report.lines))
+    if wishes.model is None and len(models) > 1:
+        raise RecipeError(f"the run has the models {', '.join(models)}", "--model names the one that goes in")
+    known: dict[str, tuple[Sequence[str], set[str]]] = {
+        "model": ((wishes.model,) if wishes.model else (), set(models)),
+        "variant": (wishes.variants, {line.variant for line in report.lines}),
+        "target": (wishes.targets, {line.target for line in report.lines}),
+    }
+    for what, (names, there) in known.items():
+        if unknown := [name for name in names if name not in there]:
+            raise RecipeError(f"the run has no {what} {', '.join(unknown)}", f"it has {', '.join(sorted(there))}")
+    asked = [
+        line
+        for line in report.lines
+        if line.model == (wishes.model or models[0])
+        and line.variant in wishes.variants
+        and line.target in (wishes.targets or known["target"][1])
+    ]
+    over = {finding.line for finding in report.budgets if finding.verdict == "exceeded"}
+    reasons = {line.name: "a budget is exceeded" if line.name in over else _why_not(line) for line in asked}
+    for name, reason in reasons.items():
+        if reason and wishes.targets:
+            raise EdgeshipError(f"{name} must not ship: {reason}", "leave its target out")
+        if reason:
+            on_note(f"{name} is left out: {reason}")
+    chosen = [line for line in asked if not reasons[line.name]]
+    if not chosen:
+        raise EdgeshipError("no line of the run may ship", "see the run's report for what is wrong with each")
+    return chosen
+
+
+def _why_not(line: ReportLine) -> str:
+    if line.verdict == "pass":
+        return ""
+    return "; ".join(line.reasons[:2]) or line.outcome
+
+
+def _artifact(line: ReportLine) -> Artifact:
+    if line.artifact is None:
+        raise EdgeshipError(f"{line.name}: the run has no artifact of it", "run the recipe again")
+    return line.artifact
+
+
+def _place(run: RunFolder, line: ReportLine) -> Path:
+    """The folder of a line's files, which are those that the run judged."""
+    folder = run.path / str(line.path).rpartition("/")[0]
+    with contextlib.suppress(FileNotFoundError):
+        if artifacts.read(folder).sha256 == _artifact(line).sha256:
+            return folder
+    raise EdgeshipError(f"{folder}: not the files that the run judged", "run the recipe again")
+
+
+def _shipped(line: ReportLine, folder: Path, abis: Sequence[str], quick: bool, contents: Contents) -> Shipped:
+    artifact = _artifact(line)
+    name = f"{line.variant}-{line.target}"
+    first = line.first
+    limit = first.threshold.program_db if first and first.threshold else None
+    if limit is None:
+        raise EdgeshipError(f"{line.name}: the run has no limit for it", "run the recipe again")
+    return Shipped(
+        name=name,
+        variant=line.variant,
+        format=artifact.format,
+        spec=artifact.spec,
+        entry=artifact.file,
+        files=list(_files(artifact, folder, contents)),
+        runtime=artifact.runtime.model_copy(update={"minimum_version": _numbers(artifact.runtime.minimum_version)}),
+        abis=list(abis),
+        inputs=list(artifact.inputs),
+        outputs=list(artifact.outputs),
+        size_bytes=artifact.size_bytes,
+        min_sqnr_db=limit,
+        metric={first.metric.name: first.metric.artifact} if first and first.metric else {},
+        figures=[
+            Figures(
+                device=execution.device,
+                runtime=measured.runtime,
+                agent=measured.agent,
+                threads=measured.threads,
+                batch=measured.batch,
+                latency_ns=measured.latency_ns,
+                peak_rss_bytes=measured.peak_rss_bytes,
+                flags=[*measured.flags, *measured.notes],
+                quick=quick,
+            )
+            for execution in line.executions
+            for measured in execution.measurements
+        ],
+        notes=list(artifact.notes),
+        provenance=artifact.provenance,
+    )
+
+
+def _numbers(version: str) -> str:
+    """1.5.1 of 1.5.1+cpu, 17 of iOS17: what devices compare."""
+    found = re.search(r"\d+(\.\d+)*", version)
+    return found[0] if found else "0"
+
+
+def _files(artifact: Artifact, folder: Path, contents: Contents) -> list[NamedFile]:
+    found = []
+    for name in (artifact.file, *artifact.extra_files):
+        place = folder / name
+        inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        found += [contents.add(path.relative_to(folder).as_posix(), path) for path in inside]
+    return found
+
+
+def _entries(manifest: Manifest, contents: Contents, keys: Keys) -> dict[str, writing.Source]:
+    payload = (manifest.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n").encode()
+    newer = {f"roots/{file.name}": file for file in keys.roots[1:]}
+    return {
+        board.MANIFEST: payload,
+        board.ENVELOPE: signing.signed(payload, board.MANIFEST_TYPE, keys.signer("bundle")),
+        **newer,
+        **{f"files/{sha256}": source for sha256, source in sorted(contents.stored.items())},
+    }
