@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgeship.targets.onnx.graph import by_type, constant
 from edgeship.targets.onnx.saturation import part_zero_points, share_unsigned
 
@@ -30,9 +28,10 @@ def compact(model: ir.Model) -> None:
 
 
 def drop_defaults(model: ir.Model) -> None:
-    """Remove the axis of a single scale, and of stored int32 and int8 numbers zero points that are 0.
+    """Remove the axis of a single scale, and of stored int32 numbers zero points that are 0.
 
-    Those of a Gemm's weights stay: without them ONNX Runtime leaves it in float.
+    Those of int8 weights stay: without them ONNX Runtime leaves a Gemm in float, and before 1.30 it aborts on x86
+    without VNNI when it makes weights unsigned (session.x64quantprecision).
     """
     import onnx_ir as ir
 
@@ -40,18 +39,8 @@ def drop_defaults(model: ir.Model) -> None:
         scale, stored = constant(node.inputs[1]), node.inputs[0]
         if scale is not None and scale.size == 1 and "block_size" not in node.attributes:
             node.attributes.pop("axis", None)
-        if stored is None or len(node.inputs) < 3:
-            continue
-        zero_point = constant(node.inputs[2])
-        of_zeros = stored.const_value is not None and zero_point is not None and not np.any(zero_point)
-        symmetric = stored.dtype == ir.DataType.INT8 and of_zeros and not _of_gemm(node)
-        if symmetric or stored.dtype == ir.DataType.INT32:
+        if stored is not None and stored.dtype == ir.DataType.INT32 and len(node.inputs) == 3:
             node.resize_inputs(2)
-
-
-def _of_gemm(dequantize: ir.Node) -> bool:
-    users = dequantize.outputs[0].consumers()
-    return any(user.op_type in ("Gemm", "Transpose") for user in users)
 
 
 def name_conversions(model: ir.Model) -> None:

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from torch.export import ExportedProgram
 
-# the first ONNX Runtime release with all kernels of an opset
-RUNTIME_OF_OPSET = {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18", 22: "1.20", 23: "1.23"}
+# the first ONNX Runtime that executes digits in float, half precision and int8 (tried 2026-11-30): 1.20 does not load
+# opset 22; 1.15 and 1.23 lack kernels for the conversions of opsets 19 and 23
+RUNTIME_OF_OPSET = {18: "1.15", 19: "1.16", 20: "1.17", 21: "1.18", 22: "1.21", 23: "1.24"}
+IR_OF_OPSET = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 10}
+"""The version of the file format that came with it: a runtime of its time refuses a later one."""
 # a protobuf ends at 2 GB; the graph needs room beside the weights
 _EXTERNAL_ABOVE = 1_500_000_000
 # multiplies by integer weights, and rounds the float activations to 8 bits in blocks
@@ -114,6 +117,7 @@ class Onnx(Target):
         model = to_onnx(integers, context, self.opset, table)
         applied = rewrite(model, context.spec, self.activations)
         compact(model)
+        model.ir_version = IR_OF_OPSET[self.opset]
         metadata.keep_origins(model, out)
         metadata.normalize(model)
         file = out / "model.onnx"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_a_float_program_answers_as_torch_does(tmp_path: Path) -> None:
     assert sqnr(net(*example).detach().numpy(), answer) > 90
     assert artifact.dtypes.keys() == {"float32"}
     assert artifact.placement is not None
-    assert artifact.runtime.minimum_version == "1.23"
+    assert artifact.runtime.minimum_version == "1.24"
 
 
 def test_where_nodes_come_from_is_kept_beside_the_file_and_not_in_it(tmp_path: Path) -> None:
@@ -131,7 +132,8 @@ def test_the_opset_decides_the_oldest_runtime(opset: Any, tmp_path: Path) -> Non
     program, context = static_program()
     artifact = Onnx(opset=opset).export(program, tmp_path, context)
     assert artifact.details["opset"][""] == opset
-    assert artifact.runtime.minimum_version == {18: "1.14", 21: "1.18"}[opset]
+    assert onnx.load(tmp_path / artifact.file).ir_version == {18: 8, 21: 10}[opset]
+    assert artifact.runtime.minimum_version == {18: "1.15", 21: "1.18"}[opset]
     assert artifact.dtypes == {"int8": 5}
 
 
