@@ -87,7 +87,7 @@ docs: $(STAMP)
 # parts that want them are skipped, with the reason, where these are missing
 system-deps:
 	apt-get update -q && apt-get install -y -q --no-install-recommends g++ chromium \
-	  qemu-user qemu-user-static mmdebstrap g++-aarch64-linux-gnu openssh-client openssh-server dropbear-bin adb \
+	  qemu-user qemu-user-static mmdebstrap g++-aarch64-linux-gnu openssh-client openssh-server dropbear-bin adb maven \
 	  $(shell command -v npm > /dev/null || echo npm)
 
 clean:

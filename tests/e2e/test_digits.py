@@ -163,7 +163,7 @@ def test_a_bundle_holds_what_passed_and_its_golden_answers(digits: DigitsRun, tm
     assert golden.samples == bundling.MOST_GOLDEN
     [kept] = golden.inputs.values()
     stored = np.frombuffer(verified.files.read(f"files/{kept.sha256}"), "<f4").reshape(kept.shape)
-    assert stored.shape == (16, 1, 32, 32)
+    assert stored.shape == (16, 1, 1, 32, 32)
     answers = {
         name: np.frombuffer(verified.files.read(f"files/{outputs['logits'].sha256}"), "<f4").reshape(16, 10)
         for name, outputs in golden.outputs.items()
