@@ -1,6 +1,8 @@
-"""`python3 -m board verify BUNDLE --root FILE`: 0 and the artifacts that fit, or 1 and the reason.
+"""Bundles on a board: look at one, install it into one of two slots, say which to load.
 
-`conformance CASES` answers one JSON line of `{"bundle", "root", "now", …}` after another with its reason or "fine".
+`install`, `start` and `good` work on a folder that is theirs alone. A service asks `start` for the bundle to load and
+says `good` once it answers; one that was loaded and never found good is not loaded again. Exit codes: 0 fine, 1
+refused, 2 the command line is wrong. `conformance` answers a file of cases, one JSON line after another.
 """
 
 from __future__ import annotations
@@ -14,42 +16,78 @@ from typing import Any
 
 from . import trust
 from .refusal import Refused
+from .slots import Slots
 from .verify import Device, verify
 
 
 def main() -> int:
-    """Read the command line and answer."""
-    parser = argparse.ArgumentParser(prog="board", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("verify", help="look at one bundle")
-    one.add_argument("bundle", type=Path)
-    one.add_argument("--root", type=Path, required=True, help="the root.json that this device trusts")
-    one.add_argument("--now", default=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", help="else this machine's clock")
-    one.add_argument("--installed", type=int, metavar="VERSION", help="refuse what is older")
-    one.add_argument("--compatible", metavar="TEXT", help="what this product takes")
-    one.add_argument("--abi", help="e.g. arm64-v8a")
-    one.add_argument("--runtime", action="append", default=[], metavar="NAME=VERSION")
-    many = commands.add_parser("conformance", help="answer every case of a file")
-    many.add_argument("cases", type=Path)
-    options = parser.parse_args()
+    """Read the command line, do it, and print one JSON line."""
+    options = _parser().parse_args()
     if options.command == "conformance":
         for line in options.cases.read_text().splitlines():
-            print(json.dumps({"reason": _answer(json.loads(line))[0]}), flush=True)
+            print(json.dumps({"reason": _answer(json.loads(line))}), flush=True)
         return 0
-    runtimes = dict(text.split("=", 1) for text in options.runtime)
-    reason, said = _answer({**vars(options), "runtimes": runtimes})
-    print(json.dumps({"reason": reason, "said": said}))
-    return int(reason != "fine")
-
-
-def _answer(case: dict[str, Any]) -> tuple[str, Any]:
-    about = ("now", "installed", "compatible", "abi", "runtimes")
-    device = Device(**{key: case[key] for key in about if case.get(key) is not None})
     try:
-        found = verify(Path(case["bundle"]), trust.anchor(Path(case["root"]).read_bytes()), device)
-    except Refused as error:
-        return error.reason, str(error)
-    return "fine", list(found.artifacts)
+        print(json.dumps(_done(options)))
+    except Refused as refusal:
+        print(json.dumps({"reason": refusal.reason, "said": str(refusal)}))
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="board", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, said in (("verify", "look at a bundle"), ("install", "verify it, and put it into the slot not in use")):
+        command = commands.add_parser(name, help=said)
+        command.add_argument("bundle", type=Path)
+        command.add_argument("--root", type=Path, required=True, help="the root.json that this device ships with")
+        command.add_argument(
+            "--now", default=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", help="else this machine's clock"
+        )
+        command.add_argument("--compatible", metavar="TEXT", help="what this product takes")
+        command.add_argument("--abi", help="e.g. arm64-v8a")
+        command.add_argument("--runtime", action="append", default=[], metavar="NAME=VERSION", help="may be repeated")
+        if name == "verify":
+            command.add_argument("--installed", type=int, metavar="VERSION", help="refuse what is older")
+        else:
+            command.add_argument("--store", type=Path, required=True, help="the slots' folder")
+    for name, said in (("start", "the bundle to load now"), ("good", "what start gave answers as it should")):
+        commands.add_parser(name, help=said).add_argument("--store", type=Path, required=True, help="the slots' folder")
+    commands.add_parser("conformance", help="answer every case of a file").add_argument("cases", type=Path)
+    return parser
+
+
+def _done(options: argparse.Namespace) -> dict[str, Any]:
+    if options.command == "start":
+        return {"bundle": str(place) if (place := Slots(options.store).start()) else None}
+    if options.command == "good":
+        Slots(options.store).found_good()
+        return {"state": "good"}
+    runtimes = dict(text.split("=", 1) for text in options.runtime)
+    device = _device({**vars(options), "runtimes": runtimes})
+    root = trust.anchor(options.root.read_bytes())
+    if options.command == "install":
+        found = Slots(options.store).install(options.bundle, root, device)
+    else:
+        found = verify(options.bundle, root, device)
+    return {"version": found.manifest["version"], "artifacts": found.artifacts}
+
+
+def _device(about: dict[str, Any]) -> Device:
+    keys = ("now", "installed", "compatible", "abi", "runtimes")
+    return Device(**{key: about[key] for key in keys if about.get(key) is not None})
+
+
+def _answer(case: dict[str, Any]) -> str:
+    """The reason, or fine."""
+    try:
+        verify(Path(case["bundle"]), trust.anchor(Path(case["root"]).read_bytes()), _device(case))
+    except Refused as refusal:
+        return refusal.reason
+    return "fine"
 
 
 if __name__ == "__main__":

@@ -148,3 +148,24 @@ def test_killed_after_any_change_on_the_disk_a_device_has_a_working_slot(
     print(f"{len(versions)}/{len(versions)} end in a working slot")
     assert set(versions) <= {5, 6}
     assert versions[0] == 5
+
+
+def test_the_boards_command_line_installs_starts_and_confirms(keys: Keys, tmp_path: Path) -> None:
+    import json
+
+    store, bundle = tmp_path / "store", Sound.make(keys, 6).write(tmp_path / "six.zip")
+
+    def board(*arguments: object) -> tuple[int, dict[str, object]]:
+        command = [sys.executable, "-m", "edgeship.apps.board", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, json.loads(done.stdout)
+
+    root = ("--root", keys.roots[0], "--now", NOW)
+    assert board("start", "--store", store) == (0, {"bundle": None})
+    code, said = board("install", bundle, *root, "--store", store, "--runtime", "litert=2.1")
+    assert (code, said["reason"]) == (1, "runtime-missing")
+    artifacts = ["int8-onnx", "int8-executorch"]
+    assert board("install", bundle, *root, "--store", store) == (0, {"version": 6, "artifacts": artifacts})
+    assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})
+    assert board("good", "--store", store) == (0, {"state": "good"})
+    assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})

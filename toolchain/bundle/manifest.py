@@ -69,7 +69,7 @@ class Shipped(Part):
 
 
 class GoldenTensor(Part):
-    """Samples of one tensor: little-endian, in C order; the first dimension counts the samples, the others are one call's."""
+    """Samples of one tensor, little-endian, in C order: the first dimension counts them, the others are one call's."""
 
     dtype: str
     shape: list[int]
