@@ -65,7 +65,8 @@ def _done(options: argparse.Namespace) -> dict[str, Any]:
         return {"bundle": str(place) if (place := Slots(options.store).start()) else None}
     if options.command == "good":
         Slots(options.store).found_good()
-        return {"state": "good"}
+        state = Slots(options.store).state
+        return {"state": state.stage if state else None}
     runtimes = dict(text.split("=", 1) for text in options.runtime)
     device = _device({**vars(options), "runtimes": runtimes})
     root = trust.anchor(options.root.read_bytes())
