@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -144,13 +143,14 @@ class Suites:
     def _by_others(self) -> Iterator[Case]:
         """Signed well, by whom the root does not name."""
         payload = _bytes(self.sound.entries()[MANIFEST])
-        retired = keys.Keys(self.folder / "retired")
-        retired.folder.mkdir()
-        shutil.copy(self.keys.folder / "bundle.1.pem", retired.folder / "bundle.pem")
         stranger = ring(self.folder / "stranger")
-        signers = {"revoked": (retired, "key-revoked"), "unknown": (stranger, "key-unknown")}
-        for name, (who, reason) in signers.items():
-            envelope = keys.signed(payload, MANIFEST_TYPE, who.signer("bundle"))
+        [revoked] = self.keys.root.revoked
+        signers = {
+            "revoked": (self.keys.signer_of(revoked), "key-revoked"),
+            "unknown": (stranger.signer("bundle"), "key-unknown"),
+        }
+        for name, (signer, reason) in signers.items():
+            envelope = keys.signed(payload, MANIFEST_TYPE, signer)
             yield self._case(f"{name} key", reason, {**self.sound.entries(), ENVELOPE: envelope})
         envelope = keys.signed(payload, MANIFEST_TYPE, self.keys.signer("bundle"), stranger.signer("bundle"))
         yield self._case("a stranger beside", "key-unknown", {**self.sound.entries(), ENVELOPE: envelope})

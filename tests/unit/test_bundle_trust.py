@@ -81,14 +81,26 @@ def test_after_rotations_an_old_device_takes_new_bundles_and_a_new_one_no_old_on
 
 def test_keys_are_for_their_owner_alone_and_never_made_over_others(tmp_path: Path) -> None:
     ring_ = ring(tmp_path / "keys")
-    assert [(ring_.folder / f"{role}.pem").stat().st_mode & 0o777 for role in keys.ROLES] == [0o600, 0o600]
+    assert [file.stat().st_mode & 0o777 for file in ring_.folder.glob("*.pem")] == [0o600, 0o600]
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_bytes(b"")
     with pytest.raises(RecipeError, match="not a folder of keys"):
         keys.opened(tmp_path / "photos")
-    (ring_.folder / "bundle.pem").write_text("not a key")
-    with pytest.raises(EdgeshipError, match=r"bundle\.pem"):
+    (file,) = (ring_.folder / f"{key}.pem" for key in ring_.root.bundle.keys)
+    file.write_text("not a key")
+    with pytest.raises(EdgeshipError, match=file.name):
         ring_.signer("bundle")
+
+
+def test_a_rotation_that_was_cut_short_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring_ = ring(tmp_path / "keys")
+    before = ring_.signer("bundle").public_key.keyid
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", lambda *_: pytest.fail("cut"))
+        with pytest.raises(pytest.fail.Exception):
+            keys.rotate(ring_, "bundle")
+    assert (ring_.root.version, ring_.signer("bundle").public_key.keyid) == (1, before)
+    assert keys.rotate(ring_, "bundle").revoked == {before}
 
 
 def test_a_root_that_counts_one_key_twice_is_none(tmp_path: Path) -> None:

@@ -27,16 +27,23 @@ ROOT_DAYS = 3 * 365
 
 @dataclass(frozen=True)
 class Keys:
-    """A folder with root.pem and bundle.pem (PKCS #8, not encrypted) and roots/N.json, every root since the first."""
+    """A folder with <key id>.pem (PKCS #8, not encrypted) and roots/N.json, every root since the first.
+
+    The newest root says which keys are in use: a rotation is done when its root is there, and not before.
+    """
 
     folder: Path
 
     def signer(self, role: RoleName) -> CryptoSigner:
         """Whoever signs for a role; EdgeshipError when the key cannot be read."""
+        return self.signer_of(next(iter(getattr(self.root, role).keys)))
+
+    def signer_of(self, key: str) -> CryptoSigner:
+        """Whoever has the key of this id, in use or not."""
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
         from securesystemslib.signer import CryptoSigner
 
-        file = self.folder / f"{role}.pem"
+        file = self.folder / f"{key}.pem"
         try:
             return CryptoSigner(load_pem_private_key(file.read_bytes(), None))
         except (OSError, ValueError, TypeError) as error:
@@ -55,9 +62,8 @@ class Keys:
         try:
             return anchor(self.roots[-1].read_bytes())
         except (Refused, IndexError) as error:
-            raise EdgeshipError(
-                f"{self.folder}/roots: not a root that can be read ({error})", "bring it back"
-            ) from error
+            place = f"{self.folder}/roots"
+            raise EdgeshipError(f"{place}: not a root that can be read ({error})", "bring it back") from error
 
 
 def default_folder() -> Path:
@@ -73,25 +79,18 @@ def opened(folder: Path) -> tuple[Keys, bool]:
     """The keys of a folder, and whether they were made now: where there are none, new ones are."""
     check_installed()
     keys = Keys(folder)
-    if (folder / "roots").is_dir():
+    if keys.roots:
         return keys, False
-    if any(folder.glob("*")):
+    if any(file.suffix != ".pem" for file in folder.glob("*") if file.name != "roots"):
         raise RecipeError(f"{folder}: is not a folder of keys", "name an empty one, or one that edgeship made")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for role in ROLES:
-        _new_key(folder / f"{role}.pem")
-    _add_root(keys, None, set())
+    _add_root(keys, None, {role: _new_key(keys) for role in ROLES})
     return keys, True
 
 
 def rotate(keys: Keys, role: RoleName) -> Root:
     """A new key for a role, and a root that names it and revokes the one before; the root before vouches for it."""
-    before, root = keys.signer(role), keys.root
-    old_root_signer = keys.signer("root")
-    retired = keys.folder / f"{role}.{root.version}.pem"
-    (keys.folder / f"{role}.pem").rename(retired)
-    _new_key(keys.folder / f"{role}.pem")
-    _add_root(keys, root, {before.public_key.keyid}, old_root_signer)
+    _add_root(keys, keys.root, {each: keys.signer(each) for each in ROLES} | {role: _new_key(keys)})
     return keys.root
 
 
@@ -106,31 +105,36 @@ def signed(payload: bytes, kind: str, *signers: CryptoSigner) -> bytes:
     return encode(Envelope(payload, kind, signatures))
 
 
-def _add_root(keys: Keys, before: Root | None, revoked: set[str], *also: CryptoSigner) -> None:
-    signers = {role: keys.signer(role) for role in ROLES}
+def _add_root(keys: Keys, before: Root | None, signers: dict[RoleName, CryptoSigner]) -> None:
+    """Name these signers in the next root; what the root before named and this does not is revoked."""
+    named = {signer.public_key.keyid: signer.public_key.to_dict() for signer in signers.values()}
+    known = {*before.root.keys, *before.bundle.keys, *before.revoked} if before else set()
     about: dict[str, Any] = {
         "schema": ROOT_SCHEMA,
         "version": before.version + 1 if before else 1,
         "expires_at": f"{datetime.now(UTC) + timedelta(days=ROOT_DAYS):%Y-%m-%dT00:00:00Z}",
-        "keys": {signer.public_key.keyid: signer.public_key.to_dict() for signer in signers.values()},
-        "roles": {role: {"keyids": [signers[role].public_key.keyid], "threshold": 1} for role in ROLES},
-        "revoked": sorted((before.revoked if before else frozenset()) | revoked),
+        "keys": named,
+        "roles": {role: {"keyids": [signer.public_key.keyid], "threshold": 1} for role, signer in signers.items()},
+        "revoked": sorted(known - named.keys()),
     }
-    payload = json.dumps(about, sort_keys=True, indent=1).encode()
-    vouching = {one.public_key.keyid: one for one in (*also, signers["root"])}
-    data = signed(payload, ROOT_TYPE, *vouching.values())
-    folder = keys.folder / "roots"
-    folder.mkdir(exist_ok=True)
-    partial = keys.folder / "root.partial"
+    vouching = {signers["root"].public_key.keyid: signers["root"]}
+    if before:
+        vouching |= {key: keys.signer_of(key) for key in before.root.keys}
+    data = signed(json.dumps(about, sort_keys=True, indent=1).encode(), ROOT_TYPE, *vouching.values())
+    (keys.folder / "roots").mkdir(exist_ok=True)
+    partial = keys.folder / "roots" / "next.partial"
     partial.write_bytes(data)
-    partial.rename(folder / f"{about['version']}.json")
+    partial.rename(keys.folder / "roots" / f"{about['version']}.json")
 
 
-def _new_key(file: Path) -> None:
+def _new_key(keys: Keys) -> CryptoSigner:
     from securesystemslib.signer import CryptoSigner
 
+    signer = CryptoSigner.generate_ed25519()
+    file = keys.folder / f"{signer.public_key.keyid}.pem"
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:  # noqa: PTH123
-        stream.write(CryptoSigner.generate_ed25519().private_bytes)
+        stream.write(signer.private_bytes)
+    return signer
 
 
 def check_installed() -> None:
