@@ -77,8 +77,9 @@ class Sound:
 
     def entries(self) -> dict[str, Source]:
         """By name, signed."""
-        payload = json.dumps(self.manifest, indent=1, ensure_ascii=False).encode()
         roots = {f"roots/{file.name}": file.read_bytes() for file in self.keys.roots[1:]}
+        named = [{"path": name, "sha256": hashlib.sha256(data).hexdigest()} for name, data in roots.items()]
+        payload = json.dumps({"roots": named, **self.manifest}, indent=1, ensure_ascii=False).encode()
         signature = keys.signed(payload, MANIFEST_TYPE, self.keys.signer("bundle"))
         return {MANIFEST: payload, ENVELOPE: signature, **roots, **self.files}
 

@@ -122,6 +122,14 @@ class Suites:
             yield self._case(name, "path-outside", sound.with_file(path, b"hostile").entries())
         yield self._case("an extra file", "file-extra", {**whole, "files/readme.txt": b"hello"})
         yield self._case("an extra root", "root-malformed", {**whole, "roots/3.json": b"{}"})
+        yield self._case("a root that nobody reads", "file-extra", {**whole, "roots/99.json": b"{}"})
+        rotten = {**whole, "roots/2.json": b"{}"}
+        yield self._case("a rotten root", "file-digest", rotten, root=str(self.keys.roots[-1]))
+        yield self._case("without its root", "key-unknown", {n: s for n, s in whole.items() if n != "roots/2.json"})
+        newest = str(self.keys.roots[-1])
+        unrooted = {n: s for n, s in whole.items() if n != "roots/2.json"}
+        yield self._case("without the root it names", "file-missing", unrooted, root=newest)
+        yield from self._malformed()
         yield self._case("a skipped root", "root-version", {**whole, "roots/3.json": whole["roots/2.json"]})
         missing = {name: source for name, source in whole.items() if name != sorted(sound.files)[0]}
         yield self._case("a missing file", "file-missing", missing)
@@ -131,6 +139,40 @@ class Suites:
         yield self._case("two versions mixed", "manifest-differs", {**whole, MANIFEST: older[MANIFEST]})
         yield from self._by_others()
         yield from self._broken_trees()
+
+    def _malformed(self) -> Iterator[Case]:
+        """Well signed, and not what a manifest is."""
+        sound = self.sound
+        onnx, executorch = sound.manifest["artifacts"]
+        golden = sound.manifest["golden"]
+        changes: dict[str, dict[str, Any]] = {
+            "licences that are no list": {"licences": {}},
+            "artifacts that are no list": {"artifacts": {}},
+            "no count of samples": {"golden": {**golden, "samples": None}},
+            "an entry elsewhere": {"artifacts": [{**onnx, "entry": "../../evil.onnx"}, executorch]},
+            "an entry that is no file": {"artifacts": [{**onnx, "entry": "mode"}, executorch]},
+            "a path twice": {"artifacts": [{**onnx, "files": onnx["files"] * 2}, executorch]},
+            "a limit that is no number": {"artifacts": [{**onnx, "min_sqnr_db": "30"}, executorch]},
+            "a number that is too long": {"more": 10**70},
+            "digits of another script": {"expires_at": "٢٠٢٧-11-30T00:00:00Z"},
+            "a schema of many digits": {"schema": "edgeship-bundle/" + "9" * 20},
+        }
+        nested: Any = []
+        for _ in range(80):
+            nested = [nested]
+        changes["nested too deep"] = {"more": nested}
+        for name, change in changes.items():
+            yield self._case(name, "manifest-malformed", sound.but(**change).entries())
+        long = {**onnx["runtime"], "minimum_version": "1." + "2" * 20}
+        name = "a version of many digits"
+        yield self._case(name, "manifest-malformed", sound.but(artifacts=[{**onnx, "runtime": long}]).entries())
+        inside = sound.but()
+        inside.manifest["licences"].append({**inside.manifest["licences"][0], "path": "licences/MIT.txt/more"})
+        yield self._case("a file within a file", "manifest-malformed", inside.entries())
+        fine = sound.but(more="a\ttab").entries()
+        tabbed = _bytes(fine[MANIFEST]).replace(b"a\\ttab", b"a\ttab")
+        fine |= {MANIFEST: tabbed, ENVELOPE: keys.signed(tabbed, MANIFEST_TYPE, self.keys.signer("bundle"))}
+        yield self._case("a tab within a text", "fine", fine)
 
     def _absurd(self) -> Sound:
         files = [{**file, "size_bytes": 2**50} for file in self.sound.manifest["files"]]
@@ -177,6 +219,7 @@ class Suites:
                     archive.writestr(zipfile.ZipInfo(inside), _bytes(source))
                 change(archive, whole)
             yield self._case(f"zip {name}", reason, path)
+        yield from self._patched_zips(whole)
         cut = self.folder / "cut.zip"
         cut.write_bytes((self.folder / "fine-zip.zip").read_bytes()[:-200])
         yield self._case("zip cut short", "unreadable", cut)
@@ -184,6 +227,34 @@ class Suites:
         nothing.write_bytes(b"")
         yield self._case("an empty file", "unreadable", nothing)
         yield self._case("no file", "unreadable", self.folder / "is-not-there.zip")
+
+    def _patched_zips(self, whole: Entries) -> Iterator[Case]:
+        """Bytes of a sound zip file changed, where it may not matter to one reader."""
+        sound = (self.folder / "fine-zip.zip").read_bytes()
+        name = sorted(self.sound.files)[0]
+        content = _bytes(whole[name])
+        directory, end = sound.index(b"PK\x01\x02"), sound.index(b"PK\x05\x06")
+        manifest = _bytes(whole[MANIFEST])
+        patches: dict[str, tuple[str, bytes]] = {
+            "a file": ("file-digest", sound.replace(content, _flipped(content, name), 1)),
+            "the manifest": ("manifest-differs", sound.replace(manifest, _flipped(manifest, MANIFEST), 1)),
+            "a local name": ("unreadable", sound.replace(name.encode(), b"X" + name.encode()[1:], 1)),
+            "a flag": ("unreadable", _set(sound, directory + 8, b"\x20\x00")),
+            "a checksum": ("unreadable", _set(sound, directory + 16, b"\x00\x00\x00\x00")),
+            "a size": ("unreadable", _set(sound, directory + 24, b"\xff\xff\xff\x00")),
+            "a length of a name": ("unreadable", _set(sound, directory + 28, b"\xff\xff")),
+            "a count": ("unreadable", _set(sound, end + 10, b"\x01\x00")),
+            "bytes before it": ("unreadable", b"#!/bin/sh\n" + sound),
+            "bytes behind it": ("unreadable", sound + b"\x00"),
+        }
+        for patch, (reason, data) in patches.items():
+            path = self.folder / f"patched-{patch.replace(' ', '-')}.zip"
+            path.write_bytes(data)
+            yield self._case(f"zip patched: {patch}", reason, path)
+
+
+def _set(data: bytes, place: int, changed: bytes) -> bytes:
+    return data[:place] + changed + data[place + len(changed) :]
 
 
 def _link(archive: zipfile.ZipFile, whole: Entries) -> None:

@@ -64,15 +64,30 @@ class Samples:
         save_file(tensors, path, metadata={"samples": json.dumps(about)})
 
 
-def load_samples(path: Path) -> Samples:
-    """Read what `Samples.save` wrote."""
+def load_samples(path: Path, most: int | None = None) -> Samples:
+    """Read what `Samples.save` wrote, or the first of them."""
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
+
+        def array(key: str) -> Array:
+            if most is None:
+                return file.get_tensor(key)  # type: ignore[no-any-return]
+            rows = file.get_slice(key)
+            return rows[: min(most, rows.get_shape()[0])]  # type: ignore[no-any-return]
+
         about = json.loads((file.metadata() or {}).get("samples", "{}"))
         named = sorted(
             (key.split(".", 2) for key in file.keys() if key.startswith("input.")), key=lambda parts: int(parts[1])
         )
-        inputs = {name: file.get_tensor(f"input.{index}.{name}") for _, index, name in named}
-        labels = file.get_tensor("labels") if "labels" in file.keys() else None
+        inputs = {name: array(f"input.{index}.{name}") for _, index, name in named}
+        labels = array("labels") if "labels" in file.keys() else None
     return Samples(inputs, labels, about.get("synthetic", False), tuple(about.get("warnings", ())))
+
+
+def samples_in(path: Path) -> int:
+    """How many samples `Samples.save` wrote, without reading them."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return next((int(file.get_slice(key).get_shape()[0]) for key in file.keys() if key.startswith("input.")), 0)

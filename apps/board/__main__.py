@@ -2,7 +2,7 @@
 
 `install`, `start` and `good` work on a folder that is theirs alone. A service asks `start` for the bundle to load and
 says `good` once it answers; one that was loaded and never found good is not loaded again. Exit codes: 0 fine, 1
-refused, 2 the command line is wrong. `conformance` answers a file of cases, one JSON line after another.
+refused or busy, 2 the command line is wrong. `conformance` answers a file of cases, one JSON line after another.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ from typing import Any
 
 from . import trust
 from .refusal import Refused
-from .slots import Slots
+from .slots import BusyError, Slots
 from .verify import Device, verify
 
 
 def main() -> int:
     """Read the command line, do it, and print one JSON line."""
-    options = _parser().parse_args()
+    options = _options()
     if options.command == "conformance":
         for line in options.cases.read_text().splitlines():
             print(json.dumps({"reason": _answer(json.loads(line))}), flush=True)
         return 0
     try:
         print(json.dumps(_done(options)))
+    except BusyError as busy:
+        print(json.dumps({"reason": "busy", "said": str(busy)}))
+        return 1
     except Refused as refusal:
         print(json.dumps({"reason": refusal.reason, "said": str(refusal)}))
         return 1
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options() -> argparse.Namespace:
+    """The command line; ends the process where it is wrong."""
     parser = argparse.ArgumentParser(
         prog="board", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,23 +61,30 @@ def _parser() -> argparse.ArgumentParser:
     for name, said in (("start", "the bundle to load now"), ("good", "what start gave answers as it should")):
         commands.add_parser(name, help=said).add_argument("--store", type=Path, required=True, help="the slots' folder")
     commands.add_parser("conformance", help="answer every case of a file").add_argument("cases", type=Path)
-    return parser
+    options = parser.parse_args()
+    if options.command in ("verify", "install"):
+        if not trust.is_time(options.now):
+            parser.error(f"--now {options.now}: is not a time like 2026-11-30T12:00:00Z")
+        if wrong := [text for text in options.runtime if not all(text.partition("="))]:
+            parser.error(f"--runtime {wrong[0]}: is not NAME=VERSION")
+        try:
+            options.trusted = trust.anchor(options.root.read_bytes())
+        except (OSError, Refused) as error:
+            parser.error(f"--root {options.root}: {error}")
+    return options
 
 
 def _done(options: argparse.Namespace) -> dict[str, Any]:
     if options.command == "start":
         return {"bundle": str(place) if (place := Slots(options.store).start()) else None}
     if options.command == "good":
-        Slots(options.store).found_good()
-        state = Slots(options.store).state
-        return {"state": state.stage if state else None}
+        return {"good": Slots(options.store).found_good()}
     runtimes = dict(text.split("=", 1) for text in options.runtime)
     device = _device({**vars(options), "runtimes": runtimes})
-    root = trust.anchor(options.root.read_bytes())
     if options.command == "install":
-        found = Slots(options.store).install(options.bundle, root, device)
+        found = Slots(options.store).install(options.bundle, options.trusted, device)
     else:
-        found = verify(options.bundle, root, device)
+        found = verify(options.bundle, options.trusted, device)
     return {"version": found.manifest["version"], "artifacts": found.artifacts}
 
 

@@ -33,7 +33,7 @@ class Envelope:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The one written form: keys sorted, no white space, ASCII, standard base64."""
+    """The one written form: keys sorted, signatures by their keys, no white space, ASCII, standard base64."""
     about = {
         "payload": base64.b64encode(envelope.payload).decode(),
         "payloadType": envelope.payload_type,
@@ -50,8 +50,8 @@ def decode(data: bytes) -> Envelope:
         envelope = Envelope(base64.b64decode(about["payload"]), str(about["payloadType"]), signatures)
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("envelope-malformed") from error
-    names = {key for key, _ in signatures}
+    names = [key for key, _ in signatures]
     plain = all(PLAIN.fullmatch(text) for text in (envelope.payload_type, *names))
-    if encode(envelope) != data or len(names) < len(signatures) or not plain:
+    if encode(envelope) != data or names != sorted(set(names)) or not plain:
         raise Refused("envelope-malformed")
     return envelope

@@ -33,7 +33,7 @@ REASONS = {
     "runtime-too-old": "the device's runtime is older than an artifact needs",
     "wrong-abi": "no artifact is for this device's ABI",
 }
-"""In the order in which they are looked for; the first that applies is given."""
+"""The files' names come first, then who signed, the manifest, its files, and the device; one reason is given."""
 
 
 class Refused(Exception):

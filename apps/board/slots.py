@@ -16,12 +16,15 @@ from typing import Any, Literal
 
 from . import trust
 from .tree import Tree, tree
-from .verify import Device, Verified, verify
+from .verify import BLOCK, Device, Verified, sha256, verify
 
 SLOTS = ("a", "b")
-STATE = "state.json"
-BLOCK = 1 << 20
+STATE, ROOT = "state.json", "root.json"
 Stage = Literal["new", "trying", "good"]
+
+
+class BusyError(Exception):
+    """What is installed is being tried, and nobody said yet whether it is good."""
 
 
 @dataclass(frozen=True)
@@ -52,42 +55,56 @@ class Slots:
         return State(about["current"], about["version"], about["stage"], (before[0], before[1]) if before else None)
 
     def install(self, bundle: Path, root: trust.Root, device: Device) -> Verified:
-        """Put a bundle into the slot that is not in use; Refused where it may not be used, and nothing changed.
+        """Put a bundle beside the one that works; Refused where it may not be used, and what works stays as it is.
 
-        Files that the other slot has already are linked, not written again.
+        `root` is the one that the device ships with; the newest that a bundle brought is kept and asked from then on.
+        BusyError while the bundle that is installed is being tried. Files that the other slot has are linked.
         """
-        state = self._settled()
+        state = self.state
+        if state and state.stage == "trying":
+            raise BusyError("the bundle that is installed is being tried: say whether it is good, or start again")
+        root = self._newer(root)
         known = replace(device, installed=state.version) if state else device
-        found = verify(bundle, root, known)
+        verify(bundle, root, known)
+        if state and state.stage == "new":  # it was never loaded: it makes way
+            state = self._back(state)
         slot = next(name for name in SLOTS if state is None or name != state.current)
         self._copy(tree(bundle), slot)
-        verified = verify(self.folder / slot, root, known)
-        before = (state.current, state.version) if state else None
-        self._write(State(slot, found.manifest["version"], "new", before))
-        return verified
+        found = verify(self.folder / slot, root, known)
+        self._replace(ROOT, found.root.data)
+        self._write(State(slot, found.manifest["version"], "new", (state.current, state.version) if state else None))
+        return found
 
     def start(self) -> Path | None:
         """The bundle to load now; one that was tried and never found good is given up for the one before it.
 
         The mark is on disk before this answers: a process that dies while it loads has used up the only try.
         """
-        state = self._settled()
-        if state is None:
-            return None
-        if state.stage == "new":
+        state = self.state
+        if state and state.stage == "trying":
+            state = self._back(state)
+        if state and state.stage == "new":
             self._write(replace(state, stage="trying"))
-        return self.folder / state.current
+        return self.folder / state.current if state else None
 
-    def found_good(self) -> None:
-        """What `start` gave answers as it should: from now on it is the one to go back to."""
-        if state := self.state:
-            self._write(replace(state, stage="good"))
-
-    def _settled(self) -> State | None:
-        """The state, a try that did not end well taken back; None where nothing works."""
+    def found_good(self) -> bool:
+        """What `start` gave answers as it should: it is the one to go back to. False where nothing is being tried."""
         state = self.state
         if state is None or state.stage != "trying":
-            return state
+            return False
+        self._write(replace(state, stage="good"))
+        return True
+
+    def _newer(self, root: trust.Root) -> trust.Root:
+        """The root that an earlier bundle brought, where it is the newer one."""
+        try:
+            kept = trust.anchor((self.folder / ROOT).read_bytes())
+        except FileNotFoundError:
+            return root
+        return max(root, kept, key=lambda one: one.version)
+
+    def _back(self, state: State) -> State | None:
+        """To the bundle that worked before; None where there was none."""
         if state.before is None:
             (self.folder / STATE).unlink()
             _sync(self.folder)
@@ -100,13 +117,14 @@ class Slots:
     def _copy(self, files: Tree, slot: str) -> None:
         place, other = self.folder / slot, self.folder / next(name for name in SLOTS if name != slot)
         self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
-        for name, size in files.sizes.items():
+        if place.exists():
+            shutil.rmtree(place)
+        there = tree(other) if other.is_dir() else Tree({}, files.open)
+        for name in files.sizes:
             file = place / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            same = other / name
-            if name.startswith("files/") and same.is_file() and same.stat().st_size == size:
-                os.link(same, file)
+            if name.startswith("files/") and name in there.sizes and sha256(there, name) == name.removeprefix("files/"):
+                os.link(other / name, file)
                 continue
             with files.open(name) as source, file.open("wb") as target:
                 while block := source.read(BLOCK):
@@ -118,12 +136,15 @@ class Slots:
         _sync(self.folder)
 
     def _write(self, state: State) -> None:
-        partial = self.folder / f"{STATE}.partial"
-        with partial.open("w") as stream:
-            json.dump(asdict(state), stream)
+        self._replace(STATE, json.dumps(asdict(state)).encode())
+
+    def _replace(self, name: str, data: bytes) -> None:
+        partial = self.folder / f"{name}.partial"
+        with partial.open("wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        partial.replace(self.folder / STATE)
+        partial.replace(self.folder / name)
         _sync(self.folder)
 
 

@@ -1,6 +1,7 @@
 """Who may sign: a root that names keys and thresholds and can be replaced, as The Update Framework has it.
 
-Every signature must be one of a named key and must fit: an envelope holds nothing that was not looked at.
+Every signature in a bundle must be a named key's and must fit. The root that a device ships with is trusted because it
+is there; it may also bear signatures of the root before it, which nobody can check any more.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from .document import parse
 from .envelope import Envelope, decode
@@ -17,7 +18,8 @@ from .tree import Tree
 
 ROOT_TYPE = "application/vnd.edgeship.root+json"
 ROOT_SCHEMA = "edgeship-root/1"
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+PUBLIC = re.compile(r"[0-9a-f]{64}")
 """Times of this form, in UTC, are earlier where they sort earlier."""
 MOST_VERSION = 2**53 - 1
 """The largest number that JSON readers of every language keep."""
@@ -40,22 +42,25 @@ class Root:
     root: Role
     bundle: Role
     revoked: frozenset[str]
+    data: bytes
+    """Its envelope: what a device keeps to start from the next time."""
 
 
 def anchor(data: bytes) -> Root:
     """The root that an app or a board ships with; Refused: root-malformed, root-signature."""
     envelope = _root_envelope(data)
-    root = _parse(envelope.payload)
-    _check_enough(envelope, root)  # the keys of the root before it may have signed it, too
+    root = _parse(envelope.payload, data)
+    _check_enough(envelope, root)
     return root
 
 
 def newest(root: Root, bundle: Tree, now: str) -> Root:
     """The root at the end of the chain in roots/; Refused: root-malformed, -signature, -version or -expired."""
     while (name := f"roots/{root.version + 1}.json") in bundle.sizes:
-        envelope = _root_envelope(bundle.read(name))
+        data = bundle.read(name)
+        envelope = _root_envelope(data)
         _check_enough(envelope, root)  # before anything in it is read
-        following = _parse(envelope.payload)
+        following = _parse(envelope.payload, data)
         if following.version != root.version + 1:
             raise Refused("root-version", name)
         _check_enough(envelope, following)
@@ -114,13 +119,13 @@ def _check_root(envelope: Envelope, role: Role) -> None:
         raise Refused("root-signature", error.place) from error
 
 
-def _parse(payload: bytes) -> Root:
+def _parse(payload: bytes, data: bytes) -> Root:
     try:
         about = parse(payload)
-        keys = {str(name): bytes.fromhex(key["keyval"]["public"]) for name, key in about["keys"].items()}
+        keys = {name: _public(key) for name, key in about["keys"].items()}
         roles = {name: _role(about["roles"][name], keys) for name in ("root", "bundle")}
         revoked = frozenset(_names(about["revoked"]))
-        root = Root(about["version"], about["expires_at"], roles["root"], roles["bundle"], revoked)
+        root = Root(about["version"], about["expires_at"], roles["root"], roles["bundle"], revoked, data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused("root-malformed") from error
     sound = (
@@ -129,12 +134,17 @@ def _parse(payload: bytes) -> Root:
         and is_time(root.expires_at)
         # one key under two names would count twice (CVE-2020-6174)
         and len(set(keys.values())) == len(keys)
-        and all(len(public) == 32 for public in keys.values())
-        and all(key["keytype"] == key["scheme"] == "ed25519" for key in about["keys"].values())
     )
     if not sound:
         raise Refused("root-malformed")
     return root
+
+
+def _public(key: Mapping[str, Any]) -> bytes:
+    text = key["keyval"]["public"]
+    if not key["keytype"] == key["scheme"] == "ed25519" or not PUBLIC.fullmatch(text):
+        raise ValueError("not an Ed25519 key")
+    return bytes.fromhex(text)
 
 
 def _role(about: Mapping[str, object], keys: Mapping[str, bytes]) -> Role:

@@ -1,25 +1,28 @@
-"""Whether a bundle may be used: everything that is looked at before a byte of it is loaded, in the order of REASONS."""
+"""Whether a bundle may be used: everything that is looked at before a byte of it is loaded."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from . import trust
-from .document import parse
+from .document import lists, parse
 from .envelope import decode
+from .names import fit_together, is_plain
 from .refusal import Refused
-from .tree import MOST_BYTES, Tree, is_plain, tree
+from .tree import MOST_BYTES, UNREADABLE, Tree, tree
 
 MANIFEST = "manifest.json"
 ENVELOPE = "manifest.dsse.json"
 MANIFEST_TYPE = "application/vnd.edgeship.bundle+json"
-SCHEMA_NAME, SCHEMA_VERSION = "edgeship-bundle", 1
+SCHEMA, SCHEMA_VERSION = r"edgeship-bundle/([0-9]{1,9})", 1
+NUMBERS = r"[0-9]{1,9}(\.[0-9]{1,9})*"
+ROOT_FILE = re.compile(r"roots/[1-9][0-9]{0,8}\.json")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 BLOCK = 1 << 20
 
@@ -51,7 +54,9 @@ class Verified:
 
 
 def verify(bundle: Path, root: trust.Root, device: Device) -> Verified:
-    """Look at a bundle; Refused with the first reason that speaks against it."""
+    """Look at a bundle; Refused with a reason that speaks against it, ValueError for a clock that is none."""
+    if not trust.is_time(device.now):
+        raise ValueError(f"{device.now}: is not a time like 2026-11-30T12:00:00Z")
     files = tree(bundle)
     for name in (MANIFEST, ENVELOPE):
         if name not in files.sizes:
@@ -80,50 +85,66 @@ def _manifest(payload: bytes) -> dict[str, Any]:
     """
     try:
         about = parse(payload)
-        name, _, number = about["schema"].partition("/")
-        if name == SCHEMA_NAME and number.isdecimal() and int(number) > SCHEMA_VERSION:
+        schema = re.fullmatch(SCHEMA, about["schema"])
+        if schema and int(schema[1]) > SCHEMA_VERSION:
             raise Refused("schema-too-new", about["schema"])
-        paths = [file["path"] for file in _named_files(about)]
+        files, artifacts, licences, roots = lists(about, "files", "artifacts", "licences", "roots")
+        (golden,) = lists(about["golden"], "files")
+        groups = [licences, golden, roots, *(_files_of(artifact) for artifact in artifacts)]
+        used = {file["sha256"] for group in groups if group is not roots for file in group}
+        digests_ = [file["sha256"] for file in files]
         sound = (
-            about["schema"] == f"{SCHEMA_NAME}/{SCHEMA_VERSION}"
-            and all(isinstance(text, str) for text in (about["name"], about["compatible"], *paths))
+            schema is not None
+            and int(schema[1]) == SCHEMA_VERSION
+            and all(isinstance(text, str) for text in (about["name"], about["compatible"]))
             and trust.is_version(about["version"])
+            and trust.is_version(about["golden"]["samples"])
             and trust.is_time(about["expires_at"])
-            and all(DIGEST.fullmatch(file["sha256"]) and _is_size(file["size_bytes"]) for file in about["files"])
-            and len({file["sha256"] for file in about["files"]}) == len(about["files"])
-            and {file["sha256"] for file in _named_files(about)} == {file["sha256"] for file in about["files"]}
-            and all(_is_artifact(artifact) for artifact in about["artifacts"])
+            and all(DIGEST.fullmatch(digest) for digest in (*digests_, *(root["sha256"] for root in roots)))
+            and all(_is_size(file["size_bytes"]) for file in files)
+            and len(set(digests_)) == len(digests_)
+            and used == set(digests_)
+            and all(_is_artifact(artifact) for artifact in artifacts)
+            and all(ROOT_FILE.fullmatch(root["path"]) for root in roots)
         )
+        paths = [[file["path"] for file in group] for group in groups]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused("manifest-malformed") from error
-    if not sound:
+    if not sound or not all(isinstance(path, str) for group in paths for path in group):
         raise Refused("manifest-malformed")
-    if outside := [path for path in paths if not is_plain(path)]:
+    if outside := [path for group in paths for path in group if not is_plain(path)]:
         raise Refused("path-outside", repr(outside[0]))
+    entries = zip(artifacts, paths[3:], strict=True)
+    if not all(map(fit_together, paths)) or not all(_has(group, artifact["entry"]) for artifact, group in entries):
+        raise Refused("manifest-malformed")
     if sum(digests(about).values()) > MOST_BYTES:
         raise Refused("too-large", f"{sum(digests(about).values())} bytes")
     return about
 
 
-def _named_files(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Everything with a path and a digest: of artifacts, golden samples and licences."""
-    for artifact in manifest["artifacts"]:
-        yield from artifact["files"]
-    yield from manifest["golden"]["files"]
-    yield from manifest["licences"]
+def _files_of(artifact: dict[str, Any]) -> list[Any]:
+    (files,) = lists(artifact, "files")
+    return files
+
+
+def _has(paths: list[str], entry: str) -> bool:
+    """Whether an entry is one of these files, or a folder of some."""
+    return any(path == entry or path.startswith(f"{entry}/") for path in paths)
 
 
 def _is_size(value: object) -> bool:
     return type(value) is int and 0 <= value <= trust.MOST_VERSION
 
 
-def _is_artifact(about: Mapping[str, Any]) -> bool:
-    runtime = about["runtime"]
-    texts = (about["name"], runtime["name"], runtime["minimum_version"], *about["abis"])
+def _is_artifact(about: dict[str, Any]) -> bool:
+    (abis,) = lists(about, "abis")
+    runtime, limit = about["runtime"], about["min_sqnr_db"]
+    texts = (about["name"], about["entry"], runtime["name"], runtime["minimum_version"], *abis)
     return (
         all(isinstance(text, str) for text in texts)
-        and isinstance(about["abis"], list)
-        and re.fullmatch(r"\d+(\.\d+)*", runtime["minimum_version"]) is not None
+        and type(limit) in (int, float)
+        and _is_size(about["size_bytes"])
+        and re.fullmatch(NUMBERS, runtime["minimum_version"]) is not None
     )
 
 
@@ -137,27 +158,30 @@ def _check_use(manifest: Mapping[str, Any], device: Device) -> None:
 
 
 def _check_files(manifest: Mapping[str, Any], files: Tree) -> None:
-    """That exactly the manifest's files are there, as it says."""
-    wanted = {f"files/{digest}": size for digest, size in digests(manifest).items()}
+    """That exactly the manifest's files and roots are there, as it says."""
+    stored = {f"files/{digest}": digest for digest in digests(manifest)}
+    wanted = stored | {root["path"]: root["sha256"] for root in manifest["roots"]}
     if missing := sorted(wanted.keys() - files.sizes.keys()):
         raise Refused("file-missing", missing[0])
-    known = {MANIFEST, ENVELOPE, *wanted}
-    extra = sorted(name for name in files.sizes.keys() - known if not re.fullmatch(r"roots/[1-9]\d*\.json", name))
-    if extra:
+    if extra := sorted(files.sizes.keys() - wanted.keys() - {MANIFEST, ENVELOPE}):
         raise Refused("file-extra", extra[0])
-    for name, size in sorted(wanted.items()):
-        if files.sizes[name] != size:
+    for name, digest in sorted(stored.items()):
+        if files.sizes[name] != digests(manifest)[digest]:
             raise Refused("file-size", name)
-    for name in sorted(wanted):
-        if _sha256(files, name) != name.removeprefix("files/"):
+    for name, digest in sorted(wanted.items()):
+        if sha256(files, name) != digest:
             raise Refused("file-digest", name)
 
 
-def _sha256(files: Tree, name: str) -> str:
+def sha256(files: Tree, name: str) -> str:
+    """A file's digest; Refused: unreadable."""
     found = hashlib.sha256()
-    with files.open(name) as stream:
-        while block := stream.read(BLOCK):
-            found.update(block)
+    try:
+        with files.open(name) as stream:
+            while block := stream.read(BLOCK):
+                found.update(block)
+    except UNREADABLE as error:
+        raise Refused("unreadable", name) from error
     return found.hexdigest()
 
 
@@ -168,7 +192,7 @@ def _artifacts(manifest: Mapping[str, Any], device: Device) -> tuple[str, ...]:
     wishes: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("runtime-missing", lambda artifact: not runtimes or artifact["runtime"]["name"] in runtimes),
         ("runtime-too-old", lambda artifact: not runtimes or _new_enough(artifact["runtime"], runtimes)),
-        ("wrong-abi", lambda artifact: not (device.abi and artifact["abis"]) or device.abi in artifact["abis"]),
+        ("wrong-abi", lambda artifact: device.abi is None or not artifact["abis"] or device.abi in artifact["abis"]),
     )
     for reason, fits in wishes:
         fitting = [artifact for artifact in found if fits(artifact)]
@@ -184,12 +208,11 @@ def _new_enough(runtime: Mapping[str, str], versions: Mapping[str, str]) -> bool
 
 def _older(version: str, than: str) -> bool:
     """By the numbers they begin with: 1.23.0 is not older than 1.23."""
-    numbers = [[int(number) for number in re.findall(r"\d+", _numeric(text))] for text in (version, than)]
-    ours, theirs = zip(*zip_longest(*numbers, fillvalue=0), strict=True)
+    ours, theirs = zip(*zip_longest(_numbers(version), _numbers(than), fillvalue=0), strict=True)
     return ours < theirs
 
 
-def _numeric(version: str) -> str:
-    """1.23 of 1.23-rc1 and of 1.23+cpu."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    return found[0] if found else "0"
+def _numbers(version: str) -> list[int]:
+    """1 and 23 of 1.23-rc1 and of 1.23+cpu."""
+    found = re.match(NUMBERS, version)
+    return [int(number) for number in found[0].split(".")] if found else [0]

@@ -14,9 +14,9 @@ from bundles import NOW, Sound, ring
 
 from edgeship.apps.board import trust
 from edgeship.apps.board.refusal import Refused
-from edgeship.apps.board.slots import Slots
+from edgeship.apps.board.slots import BusyError, Slots
 from edgeship.apps.board.verify import Device, verify
-from edgeship.toolchain.bundle.keys import Keys
+from edgeship.toolchain.bundle.keys import Keys, rotate
 
 DEVICE = Device(NOW, compatible="digits")
 INSTALLER = """
@@ -103,6 +103,41 @@ def test_a_first_bundle_that_never_answers_is_given_up(tmp_path: Path, keys: Key
     assert slots.start() is None
 
 
+def test_only_what_was_loaded_is_found_good_and_what_was_never_loaded_makes_way(
+    store: Slots, keys: Keys, root: trust.Root, tmp_path: Path
+) -> None:
+    store.install(Sound.make(keys, 6).write(tmp_path / "six"), root, DEVICE)
+    assert not store.found_good()  # said of 5, which is still running
+    store.install(Sound.make(keys, 7).write(tmp_path / "seven"), root, DEVICE)
+    assert [_used(store, root) for _ in range(2)] == [7, 5]
+    store.install(tmp_path / "seven", root, DEVICE)
+    assert _used(store, root) == 7
+    with pytest.raises(BusyError):  # its files are in use
+        store.install(tmp_path / "seven", root, DEVICE)
+    assert store.found_good()
+
+
+def test_a_revoked_key_stays_revoked_whatever_a_bundle_leaves_out(
+    store: Slots, keys: Keys, root: trust.Root, tmp_path: Path
+) -> None:
+    old = Sound.make(keys, 9).write(tmp_path / "nine")
+    rotate(keys, "bundle")
+    store.install(Sound.make(keys, 8).write(tmp_path / "eight"), root, DEVICE)
+    with pytest.raises(Refused) as refused:
+        store.install(old, root, DEVICE)
+    assert refused.value.reason == "key-revoked"
+
+
+def test_a_file_that_rotted_in_the_slot_in_use_does_not_stop_an_update(
+    store: Slots, keys: Keys, root: trust.Root, tmp_path: Path
+) -> None:
+    six = Sound.make(keys, 6)
+    rotten = store.folder / "a" / sorted(six.files)[0]
+    rotten.write_bytes(bytes(rotten.stat().st_size))
+    store.install(six.write(tmp_path / "six"), root, DEVICE)
+    assert _used(store, root) == 6
+
+
 def test_what_the_other_slot_has_is_not_written_again(
     store: Slots, keys: Keys, root: trust.Root, tmp_path: Path
 ) -> None:
@@ -167,5 +202,5 @@ def test_the_boards_command_line_installs_starts_and_confirms(keys: Keys, tmp_pa
     artifacts = ["int8-onnx", "int8-executorch"]
     assert board("install", bundle, *root, "--store", store) == (0, {"version": 6, "artifacts": artifacts})
     assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})
-    assert board("good", "--store", store) == (0, {"state": "good"})
+    assert board("good", "--store", store) == (0, {"good": True})
     assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,8 +48,11 @@ def check_free(out: Path) -> None:
         raise RecipeError(f"{out.parent}: there is no such folder", "make it, or name another place")
 
 
-def write(out: Path, entries: Mapping[str, Source]) -> None:
-    """Write entries by name, a .zip file or a folder, all or nothing."""
+def write(out: Path, entries: Mapping[str, Source], check: Callable[[Path], object] = lambda written: None) -> None:
+    """Write entries by name, a .zip file or a folder, all or nothing; `check` looks at it before it has its name.
+
+    RecipeError for files that are too large for a zip file.
+    """
     check_free(out)
     partial = out.with_name(f".{out.name}.partial")
     try:
@@ -57,6 +60,7 @@ def write(out: Path, entries: Mapping[str, Source]) -> None:
             _write_zip(partial, entries)
         else:
             _write_folder(partial, entries)
+        check(partial)
         partial.rename(out)
     finally:
         if partial.is_dir():
@@ -79,17 +83,14 @@ def _write_folder(folder: Path, entries: Mapping[str, Source]) -> None:
 
 def _write_zip(file: Path, entries: Mapping[str, Source]) -> None:
     """Stored, not compressed: a runtime can map a file where it lies, and no reader unpacks a bomb."""
+    if sum(map(_size, entries.values())) >= zipfile.ZIP64_LIMIT:
+        raise RecipeError("more than 2 GB does not go into a zip file of the plain kind", "name a folder instead")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, source in sorted(entries.items()):
             entry = zipfile.ZipInfo(name, EARLIEST)
             entry.external_attr = _MODE
             entry.create_system = 3  # Unix, whatever this machine is
-            with archive.open(entry, "w") as stream:
-                if isinstance(source, bytes):
-                    stream.write(source)
-                else:
-                    with source.open("rb") as content:
-                        shutil.copyfileobj(content, stream)
+            archive.writestr(entry, source if isinstance(source, bytes) else source.read_bytes())
 
 
 def _size(source: Source) -> int:

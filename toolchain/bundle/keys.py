@@ -54,7 +54,7 @@ class Keys:
     @property
     def roots(self) -> list[Path]:
         """From the first to the newest."""
-        return sorted((self.folder / "roots").glob("*.json"), key=lambda file: int(file.stem))
+        return sorted(self.folder.glob("roots/[1-9]*.json"), key=lambda file: (len(file.stem), file.stem))
 
     @property
     def root(self) -> Root:
@@ -101,7 +101,7 @@ def signed(payload: bytes, kind: str, *signers: CryptoSigner) -> bytes:
     signing = Signing(payload, kind, {})
     for signer in signers:
         signing.sign(signer)
-    signatures = tuple((key, bytes.fromhex(one.signature)) for key, one in signing.signatures.items())
+    signatures = tuple((key, bytes.fromhex(one.signature)) for key, one in sorted(signing.signatures.items()))
     return encode(Envelope(payload, kind, signatures))
 
 
@@ -123,7 +123,10 @@ def _add_root(keys: Keys, before: Root | None, signers: dict[RoleName, CryptoSig
     data = signed(json.dumps(about, sort_keys=True, indent=1).encode(), ROOT_TYPE, *vouching.values())
     (keys.folder / "roots").mkdir(exist_ok=True)
     partial = keys.folder / "roots" / "next.partial"
-    partial.write_bytes(data)
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.rename(keys.folder / "roots" / f"{about['version']}.json")
 
 
@@ -134,6 +137,8 @@ def _new_key(keys: Keys) -> CryptoSigner:
     file = keys.folder / f"{signer.public_key.keyid}.pem"
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:  # noqa: PTH123
         stream.write(signer.private_bytes)
+        stream.flush()
+        os.fsync(stream.fileno())
     return signer
 
 

@@ -103,4 +103,5 @@ class Manifest(Part):
     golden: Golden
     licences: list[NamedFile]
     files: list[Stored] = Field(description="all of them, by digest")
+    roots: list[NamedFile] = Field(description="the roots since the first, for devices that ship with an older one")
     edgeship: str = Field(description="version of what made it")

@@ -11,6 +11,9 @@ import typer
 from edgeship.toolchain.cli.app import MISSING, WRONG, Command, Json, app, exit_codes
 from edgeship.toolchain.errors import EXIT_LINE_FAILED
 
+MOST_VERSION = 2**53 - 1
+"""What JSON readers of every language keep (edgeship.apps.board.trust)."""
+
 MUST_NOT = f"{EXIT_LINE_FAILED} a line must not ship"
 UNREADABLE = f"{EXIT_LINE_FAILED} a key cannot be read"
 REFUSED = f"{EXIT_LINE_FAILED} the bundle is refused"
@@ -37,12 +40,15 @@ def bundle(
     ] = [],  # noqa: B006
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Of a run of several models: which.")] = None,
     version: Annotated[
-        int | None, typer.Option("--bundle-version", metavar="NUMBER", min=1, help="Only goes up; else the run's time.")
+        int | None,
+        typer.Option(
+            "--bundle-version", metavar="NUMBER", min=1, max=MOST_VERSION, help="Only goes up; else the run's time."
+        ),
     ] = None,
     compatible: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The product that takes it; else the recipe's name.")
     ] = None,
-    days: Annotated[int, typer.Option(metavar="DAYS", min=1, help="How long devices take it.")] = 365,
+    days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=36500, help="How long devices take it.")] = 365,
     abi: Annotated[
         list[str], typer.Option(metavar="ABI", help="Only for devices of this ABI, e.g. arm64-v8a; may be repeated.")
     ] = [],  # noqa: B006

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from edgeship import toolchain
 from edgeship.apps.board import trust
 from edgeship.apps.board import verify as board
+from edgeship.apps.board.names import is_plain
 from edgeship.apps.board.refusal import Refused
 from edgeship.toolchain import artifact as artifacts
 from edgeship.toolchain.artifact import Artifact, Contract
@@ -58,9 +58,7 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
     folder = newest(run)
     report = folder.report()
     lines = _chosen(report, wishes, on_note)
-    for file in wishes.licences:
-        if not file.is_file():
-            raise RecipeError(f"{file}: there is no such file", "name the licence's text")
+    _check_licences(wishes.licences)
     ring, made = signing.opened(keys)
     if made:
         on_note(f"made keys in {keys}: keep a copy, only who has them can sign what follows this bundle")
@@ -70,7 +68,7 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
         _shipped(line, place, wishes.abis, report.quick, contents) for line, place in zip(lines, places, strict=True)
     ]
     samples, expected = kept.read(folder.golden(lines[0].model))
-    count = min(wishes.samples or min(MOST_GOLDEN, kept.affordable(samples, GOLDEN_BYTES)), len(samples))
+    count = min(wishes.samples or min(MOST_GOLDEN, kept.affordable(samples, expected, GOLDEN_BYTES)), len(samples))
     tried = [(one.name, _artifact(line), place) for one, line, place in zip(shipped, lines, places, strict=True)]
     with Local().open() as link:
         trial = golden(samples.take(range(count)), expected, tried, link, contents)
@@ -85,9 +83,10 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
         golden=trial,
         licences=[contents.add(f"licences/{file.name}", file) for file in wishes.licences],
         files=contents.files,
+        roots=[NamedFile(path=f"roots/{file.name}", sha256=artifacts.digest(file)) for file in ring.roots[1:]],
         edgeship=toolchain.__version__,
     )
-    writing.write(out, _entries(manifest, contents, ring))
+    writing.write(out, _entries(manifest, contents, ring), lambda written: _check(written, ring))
     return manifest
 
 
@@ -99,15 +98,18 @@ def verify(bundle: Path, root: Path | None, device: board.Device) -> board.Verif
     signing.check_installed()
     if not trust.is_time(device.now):
         raise RecipeError(f"{device.now}: is not a time", "e.g. 2026-11-30T12:00:00Z")
-    if root is None:
-        roots = Keys(signing.default_folder()).roots
-        if not roots:
-            raise RecipeError("no root of trust is known here", "--root names the root.json that the app ships with")
-        root = roots[0]
+    roots = [root] if root else Keys(signing.default_folder()).roots
+    if not roots:
+        raise RecipeError("no root of trust is known here", "--root names the root.json that the app ships with")
     try:
-        return board.verify(bundle, trust.anchor(root.read_bytes()), device)
+        anchors = [trust.anchor(file.read_bytes()) for file in dict.fromkeys((roots[0], roots[-1]))]
+    except (OSError, Refused) as error:
+        raise RecipeError(f"{roots[0]}: is not a root of trust ({error})", "name the root.json of an app") from error
+    try:
+        verified = [board.verify(bundle, one, device) for one in anchors]  # the newest: what later bundles tell devices
     except Refused as refusal:
         raise EdgeshipError(f"{bundle}: refused ({refusal.reason}): {refusal}", "do not use it") from refusal
+    return verified[0]
 
 
 def runtimes(given: Sequence[str]) -> dict[str, str]:
@@ -122,6 +124,23 @@ def runtimes(given: Sequence[str]) -> dict[str, str]:
 def now() -> str:
     """This machine's clock, as bundles write times."""
     return f"{datetime.now(UTC):{TIME}}"
+
+
+def _check_licences(files: Sequence[Path]) -> None:
+    names = [file.name for file in files]
+    for file in files:
+        if not file.is_file():
+            raise RecipeError(f"{file}: there is no such file", "name the licence's text")
+        if names.count(file.name) > 1 or not is_plain(file.name):
+            raise RecipeError(f"{file}: a bundle cannot hold a licence of this name", "give each a name of its own")
+
+
+def _check(written: Path, keys: Keys) -> None:
+    """What is given away is taken by a device that knows only the first root."""
+    try:
+        board.verify(written, trust.anchor(keys.roots[0].read_bytes()), board.Device(now()))
+    except Refused as refusal:
+        raise EdgeshipError(f"every device would refuse this bundle: {refusal}", "see `edgeship keys`") from refusal
 
 
 def _chosen(report: Report, wishes: Wishes, on_note: Callable[[str], None]) -> list[ReportLine]:
@@ -172,9 +191,10 @@ def _artifact(line: ReportLine) -> Artifact:
 def _place(run: RunFolder, line: ReportLine) -> Path:
     """The folder of a line's files, which are those that the run judged."""
     folder = run.path / str(line.path).rpartition("/")[0]
-    with contextlib.suppress(FileNotFoundError):
-        if artifacts.read(folder).sha256 == _artifact(line).sha256:
-            return folder
+    there, judged = artifacts.read(folder), _artifact(line)
+    same = (there.sha256, there.extra_files) == (judged.sha256, judged.extra_files)
+    if same and there.extra_sha256 == (judged.extra_sha256 or there.extra_sha256):
+        return folder
     raise EdgeshipError(f"{folder}: not the files that the run judged", "run the recipe again")
 
 

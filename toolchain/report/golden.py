@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeship.toolchain.errors import RecipeError
-from edgeship.toolchain.samples import Array, Samples, load_samples
+from edgeship.toolchain.samples import Array, Samples, load_samples, samples_in
 
 MOST_BYTES = 8 << 20
 """Of one model; digits' 599 samples are 2.5 MB."""
@@ -14,12 +14,14 @@ INPUTS, OUTPUTS = "inputs.safetensors", "outputs.safetensors"
 
 def keep(samples: Path, reference: Path, folder: Path) -> None:
     """Copy the first samples and the float model's answers to them; several lines of a model may do so at once."""
-    inputs, outputs = load_samples(samples), load_samples(reference)
-    count = affordable(inputs, MOST_BYTES)
+    if (folder / OUTPUTS).exists():
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    for name, kept in ((INPUTS, inputs), (OUTPUTS, outputs)):
+    count = max(1, int(MOST_BYTES / max(1.0, _bytes_of_one(samples) + _bytes_of_one(reference))))
+    for name, source in ((INPUTS, samples), (OUTPUTS, reference)):
+        kept = load_samples(source, count)
         partial = folder / f"{name}.{id(kept)}.partial"
-        kept.take(range(min(count, len(kept)))).save(partial)
+        kept.save(partial)
         partial.replace(folder / name)
 
 
@@ -30,7 +32,12 @@ def read(folder: Path) -> tuple[Samples, dict[str, Array]]:
     return load_samples(folder / INPUTS), dict(load_samples(folder / OUTPUTS).inputs)
 
 
-def affordable(samples: Samples, most_bytes: int) -> int:
-    """How many samples take at most so many bytes; at least one."""
-    each = sum(array.nbytes for array in samples.inputs.values()) / max(1, len(samples))
+def affordable(samples: Samples, outputs: dict[str, Array], most_bytes: int) -> int:
+    """How many samples take at most so many bytes with what comes out of them; at least one."""
+    each = sum(array.nbytes / max(1, len(array)) for array in (*samples.inputs.values(), *outputs.values()))
     return max(1, min(len(samples), int(most_bytes / max(1.0, each))))
+
+
+def _bytes_of_one(samples: Path) -> float:
+    """What one sample of a file takes, without reading them."""
+    return samples.stat().st_size / max(1, samples_in(samples))

@@ -1,4 +1,4 @@
-/** JSON as every reader of bundles takes it: UTF-8, no NaN, one object; and its values by their types. */
+/** JSON as every reader of bundles takes it: UTF-8, one object, no NaN, nothing very deep; its values by their types. */
 package edgeship.bundle
 
 import java.nio.ByteBuffer
@@ -16,31 +16,38 @@ class Malformed(message: String) : Exception(message)
 /** The largest number that JSON readers of every language keep. */
 const val MOST_NUMBER = (1L shl 53) - 1
 
-private val NUMBER = Regex("-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?")
+private const val DEEPEST = 64
+private const val LONGEST_NUMBER = 64
+private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
 private val WORDS = setOf("true", "false", "null")
 
 /** The object that these bytes hold; [Malformed] where they hold none. */
 fun parse(data: ByteArray): JsonObject =
     try {
         val text = Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(data)).toString()
-        Json.parseToJsonElement(text).also(::check) as? JsonObject ?: throw Malformed("not an object")
+        Json.parseToJsonElement(text).also { check(it) } as? JsonObject ?: throw Malformed("not an object")
     } catch (error: CharacterCodingException) {
         throw Malformed("not UTF-8")
     } catch (error: SerializationException) {
         throw Malformed("not JSON")
+    } catch (error: StackOverflowError) {
+        throw Malformed("too deep")
     }
 
 /** The parser lets words pass that are no JSON. */
-private fun check(element: JsonElement) {
+private fun check(element: JsonElement, left: Int = DEEPEST) {
+    if (element !is JsonPrimitive && left == 0) throw Malformed("too deep")
     when (element) {
-        is JsonObject -> element.values.forEach(::check)
-        is JsonArray -> element.forEach(::check)
+        is JsonObject -> element.values.forEach { check(it, left - 1) }
+        is JsonArray -> element.forEach { check(it, left - 1) }
         is JsonPrimitive ->
-            if (!element.isString && element.content !in WORDS && !NUMBER.matches(element.content)) {
+            if (!element.isString && element.content !in WORDS && !isNumber(element.content)) {
                 throw Malformed(element.content)
             }
     }
 }
+
+private fun isNumber(text: String) = text.length <= LONGEST_NUMBER && NUMBER.matches(text)
 
 fun JsonObject.member(key: String): JsonObject = this[key] as? JsonObject ?: throw Malformed(key)
 
@@ -57,7 +64,7 @@ fun JsonObject.number(key: String): Long =
     (this[key] as? JsonPrimitive)?.takeIf { !it.isString && WHOLE.matches(it.content) }?.content?.toLongOrNull()
         ?: throw Malformed(key)
 
-private val WHOLE = Regex("-?\\d+")
+private val WHOLE = Regex("-?[0-9]+")
 
 private val JsonElement.text: String?
     get() = (this as? JsonPrimitive)?.takeIf { it.isString }?.content

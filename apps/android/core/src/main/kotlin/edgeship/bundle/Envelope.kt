@@ -21,7 +21,7 @@ class Envelope(val payload: ByteArray, val payloadType: String, val signatures: 
 /** What JSON writers of every language write alike: printable ASCII without quotes and backslashes. */
 private val PLAIN = Regex("[ !#-\\[\\]-~]*")
 
-/** The one written form: keys sorted, no white space, ASCII, standard base64. */
+/** The one written form: keys sorted, signatures by their keys, no white space, ASCII, standard base64. */
 fun encode(envelope: Envelope): ByteArray {
     val signatures = envelope.signatures.joinToString(",") { """{"keyid":"${it.key}","sig":"${Base64.encode(it.bytes)}"}""" }
     val payload = Base64.encode(envelope.payload)
@@ -39,9 +39,9 @@ fun decode(data: ByteArray): Envelope {
     } catch (error: IllegalArgumentException) {
         throw Refused(Reason.ENVELOPE_MALFORMED)
     }
-    val names = envelope.signatures.map { it.key }.toSet()
+    val names = envelope.signatures.map { it.key }
     val plain = (names + envelope.payloadType).all(PLAIN::matches)
-    if (!plain || names.size < envelope.signatures.size || !encode(envelope).contentEquals(data)) {
+    if (!plain || names != names.toSortedSet().toList() || !encode(envelope).contentEquals(data)) {
         throw Refused(Reason.ENVELOPE_MALFORMED)
     }
     return envelope

@@ -1,7 +1,7 @@
 /** Why a bundle is refused: the same words in every language that reads bundles (docs/bundles.md). */
 package edgeship.bundle
 
-/** In the order in which they are looked for; the first that applies is given. */
+/** The files' names come first, then who signed, the manifest, its files, and the device; one reason is given. */
 enum class Reason(val word: String, val sentence: String) {
     UNREADABLE("unreadable", "it is neither a folder nor a whole zip file"),
     PATH_OUTSIDE("path-outside", "a name in it leads out of it, or is not plain"),

@@ -35,9 +35,15 @@ fun tree(bundle: File): Tree =
         throw Refused(Reason.UNREADABLE, bundle.name)
     }
 
-/** Whether a relative path stays where it is put, on every system: no .., no root, no drive, no control character. */
+/** Whether a relative path stays where it is put, on every system: no .., root, drive or control character. */
 fun isPlain(path: String): Boolean =
     path.split("/").none { it in setOf("", ".", "..") } && path.none { it in "\\:\u007f" || it < ' ' }
+
+/** Whether these can be files of one folder: none twice, and none a folder of another. */
+fun fitTogether(paths: List<String>): Boolean {
+    val folders = paths.flatMap { path -> path.indices.filter { path[it] == '/' }.map { path.substring(0, it) } }
+    return paths.toSet().size == paths.size && folders.none(paths.toSet()::contains)
+}
 
 internal fun checkRoom(sizes: Map<String, Long>) {
     val total = sizes.values.sum()

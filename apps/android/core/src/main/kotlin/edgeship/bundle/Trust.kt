@@ -1,7 +1,8 @@
 /**
  * Who may sign: a root that names keys and thresholds and can be replaced, as The Update Framework has it.
  *
- * Every signature must be one of a named key and must fit: an envelope holds nothing that was not looked at.
+ * Every signature in a bundle must be a named key's and must fit. The root that an app ships with is trusted because it is
+ * there; it may also bear signatures of the root before it, which nobody can check any more.
  */
 package edgeship.bundle
 
@@ -12,20 +13,28 @@ import org.bouncycastle.crypto.signers.Ed25519Signer
 private const val ROOT_TYPE = "application/vnd.edgeship.root+json"
 private const val ROOT_SCHEMA = "edgeship-root/1"
 private const val KEY_BYTES = 32
-private val TIME = Regex("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ")
+private val TIME = Regex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 private val HEX = Regex("([0-9a-f]{2})*")
 
 /** Keys by their ids, and how many of them must sign. */
 class Role(val keys: Map<String, ByteArray>, val threshold: Long)
 
 /** Who signs roots and who signs bundles. */
-class Root(val version: Long, val expiresAt: String, val root: Role, val bundle: Role, val revoked: Set<String>)
+class Root(
+    val version: Long,
+    val expiresAt: String,
+    val root: Role,
+    val bundle: Role,
+    val revoked: Set<String>,
+    /** Its envelope: what a device keeps to start from the next time. */
+    val data: ByteArray,
+)
 
 /** The root that an app ships with; [Refused]: root-malformed, root-signature. */
 fun anchor(data: ByteArray): Root {
     val envelope = rootEnvelope(data)
-    val root = parseRoot(envelope.payload)
-    checkEnough(envelope, root) // the keys of the root before it may have signed it, too
+    val root = parseRoot(envelope.payload, data)
+    checkEnough(envelope, root)
     return root
 }
 
@@ -35,9 +44,10 @@ fun newest(trusted: Root, bundle: Tree, now: String): Root {
     while (true) {
         val name = "roots/${root.version + 1}.json"
         if (name !in bundle.sizes) break
-        val envelope = rootEnvelope(bundle.read(name))
+        val data = bundle.read(name)
+        val envelope = rootEnvelope(data)
         checkEnough(envelope, root) // before anything in it is read
-        val following = parseRoot(envelope.payload)
+        val following = parseRoot(envelope.payload, data)
         if (following.version != root.version + 1) throw Refused(Reason.ROOT_VERSION, name)
         checkEnough(envelope, following)
         checkRoot(envelope, Role(root.root.keys + following.root.keys, 0))
@@ -68,7 +78,11 @@ fun isVersion(number: Long): Boolean = number in 1..MOST_NUMBER
 
 private fun fits(signature: ByteArray, message: ByteArray, public: ByteArray): Boolean {
     val verifier = Ed25519Signer()
-    verifier.init(false, Ed25519PublicKeyParameters(public, 0))
+    try {
+        verifier.init(false, Ed25519PublicKeyParameters(public, 0))
+    } catch (error: IllegalArgumentException) {
+        return false // no point of the curve
+    }
     verifier.update(message, 0, message.size)
     return verifier.verifySignature(signature)
 }
@@ -96,7 +110,7 @@ private fun checkRoot(envelope: Envelope, role: Role) =
         throw Refused(Reason.ROOT_SIGNATURE, error.place)
     }
 
-private fun parseRoot(payload: ByteArray): Root =
+private fun parseRoot(payload: ByteArray, data: ByteArray): Root =
     try {
         val about = parse(payload)
         val keys = about.member("keys").mapValues { publicKey(it.value as? JsonObject ?: throw Malformed("keys")) }
@@ -107,6 +121,7 @@ private fun parseRoot(payload: ByteArray): Root =
             role(roles.member("root"), keys),
             role(roles.member("bundle"), keys),
             about.texts("revoked").toSet(),
+            data,
         )
         val sound = about.text("schema") == ROOT_SCHEMA &&
             isVersion(root.version) &&

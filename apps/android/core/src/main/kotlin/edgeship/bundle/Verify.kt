@@ -1,20 +1,23 @@
-/** Whether a bundle may be used: everything that is looked at before a byte of it is loaded, in the order of [Reason]. */
+/** Whether a bundle may be used: everything that is looked at before a byte of it is loaded. */
 package edgeship.bundle
 
 import java.io.File
 import java.io.IOException
+import java.io.InputStream
+import java.io.OutputStream
 import java.security.MessageDigest
 import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
 
 const val MANIFEST = "manifest.json"
 const val ENVELOPE = "manifest.dsse.json"
 private const val MANIFEST_TYPE = "application/vnd.edgeship.bundle+json"
-private const val SCHEMA_NAME = "edgeship-bundle"
+private val SCHEMA = Regex("edgeship-bundle/([0-9]{1,9})")
 private const val SCHEMA_VERSION = 1
 private const val BLOCK = 1 shl 20
 private val DIGEST = Regex("[0-9a-f]{64}")
-private val ROOT_FILE = Regex("roots/[1-9]\\d*\\.json")
-private val NUMBERS = Regex("\\d+(\\.\\d+)*")
+private val ROOT_FILE = Regex("roots/[1-9][0-9]{0,8}\\.json")
+private val NUMBERS = Regex("[0-9]{1,9}(\\.[0-9]{1,9})*")
 
 /** Where the bundle would be used; what is null or empty is not asked about. [now] in UTC: 2026-11-30T12:00:00Z. */
 class Device(
@@ -28,8 +31,9 @@ class Device(
 /** A bundle that may be used: which artifacts this device can execute, and the newest root, kept for the next bundle. */
 class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>, val root: Root)
 
-/** Look at a bundle; [Refused] with the first reason that speaks against it. */
+/** Look at a bundle; [Refused] with a reason that speaks against it. */
 fun verify(bundle: File, trusted: Root, device: Device): Verified {
+    require(isTime(device.now)) { "${device.now}: is not a time like 2026-11-30T12:00:00Z" }
     val files = tree(bundle)
     for (name in listOf(MANIFEST, ENVELOPE)) {
         if (name !in files.sizes) throw Refused(Reason.FILE_MISSING, name)
@@ -46,51 +50,56 @@ fun verify(bundle: File, trusted: Root, device: Device): Verified {
 }
 
 /** What is read of a manifest, of the right types; [Refused]: schema-too-new, manifest-malformed, path-outside, too-large. */
-private fun manifest(payload: ByteArray): JsonObject {
-    val about = try {
-        parse(payload).also(::checkTypes)
+private fun manifest(payload: ByteArray): JsonObject =
+    try {
+        parse(payload).also(::checkManifest)
     } catch (error: Malformed) {
         throw Refused(Reason.MANIFEST_MALFORMED, error.message.orEmpty())
     }
-    namedFiles(about).map { it.text("path") }.firstOrNull { !isPlain(it) }?.let { throw Refused(Reason.PATH_OUTSIDE, it) }
-    val total = digests(about).values.sumOf { it.toBigInteger() }
-    if (total > MOST_BYTES.toBigInteger()) throw Refused(Reason.TOO_LARGE, "$total bytes")
-    return about
-}
 
-private fun checkTypes(about: JsonObject) {
-    val schema = about.text("schema").split("/", limit = 2)
-    val number = schema.getOrNull(1)?.takeIf { it.isNotEmpty() && it.all(Char::isDigit) }?.toBigInteger()
-    val known = SCHEMA_VERSION.toBigInteger()
-    if (schema[0] == SCHEMA_NAME && number != null && number > known) {
-        throw Refused(Reason.SCHEMA_TOO_NEW, about.text("schema"))
-    }
+private fun checkManifest(about: JsonObject) {
+    val schema = SCHEMA.matchEntire(about.text("schema")) ?: throw Malformed("schema")
+    val number = schema.groupValues[1].toInt()
+    if (number > SCHEMA_VERSION) throw Refused(Reason.SCHEMA_TOO_NEW, about.text("schema"))
     about.text("name")
     about.text("compatible")
+    val roots = about.members("roots")
+    val artifacts = about.members("artifacts")
+    val used = listOf(about.members("licences"), about.member("golden").members("files")) + artifacts.map { it.members("files") }
     val files = about.members("files").map { it.text("sha256") }
     val sizes = about.members("files").map { it.number("size_bytes") }
-    val sound = about.text("schema") == "$SCHEMA_NAME/$SCHEMA_VERSION" &&
+    val sound = number == SCHEMA_VERSION &&
         isVersion(about.number("version")) &&
+        isVersion(about.member("golden").number("samples")) &&
         isTime(about.text("expires_at")) &&
-        files.all(DIGEST::matches) &&
+        (files + roots.map { it.text("sha256") }).all(DIGEST::matches) &&
         sizes.all { it in 0..MOST_NUMBER } &&
         files.toSet().size == files.size &&
-        namedFiles(about).onEach { it.text("path") }.map { it.text("sha256") }.toSet() == files.toSet()
+        used.flatten().map { it.text("sha256") }.toSet() == files.toSet() &&
+        roots.all { ROOT_FILE.matches(it.text("path")) }
     if (!sound) throw Malformed("manifest")
-    for (artifact in about.members("artifacts")) {
-        artifact.text("name")
-        artifact.texts("abis")
-        val runtime = artifact.member("runtime")
-        runtime.text("name")
-        if (!NUMBERS.matches(runtime.text("minimum_version"))) throw Malformed("minimum_version")
+    artifacts.forEach(::checkArtifact)
+    val paths = (used + listOf(roots)).map { group -> group.map { it.text("path") } }
+    paths.flatten().firstOrNull { !isPlain(it) }?.let { throw Refused(Reason.PATH_OUTSIDE, it) }
+    val entries = artifacts.map { it.text("entry") }.zip(paths.subList(2, 2 + artifacts.size))
+    if (!paths.all(::fitTogether) || !entries.all { (entry, own) -> own.any { it == entry || it.startsWith("$entry/") } }) {
+        throw Malformed("paths")
     }
+    val total = sizes.sumOf { it.toBigInteger() }
+    if (total > MOST_BYTES.toBigInteger()) throw Refused(Reason.TOO_LARGE, "$total bytes")
 }
 
-/** Everything with a path and a digest: of artifacts, golden samples and licences. */
-private fun namedFiles(manifest: JsonObject): List<JsonObject> =
-    manifest.members("artifacts").flatMap { it.members("files") } +
-        manifest.member("golden").members("files") +
-        manifest.members("licences")
+private fun checkArtifact(about: JsonObject) {
+    about.text("name")
+    about.texts("abis")
+    about.text("entry")
+    val limit = about["min_sqnr_db"] as? JsonPrimitive
+    if (limit == null || limit.isString || limit.content.toDoubleOrNull() == null) throw Malformed("min_sqnr_db")
+    if (about.number("size_bytes") !in 0..MOST_NUMBER) throw Malformed("size_bytes")
+    val runtime = about.member("runtime")
+    runtime.text("name")
+    if (!NUMBERS.matches(runtime.text("minimum_version"))) throw Malformed("minimum_version")
+}
 
 private fun digests(manifest: JsonObject): Map<String, Long> =
     manifest.members("files").associate { it.text("sha256") to it.number("size_bytes") }
@@ -106,27 +115,34 @@ private fun checkUse(manifest: JsonObject, device: Device) {
     }
 }
 
-/** That exactly the manifest's files are there, as it says. */
+/** That exactly the manifest's files and roots are there, as it says. */
 private fun checkFiles(manifest: JsonObject, files: Tree) {
-    val wanted = digests(manifest).mapKeys { "files/${it.key}" }.toSortedMap()
+    val sizes = digests(manifest).mapKeys { "files/${it.key}" }.toSortedMap()
+    val roots = manifest.members("roots").associate { it.text("path") to it.text("sha256") }
+    val wanted = (sizes.keys.associateWith { it.removePrefix("files/") } + roots).toSortedMap()
     wanted.keys.firstOrNull { it !in files.sizes }?.let { throw Refused(Reason.FILE_MISSING, it) }
     val extra = files.sizes.keys - wanted.keys - setOf(MANIFEST, ENVELOPE)
-    extra.filterNot(ROOT_FILE::matches).minOrNull()?.let { throw Refused(Reason.FILE_EXTRA, it) }
-    wanted.entries.firstOrNull { files.sizes[it.key] != it.value }?.let { throw Refused(Reason.FILE_SIZE, it.key) }
-    wanted.keys.firstOrNull { sha256(files, it) != it.removePrefix("files/") }?.let { throw Refused(Reason.FILE_DIGEST, it) }
+    extra.minOrNull()?.let { throw Refused(Reason.FILE_EXTRA, it) }
+    sizes.entries.firstOrNull { files.sizes[it.key] != it.value }?.let { throw Refused(Reason.FILE_SIZE, it.key) }
+    wanted.entries.firstOrNull { digest(files, it.key) != it.value }?.let { throw Refused(Reason.FILE_DIGEST, it.key) }
 }
 
-private fun sha256(files: Tree, name: String): String {
-    val found = MessageDigest.getInstance("SHA-256")
-    val block = ByteArray(BLOCK)
+private fun digest(files: Tree, name: String): String =
     try {
-        files.open(name).use { stream ->
-            generateSequence { stream.read(block).takeIf { it >= 0 } }.forEach { found.update(block, 0, it) }
-        }
+        files.open(name).use { copyHashed(it, null) }
     } catch (error: IOException) {
         throw Refused(Reason.UNREADABLE, name)
     }
-    return found.digest().joinToString("") { "%02x".format(it) }
+
+/** The SHA-256 of what a stream holds, written to [target] on the way. */
+internal fun copyHashed(source: InputStream, target: OutputStream?): String {
+    val found = MessageDigest.getInstance("SHA-256")
+    val block = ByteArray(BLOCK)
+    generateSequence { source.read(block).takeIf { it >= 0 } }.forEach {
+        found.update(block, 0, it)
+        target?.write(block, 0, it)
+    }
+    return found.digest().joinToString("") { byte -> "%02x".format(byte) }
 }
 
 /** Those that the device can execute, in the manifest's order. */

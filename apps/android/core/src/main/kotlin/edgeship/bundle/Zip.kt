@@ -1,6 +1,8 @@
 /**
- * A bundle in a zip file, by its central directory (PKWARE's APPNOTE 4.3.12): java.util.zip tells neither links nor
- * duplicates.
+ * A bundle in a zip file, read by its directory (PKWARE's APPNOTE 4.3): entries one after another, nothing between.
+ *
+ * java.util.zip tells neither links nor duplicates and takes much that other readers do not. Here a file that is read at
+ * all is read alike in every language.
  */
 package edgeship.bundle
 
@@ -18,17 +20,16 @@ private const val LOCAL_SIGNATURE = 0x04034b50
 private const val END_BYTES = 22
 private const val CENTRAL_BYTES = 46
 private const val LOCAL_BYTES = 30
-private const val LONGEST_COMMENT = 0xffff
+private const val UTF8_NAME = 0x800
+private const val ENCRYPTED = 1
 private const val KIND_OF_MODE = 0xf000
-private val FILE_OR_FOLDER = setOf(0, 0x8000, 0x4000)
+private val FILE_KINDS = setOf(0, 0x8000)
 
-private class Entry(val name: String, val size: Long, val offset: Long)
+private class Entry(val offset: Long, val size: Long)
 
 /** The entries of a zip file, stored one after another. */
 internal fun zipTree(file: File): Tree {
-    val entries = RandomAccessFile(file, "r").use { archive ->
-        readEntries(archive, centralDirectory(archive))
-    }
+    val entries = RandomAccessFile(file, "r").use(::readEntries)
     val sizes = entries.mapValues { it.value.size }
     checkRoom(sizes)
     return Tree(sizes) { open(file, entries.getValue(it)) }
@@ -42,45 +43,56 @@ private fun bytes(archive: RandomAccessFile, offset: Long, count: Int): ByteBuff
     return ByteBuffer.wrap(found).order(ByteOrder.LITTLE_ENDIAN)
 }
 
-private fun centralDirectory(archive: RandomAccessFile): ByteBuffer {
-    val count = minOf(archive.length(), (END_BYTES + LONGEST_COMMENT).toLong()).toInt()
-    val tail = bytes(archive, archive.length() - count, count)
-    val end = (count - END_BYTES downTo 0).firstOrNull { tail.getInt(it) == END_SIGNATURE }
-        ?: throw IOException("no zip file")
-    val size = tail.getInt(end + 12).toUInt().toLong()
-    val offset = tail.getInt(end + 16).toUInt().toLong()
-    if (size > MOST_BYTES_IN_MEMORY) throw IOException("a directory of $size bytes")
-    return bytes(archive, offset, size.toInt())
-}
+private fun ByteBuffer.short(at: Int): Int = getShort(at).toUShort().toInt()
 
-private fun readEntries(archive: RandomAccessFile, directory: ByteBuffer): Map<String, Entry> {
-    val found = mutableMapOf<String, Entry>()
-    var at = 0
-    while (at < directory.limit()) {
-        if (at + CENTRAL_BYTES > directory.limit() || directory.getInt(at) != CENTRAL_SIGNATURE) {
-            throw IOException("a broken directory")
-        }
-        val lengths = listOf(28, 30, 32).map { directory.getShort(at + it).toUShort().toInt() }
-        val name = String(directory.array(), at + CENTRAL_BYTES, lengths[0], Charsets.UTF_8)
-        val mode = directory.getInt(at + 38) ushr 16
-        if (!isPlain(name.removeSuffix("/"))) throw Refused(Reason.PATH_OUTSIDE, name)
-        if (mode and KIND_OF_MODE !in FILE_OR_FOLDER) throw Refused(Reason.LINK, name)
-        if (name in found) throw Refused(Reason.DUPLICATE_ENTRY, name)
-        val flags = directory.getShort(at + 8).toInt()
-        val method = directory.getShort(at + 10).toInt()
-        if (method != 0 || flags and 1 != 0) throw Refused(Reason.COMPRESSED, name)
-        val size = directory.getInt(at + 24).toUInt().toLong()
-        found[name] = Entry(name, size, contentOffset(archive, directory.getInt(at + 42).toUInt().toLong()))
-        at += CENTRAL_BYTES + lengths.sum()
-    }
+private fun ByteBuffer.int(at: Int): Long = getInt(at).toUInt().toLong()
+
+private fun ByteBuffer.part(at: Int, count: Int): ByteArray = array().copyOfRange(at, at + count)
+
+private fun readEntries(archive: RandomAccessFile): Map<String, Entry> {
+    val end = bytes(archive, archive.length() - END_BYTES, END_BYTES)
+    val (size, start) = end.int(12) to end.int(16)
+    val whole = end.getInt(0) == END_SIGNATURE && start + size + END_BYTES == archive.length()
+    if (!whole || size > MOST_BYTES_IN_MEMORY) throw IOException("no directory at its end")
+    val found = readDirectory(archive, bytes(archive, start, size.toInt()), start)
+    val counts = listOf(4, 6, 8, 10, 20).map(end::short)
+    if (counts != listOf(0, 0, found.size, found.size, 0)) throw IOException("a directory of another length")
     return found
 }
 
-/** Where an entry's bytes begin: behind its local header, whose lengths are its own. */
-private fun contentOffset(archive: RandomAccessFile, header: Long): Long {
-    val local = bytes(archive, header, LOCAL_BYTES)
-    if (local.getInt(0) != LOCAL_SIGNATURE) throw IOException("a broken entry")
-    return header + LOCAL_BYTES + local.getShort(26).toUShort().toLong() + local.getShort(28).toUShort().toLong()
+private fun readDirectory(archive: RandomAccessFile, directory: ByteBuffer, end: Long): Map<String, Entry> {
+    val found = mutableMapOf<String, Entry>()
+    var at = 0
+    var expected = 0L
+    while (at < directory.limit()) {
+        if (at + CENTRAL_BYTES > directory.limit()) throw IOException("a directory that is cut short")
+        val length = directory.short(at + 28)
+        val sound = directory.getInt(at) == CENTRAL_SIGNATURE && directory.int(at + 30) == 0L
+        if (!sound || at + CENTRAL_BYTES + length > directory.limit()) throw IOException("a directory that is not one")
+        val raw = directory.part(at + CENTRAL_BYTES, length)
+        val name = Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(raw)).toString()
+        if (!isPlain(name)) throw Refused(Reason.PATH_OUTSIDE, name)
+        val mode = directory.short(at + 40)
+        if (mode and KIND_OF_MODE !in FILE_KINDS) throw Refused(Reason.LINK, name)
+        if (name in found) throw Refused(Reason.DUPLICATE_ENTRY, name)
+        val flags = directory.short(at + 8)
+        if (directory.short(at + 10) != 0 || flags and ENCRYPTED != 0) throw Refused(Reason.COMPRESSED, name)
+        val header = directory.int(at + 42)
+        val local = bytes(archive, header, LOCAL_BYTES)
+        val size = directory.int(at + 24)
+        val same = local.getInt(0) == LOCAL_SIGNATURE &&
+            local.part(6, 22).contentEquals(directory.part(at + 8, 22)) &&
+            local.short(28) == 0 &&
+            bytes(archive, header + LOCAL_BYTES, length).array().contentEquals(raw)
+        if (!same || flags and UTF8_NAME.inv() != 0 || directory.int(at + 20) != size || header != expected) {
+            throw IOException("an entry that is not what the directory says")
+        }
+        expected += LOCAL_BYTES + length + size
+        found[name] = Entry(expected - size, size)
+        at += CENTRAL_BYTES + length
+    }
+    if (expected != end) throw IOException("bytes that no entry has")
+    return found
 }
 
 private fun open(file: File, entry: Entry): InputStream {
