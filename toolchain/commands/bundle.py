@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,18 +13,19 @@ from edgeship.apps.board import verify as board
 from edgeship.apps.board.names import is_plain
 from edgeship.apps.board.refusal import Refused
 from edgeship.toolchain import artifact as artifacts
-from edgeship.toolchain.artifact import Artifact, Contract
+from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.bundle import contents as writing
 from edgeship.toolchain.bundle import keys as signing
 from edgeship.toolchain.bundle.contents import Contents
 from edgeship.toolchain.bundle.golden import golden
 from edgeship.toolchain.bundle.keys import Keys
-from edgeship.toolchain.bundle.manifest import Figures, Manifest, NamedFile, Shipped
+from edgeship.toolchain.bundle.manifest import Manifest, NamedFile
+from edgeship.toolchain.bundle.shipped import artifact_of, place_of, shipped
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 from edgeship.toolchain.report import golden as kept
 from edgeship.toolchain.report.document import Report, ReportLine
-from edgeship.toolchain.report.folder import RunFolder, newest
+from edgeship.toolchain.report.folder import newest
 
 GOLDEN_BYTES = 256 << 10
 MOST_GOLDEN = 16
@@ -63,13 +63,13 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
     if made:
         on_note(f"made keys in {keys}: keep a copy, only who has them can sign what follows this bundle")
     contents = Contents()
-    places = [_place(folder, line) for line in lines]
-    shipped = [
-        _shipped(line, place, wishes.abis, report.quick, contents) for line, place in zip(lines, places, strict=True)
+    places = [place_of(folder, line) for line in lines]
+    told = [
+        shipped(line, place, wishes.abis, report.quick, contents) for line, place in zip(lines, places, strict=True)
     ]
     samples, expected = kept.read(folder.golden(lines[0].model))
     count = min(wishes.samples or min(MOST_GOLDEN, kept.affordable(samples, expected, GOLDEN_BYTES)), len(samples))
-    tried = [(one.name, _artifact(line), place) for one, line, place in zip(shipped, lines, places, strict=True)]
+    tried = [(one.name, artifact_of(line), place) for one, line, place in zip(told, lines, places, strict=True)]
     with Local().open() as link:
         trial = golden(samples.take(range(count)), expected, tried, link, contents)
     manifest = Manifest(
@@ -78,8 +78,8 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
         compatible=wishes.compatible or report.name,
         created_at=report.created_at,
         expires_at=f"{datetime.now(UTC) + timedelta(days=wishes.days):%Y-%m-%dT00:00:00Z}",
-        artifacts=shipped,
-        contract=next((_artifact(line).contract for line in lines), Contract()),
+        artifacts=told,
+        contract=next((artifact_of(line).contract for line in lines), Contract()),
         golden=trial,
         licences=[contents.add(f"licences/{file.name}", file) for file in wishes.licences],
         files=contents.files,
@@ -180,78 +180,6 @@ def _why_not(line: ReportLine) -> str:
     if line.verdict == "pass":
         return ""
     return "; ".join(line.reasons[:2]) or line.outcome
-
-
-def _artifact(line: ReportLine) -> Artifact:
-    if line.artifact is None:
-        raise EdgeshipError(f"{line.name}: the run has no artifact of it", "run the recipe again")
-    return line.artifact
-
-
-def _place(run: RunFolder, line: ReportLine) -> Path:
-    """The folder of a line's files, which are those that the run judged."""
-    folder = run.path / str(line.path).rpartition("/")[0]
-    there, judged = artifacts.read(folder), _artifact(line)
-    same = (there.sha256, there.extra_files) == (judged.sha256, judged.extra_files)
-    if same and there.extra_sha256 == (judged.extra_sha256 or there.extra_sha256):
-        return folder
-    raise EdgeshipError(f"{folder}: not the files that the run judged", "run the recipe again")
-
-
-def _shipped(line: ReportLine, folder: Path, abis: Sequence[str], quick: bool, contents: Contents) -> Shipped:
-    artifact = _artifact(line)
-    name = f"{line.variant}-{line.target}"
-    first = line.first
-    limit = first.threshold.program_db if first and first.threshold else None
-    if limit is None:
-        raise EdgeshipError(f"{line.name}: the run has no limit for it", "run the recipe again")
-    return Shipped(
-        name=name,
-        variant=line.variant,
-        format=artifact.format,
-        spec=artifact.spec,
-        entry=artifact.file,
-        files=list(_files(artifact, folder, contents)),
-        runtime=artifact.runtime.model_copy(update={"minimum_version": _numbers(artifact.runtime.minimum_version)}),
-        abis=list(abis),
-        inputs=list(artifact.inputs),
-        outputs=list(artifact.outputs),
-        size_bytes=artifact.size_bytes,
-        min_sqnr_db=limit,
-        metric={first.metric.name: first.metric.artifact} if first and first.metric else {},
-        figures=[
-            Figures(
-                device=execution.device,
-                runtime=measured.runtime,
-                agent=measured.agent,
-                threads=measured.threads,
-                batch=measured.batch,
-                latency_ns=measured.latency_ns,
-                peak_rss_bytes=measured.peak_rss_bytes,
-                flags=[*measured.flags, *measured.notes],
-                quick=quick,
-            )
-            for execution in line.executions
-            for measured in execution.measurements
-        ],
-        notes=list(artifact.notes),
-        provenance=artifact.provenance,
-    )
-
-
-def _numbers(version: str) -> str:
-    """1.5.1 of 1.5.1+cpu, 17 of iOS17: what devices compare."""
-    found = re.search(r"\d+(\.\d+)*", version)
-    return found[0] if found else "0"
-
-
-def _files(artifact: Artifact, folder: Path, contents: Contents) -> list[NamedFile]:
-    found = []
-    for name in (artifact.file, *artifact.extra_files):
-        place = folder / name
-        inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
-        found += [contents.add(path.relative_to(folder).as_posix(), path) for path in inside]
-    return found
 
 
 def _entries(manifest: Manifest, contents: Contents, keys: Keys) -> dict[str, writing.Source]:
