@@ -7,6 +7,7 @@ STAMP := .venv/.installed
 
 demo: $(STAMP)
 	$(BIN)/edgeship run examples/digits/recipe.toml --quick
+	$(BIN)/edgeship bundle runs --variant int8
 
 # what CI runs, under 15 minutes on two cores
 test: $(STAMP) weights

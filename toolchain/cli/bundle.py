@@ -34,7 +34,10 @@ class Role(StrEnum):
 def bundle(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, or a folder of runs: then the newest.")],
     variant: Annotated[list[str], typer.Option(metavar="VARIANT", help="What goes in; may be repeated.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER|FILE.zip", help="Where the bundle is written.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER|FILE.zip", help="Where the bundle is written; else bundle.zip in the run."),
+    ] = None,
     target: Annotated[
         list[str], typer.Option(metavar="TARGET", help="Only this target; may be repeated. Else all that pass.")
     ] = [],  # noqa: B006
@@ -72,11 +75,12 @@ def bundle(
     from edgeship.toolchain.report.terminal.bundle import bundle_view
 
     wishes = bundling.Wishes(variant, target, model, version, compatible, days, abi, licence, samples)
-    manifest = bundling.bundle(run, out, wishes, keys or default_folder(), console.print_note)
+    place = out or bundling.place_in(run)
+    manifest = bundling.bundle(run, place, wishes, keys or default_folder(), console.print_note)
     if as_json:
         console.print_document(manifest)
     else:
-        console.show(bundle_view(out, manifest.model_dump(by_alias=True)))
+        console.show(bundle_view(place, manifest.model_dump(by_alias=True)))
 
 
 @app.command("verify-bundle", cls=Command, epilog=exit_codes(REFUSED, WRONG))

@@ -90,6 +90,11 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
     return manifest
 
 
+def place_in(run: Path) -> Path:
+    """Where a run's own bundle lies."""
+    return newest(run).path / "bundle.zip"
+
+
 def verify(bundle: Path, root: Path | None, device: board.Device) -> board.Verified:
     """Look at a bundle as an app does; without a root by the first one of this user's keys.
 
