@@ -21,8 +21,11 @@ def keep(samples: Path, reference: Path, folder: Path) -> None:
     for name, source in ((INPUTS, samples), (OUTPUTS, reference)):
         kept = load_samples(source, count)
         partial = folder / f"{name}.{id(kept)}.partial"
-        kept.save(partial)
-        partial.replace(folder / name)
+        try:
+            kept.save(partial)
+            partial.replace(folder / name)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> tuple[Samples, dict[str, Array]]:
