@@ -11,6 +11,7 @@ import torch
 from quantize_context import program_of
 from torch import nn
 
+from edgeship.targets.coreai import constants as coreai_file
 from edgeship.targets.coreai.target import CoreAI
 from edgeship.targets.litert.target import LiteRT
 from edgeship.targets.onnx import constants as onnx_file
@@ -160,7 +161,19 @@ class Windowed(nn.Module):
         return torch.softmax((scores.view(1, 2, 5, 8) + mask.unsqueeze(0)).view(2, 5, 8), -1).reshape(1, 10, 8)
 
 
-@pytest.mark.parametrize(("net", "rows"), [(Biased, 5), (Windowed, 10)])
+class Typed(nn.Module):
+    """Rows, their one type and their positions, as BERT's embeddings add them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.types, self.positions = nn.Linear(8, 8), nn.Embedding(2, 8), nn.Parameter(torch.randn(1, 5, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        type_ids = torch.zeros_like(x[:, :, 0], dtype=torch.int64)
+        return torch.tanh(self.first(torch.tanh(x) + self.types(type_ids) + self.positions))
+
+
+@pytest.mark.parametrize(("net", "rows"), [(Biased, 5), (Windowed, 10), (Typed, 5)])
 def test_constants_that_are_added_one_after_the_other_may_be_one(
     net: type[nn.Module], rows: int, tmp_path: Path
 ) -> None:
@@ -171,3 +184,11 @@ def test_constants_that_are_added_one_after_the_other_may_be_one(
     found = audit(program, artifact, tmp_path)
     assert found is not None
     assert found.faults == ()
+    constants = constants_of(program)
+    other = replace(constants, floats=[replace(f, alternatives=_moved(f.alternatives)) for f in constants.floats])
+    assert compare(other, coreai_file.constants(tmp_path / artifact.file)).faults != ()
+
+
+def _moved(alternatives: tuple[tuple[np.ndarray, ...], ...]) -> tuple[tuple[np.ndarray, ...], ...]:
+    """The same constants of another checkpoint."""
+    return tuple(tuple(array + 0.1 for array in arrays) for arrays in alternatives)

@@ -228,7 +228,7 @@ class _Reader:
             run.insert(0, before)
         while (after := self._next_sum(run[-1])) is not None:
             run.append(after)
-        terms = [_spread(array_of(self.values.value(each.args[1])).astype(np.float64)) for each in run]
+        terms = [_spread(term.astype(np.float64)) for each in run if (term := self._term(each)) is not None]
         most = max(term.ndim for term in terms)
         kept = {tuple(each.meta["val"].shape[len(each.meta["val"].shape) - most :]) for each in run}
         return ((np.asarray(sum(terms)),),) if len(run) > 1 and len(kept) == 1 else ()
@@ -254,14 +254,32 @@ class _Reader:
 
     def _adds(self, node: Any) -> bool:
         """Whether it adds a constant to what is none."""
-        if name_of(node) != "aten.add" or node.kwargs:
-            return False
-        return self.values.is_constant(node.args[1]) and not self.values.is_constant(node.args[0])
+        return self._term(node) is not None
+
+    def _term(self, node: Any) -> Array | None:
+        """The constant that a sum adds to what is none: also the one row of a table that is read everywhere."""
+        if name_of(node) != "aten.add" or node.kwargs or self.values.is_constant(node.args[0]):
+            return None
+        added = node.args[1]
+        if self.values.is_constant(added):
+            return array_of(self.values.value(added))
+        if name_of(added) != "aten.embedding" or not self.values.is_constant(added.args[0]):
+            return None
+        row = _filling(added.args[1])
+        return None if row is None else array_of(self.values.value(added.args[0]))[int(row)]
 
     def _stored_floats(self, node: Node) -> tuple[Array, ...]:
         """The floats that a constant is computed from."""
         roots = sorted(self.values.roots(node), key=lambda root: root.name)
         return tuple(each for root in roots if (each := array_of(self.values.value(root))).dtype.kind == "f")
+
+
+def _filling(node: Any) -> float | None:
+    """The number that a tensor of some input's size is filled with; None where it is no such tensor."""
+    name = name_of(node)
+    if name not in FILLED:
+        return None
+    return node.args[1] if name == "aten.full_like" else float(name == "aten.ones_like")
 
 
 def _spread(array: Array) -> Array:
