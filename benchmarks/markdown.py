@@ -22,7 +22,10 @@ def conditions(document: Document, how: str) -> str:
     device = document["environment"]["device"]
     cpu = device.get("cpu", {})
     machine = device.get("model", cpu.get("arch", "unknown machine"))
-    shared = ", a shared virtual machine" if "hypervisor" in cpu.get("features", []) else ""
+    features = cpu.get("features", [])
+    shared = ", a shared virtual machine" if "hypervisor" in features else ""
+    if cpu.get("arch") == "x86_64" and not any("vnni" in feature for feature in features):
+        shared += ", no int8 dot product (VNNI)"
     return f"*{document['created_at'][:10]}, {machine}, {cpu.get('cores', '?')} cores{shared}, 1 thread. {how}*"
 
 
