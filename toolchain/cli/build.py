@@ -46,7 +46,7 @@ def init(
     argument: Arguments = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
-    """Write a recipe to start from, and its JSON Schema for editors.
+    """Write a recipe to start from, and its JSON Schema.
 
     Without MODEL: a small trained model with its data, which `check` and `run` take as they are.
     """
@@ -110,7 +110,7 @@ def check(
 
 @app.command(cls=Command, epilog=exit_codes(FAILED, WRONG, MISSING, STOPPED))
 def tune(recipe: RecipePath, as_json: Json = False) -> None:
-    """Decide options of passes by measuring; write the recipe's lock.
+    """Decide options of passes by measuring; write the lock.
 
     `run` reads the lock; delete it to build what the recipe alone says.
     """

@@ -64,7 +64,7 @@ def bundle(
     keys: KeysFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Put files of a run into one signed bundle that an app ships.
+    """Put files of a run into one signed bundle for an app.
 
     Only files whose verdict is pass, with what an app needs to use them: how inputs are made, labels, golden samples,
     figures with their conditions, licences.
