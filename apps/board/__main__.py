@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +47,7 @@ def _options() -> argparse.Namespace:
         command = commands.add_parser(name, help=said)
         command.add_argument("bundle", type=Path)
         command.add_argument("--root", type=Path, required=True, help="the root.json that this device ships with")
-        command.add_argument(
-            "--now", default=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", help="else this machine's clock"
-        )
+        command.add_argument("--now", default=trust.now(), help="else this machine's clock")
         command.add_argument("--compatible", metavar="TEXT", help="what this product takes")
         command.add_argument("--abi", help="e.g. arm64-v8a")
         command.add_argument("--runtime", action="append", default=[], metavar="NAME=VERSION", help="may be repeated")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import stat
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -120,8 +119,3 @@ class _Part(io.RawIOBase):
     def close(self) -> None:
         self._archive.close()
         super().close()
-
-
-def sizes(found: Mapping[str, Entry]) -> dict[str, int]:
-    """By name."""
-    return {name: entry.size for name, entry in found.items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+MOST_NUMBER = 2**53 - 1
+"""The largest that JSON readers of every language keep."""
 DEEPEST = 64
 LONGEST_NUMBER = 64
 

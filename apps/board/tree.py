@@ -72,7 +72,7 @@ def _give_up(error: OSError) -> None:
 
 def _zip(file: Path) -> Tree:
     entries = archive.entries(file)
-    sizes = archive.sizes(entries)
+    sizes = {name: entry.size for name, entry in entries.items()}
     _check_room(sizes)
     return Tree(sizes, lambda name: archive.open_entry(file, entries[name]))
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from .document import parse
+from .document import MOST_NUMBER, parse
 from .envelope import Envelope, decode
 from .refusal import Refused
 from .tree import Tree
@@ -21,8 +22,6 @@ ROOT_SCHEMA = "edgeship-root/1"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PUBLIC = re.compile(r"[0-9a-f]{64}")
 """Times of this form, in UTC, are earlier where they sort earlier."""
-MOST_VERSION = 2**53 - 1
-"""The largest number that JSON readers of every language keep."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,14 @@ def _names(value: object) -> list[str]:
     return value
 
 
+def now() -> str:
+    """This machine's clock, as bundles write times."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def is_version(value: object) -> bool:
     """Whether this is a whole number from 1 up that JSON keeps."""
-    return type(value) is int and 1 <= value <= MOST_VERSION
+    return type(value) is int and 1 <= value <= MOST_NUMBER
 
 
 def is_time(value: object) -> bool:

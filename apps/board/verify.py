@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import trust
-from .document import lists, parse
+from .document import MOST_NUMBER, lists, parse
 from .envelope import decode
 from .names import fit_together, is_plain
 from .refusal import Refused
@@ -133,7 +133,7 @@ def _has(paths: list[str], entry: str) -> bool:
 
 
 def _is_size(value: object) -> bool:
-    return type(value) is int and 0 <= value <= trust.MOST_VERSION
+    return type(value) is int and 0 <= value <= MOST_NUMBER
 
 
 def _is_artifact(about: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
 from native import needs_native
 
+from edgeship.apps.board import trust
 from edgeship.apps.board import verify as board
 from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
@@ -156,7 +157,7 @@ def test_a_bundle_holds_what_passed_and_its_golden_answers(digits: DigitsRun, tm
     manifest = bundling.bundle(digits.path, out, wishes, keys, notes.append)
     assert [artifact.name for artifact in manifest.artifacts] == [f"int8-{target}" for target in digits.report.targets]
     assert [note.split(":")[0] for note in notes] == [f"made keys in {keys}"]
-    device = board.Device(bundling.now(), compatible="digits", abi="x86_64", runtimes={"onnxruntime": "1.32.0"})
+    device = board.Device(trust.now(), compatible="digits", abi="x86_64", runtimes={"onnxruntime": "1.32.0"})
     verified = bundling.verify(out, keys / "roots" / "1.json", device)
     assert verified.artifacts == ("int8-onnx",)
     golden = manifest.golden

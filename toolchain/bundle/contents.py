@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeship.toolchain.artifact import digest
+from edgeship.toolchain.artifact import digest, size_bytes
 from edgeship.toolchain.bundle.manifest import NamedFile, Stored
 from edgeship.toolchain.errors import RecipeError
 
@@ -94,4 +94,4 @@ def _write_zip(file: Path, entries: Mapping[str, Source]) -> None:
 
 
 def _size(source: Source) -> int:
-    return source.stat().st_size if isinstance(source, Path) else len(source)
+    return size_bytes(source) if isinstance(source, Path) else len(source)

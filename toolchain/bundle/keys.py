@@ -54,7 +54,8 @@ class Keys:
     @property
     def roots(self) -> list[Path]:
         """From the first to the newest."""
-        return sorted(self.folder.glob("roots/[1-9]*.json"), key=lambda file: (len(file.stem), file.stem))
+        found = [file for file in self.folder.glob("roots/*.json") if file.stem.isdecimal()]
+        return sorted(found, key=lambda file: int(file.stem))
 
     @property
     def root(self) -> Root:
@@ -94,6 +95,11 @@ def rotate(keys: Keys, role: RoleName) -> Root:
     return keys.root
 
 
+def expiry(days: int) -> str:
+    """The midnight after so many days, as bundles and roots write times."""
+    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT00:00:00Z}"
+
+
 def signed(payload: bytes, kind: str, *signers: CryptoSigner) -> bytes:
     """An envelope of the payload, in its one written form."""
     from securesystemslib.dsse import Envelope as Signing
@@ -112,7 +118,7 @@ def _add_root(keys: Keys, before: Root | None, signers: dict[RoleName, CryptoSig
     about: dict[str, Any] = {
         "schema": ROOT_SCHEMA,
         "version": before.version + 1 if before else 1,
-        "expires_at": f"{datetime.now(UTC) + timedelta(days=ROOT_DAYS):%Y-%m-%dT00:00:00Z}",
+        "expires_at": expiry(ROOT_DAYS),
         "keys": named,
         "roles": {role: {"keyids": [signer.public_key.keyid], "threshold": 1} for role, signer in signers.items()},
         "revoked": sorted(known - named.keys()),

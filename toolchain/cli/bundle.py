@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
+from edgeship.apps.board.document import MOST_NUMBER
 from edgeship.toolchain.cli.app import MISSING, WRONG, Command, Json, app, exit_codes
 from edgeship.toolchain.errors import EXIT_LINE_FAILED
-
-MOST_VERSION = 2**53 - 1
-"""What JSON readers of every language keep (edgeship.apps.board.trust)."""
 
 MUST_NOT = f"{EXIT_LINE_FAILED} a line must not ship"
 UNREADABLE = f"{EXIT_LINE_FAILED} a key cannot be read"
@@ -45,7 +43,11 @@ def bundle(
     version: Annotated[
         int | None,
         typer.Option(
-            "--bundle-version", metavar="NUMBER", min=1, max=MOST_VERSION, help="Only goes up; else the run's time."
+            "--bundle-version",
+            metavar="NUMBER",
+            min=1,
+            max=MOST_NUMBER,
+            help="Only goes up; else the run's time.",
         ),
     ] = None,
     compatible: Annotated[
@@ -105,12 +107,13 @@ def verify_bundle(
     Everything that an app looks at before it loads a byte: signatures, versions, every file's digest, and, where they
     are given, the device's runtimes and ABI.
     """
+    from edgeship.apps.board import trust
     from edgeship.apps.board.verify import Device
     from edgeship.toolchain.commands import bundle as bundling
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.bundle import bundle_view
 
-    device = Device(now or bundling.now(), installed, compatible, abi, bundling.runtimes(runtime))
+    device = Device(now or trust.now(), installed, compatible, abi, bundling.runtimes(runtime))
     verified = bundling.verify(bundle, root, device)
     if as_json:
         console.print_json({"bundle": str(bundle), "artifacts": verified.artifacts, "manifest": verified.manifest})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from edgeship import toolchain
@@ -30,7 +29,6 @@ from edgeship.toolchain.report.folder import newest
 GOLDEN_BYTES = 256 << 10
 MOST_GOLDEN = 16
 """Samples that a bundle holds unless it is told otherwise."""
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def bundle(run: Path, out: Path, wishes: Wishes, keys: Path, on_note: Callable[[
         version=wishes.version or int("".join(filter(str.isdigit, report.created_at))),
         compatible=wishes.compatible or report.name,
         created_at=report.created_at,
-        expires_at=f"{datetime.now(UTC) + timedelta(days=wishes.days):%Y-%m-%dT00:00:00Z}",
+        expires_at=signing.expiry(wishes.days),
         artifacts=told,
         contract=next((artifact_of(line).contract for line in lines), Contract()),
         golden=trial,
@@ -126,11 +124,6 @@ def runtimes(given: Sequence[str]) -> dict[str, str]:
     return {name: version for name, _, version in pairs}
 
 
-def now() -> str:
-    """This machine's clock, as bundles write times."""
-    return f"{datetime.now(UTC):{TIME}}"
-
-
 def _check_licences(files: Sequence[Path]) -> None:
     names = [file.name for file in files]
     for file in files:
@@ -143,7 +136,7 @@ def _check_licences(files: Sequence[Path]) -> None:
 def _check(written: Path, keys: Keys) -> None:
     """What is given away is taken by a device that knows only the first root."""
     try:
-        board.verify(written, trust.anchor(keys.roots[0].read_bytes()), board.Device(now()))
+        board.verify(written, trust.anchor(keys.roots[0].read_bytes()), board.Device(trust.now()))
     except Refused as refusal:
         raise EdgeshipError(f"every device would refuse this bundle: {refusal}", "see `edgeship keys`") from refusal
 

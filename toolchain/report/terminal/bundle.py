@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def _found(artifact: Mapping[str, Any]) -> list[str]:
     return [metric, ", ".join(f"{milliseconds(f['latency_ns']['p50'])} ({f['device']})" for f in timed)]
 
 
-def keys_view(folder: Path, roots: Collection[Path], root: Root) -> Iterator[Text | FittedTable]:
+def keys_view(folder: Path, roots: Sequence[Path], root: Root) -> Iterator[Text | FittedTable]:
     """Who may sign."""
     yield Text(f"{folder}: root version {root.version}, until {root.expires_at}")
     rows = [
@@ -52,4 +52,4 @@ def keys_view(folder: Path, roots: Collection[Path], root: Root) -> Iterator[Tex
     ]
     rows += [["revoked", key[:SHOWN_DIGITS]] for key in sorted(root.revoked)]
     yield FittedTable([Column("role", "key"), Column("key")], rows)
-    yield Text(f"an app ships with {min(roots, key=lambda file: int(file.stem))}", "dim")
+    yield Text(f"an app ships with {roots[0]}", "dim")
