@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# tests and runs start hundreds of processes: without bytecode on disk each would compile torch and the exporters anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: weights demo test test-fast test-all check-android android-data lint types contracts check lock system-deps clean bench bench-quick tables docs
 
 demo: $(STAMP)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import sys
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -72,6 +76,8 @@ def machine() -> list[dict[str, str]]:
         found = registry.version_of(package)
         remedy = "" if found else install_command(extra, package)
         rows.append({"what": package, "found": found, "for": name, "remedy": remedy})
+    if (torch := find_spec("torch")) and torch.origin:
+        rows.append(bytecode(Path(torch.origin), writes=not sys.dont_write_bytecode))
     for program, (purpose, remedy) in PROGRAMS.items():
         path = shutil.which(program) or ""
         rows.append({"what": program, "found": path, "for": purpose, "remedy": "" if path else remedy})
@@ -79,3 +85,18 @@ def machine() -> list[dict[str, str]]:
     apple = "executes here" if system == "Darwin" else "built and evaluated by reference here; executes on macOS"
     rows.append({"what": system, "found": platform.machine(), "for": f"Core ML: {apple}", "remedy": ""})
     return rows
+
+
+def bytecode(source: Path, writes: bool) -> dict[str, str]:
+    """Whether a module is compiled once, or by every process that imports it: 12 s each for torch on slow cores.
+
+    uv installs without bytecode, and container images tell Python to write none.
+    """
+    there = Path(cache_from_source(str(source))).exists()
+    comes = writes and os.access(source.parent, os.W_OK)
+    return {
+        "what": "bytecode",
+        "found": "on disk" if there else "comes with the first use" if comes else "",
+        "for": "starting: without it every process compiles torch and the exporters anew",
+        "remedy": "" if there or comes else f"python -m compileall -q {source.parent.parent}",
+    }
