@@ -209,7 +209,8 @@ def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path)
     shutil.copytree(agents_folder() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
     with pytest.raises(DeviceError, match="nonsense"):
-        native_runner.compile_runner(kits.EXECUTORCH, shutil.which("g++") or "", tmp_path / "native", tmp_path)
+        kit, compiler = kits.EXECUTORCH, shutil.which("g++") or ""
+        native_runner.compile_runner(kit, kit.folder(), compiler, tmp_path / "native", tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs are pinned on Linux only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,18 +66,18 @@ def test_a_version_that_is_the_same_answers_the_same(
     monkeypatch.setattr(rehearsing, "python_with", lambda *requirements: Path(sys.executable))
     file = tiny_files.get("conv_net", "onnx")
     path = file.folder / file.artifact.file
-    found = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, [], [], 1, ignore)
+    found = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, [], [], 1, ignore)
     (one,) = found.files
     assert (one.outputs, one.limit_db, found.installed) == ("identical", 60, version_of("onnxruntime"))
     assert one.latency is not None
     assert (one.latency.pairs, one.latency.candidate) == (5, f"{path.name} (1.0)")
     with pytest.raises(RecipeError, match=r"is executed by onnxruntime, not by torch"):
-        rehearse([path], ["torch==2.9"], 0, 0.1, [], [], 1, ignore)
+        rehearse([path], ["torch==2.9"], 0, 0.1, None, [], [], 1, ignore)
     with pytest.raises(RecipeError, match=r"--with onnxruntime: is not NAME==VERSION"):
-        rehearse([path], ["onnxruntime"], 0, 0.1, [], [], 1, ignore)
+        rehearse([path], ["onnxruntime"], 0, 0.1, None, [], [], 1, ignore)
 
     monkeypatch.setattr(rehearsing, "python_with", lambda *requirements: Path(sys.base_prefix) / "bin" / "python3")
-    (broken,) = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, [], [], 1, ignore).files
+    (broken,) = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, [], [], 1, ignore).files
     assert broken.outputs is None
     assert (broken.error or "").startswith("does not run under 1.0: ")
 
@@ -88,9 +89,31 @@ def test_another_version_is_installed_beside_ours(
 ) -> None:
     monkeypatch.setenv("EDGESHIP_CACHE", str(tmp_path))
     file = tiny_files.get("conv_net", "onnx")
-    found = rehearse([file.folder / file.artifact.file], ["onnxruntime==1.30.0"], 0, 0.1, [], [], 1, ignore)
+    found = rehearse([file.folder / file.artifact.file], ["onnxruntime==1.30.0"], 0, 0.1, None, [], [], 1, ignore)
     assert [each.outputs for each in found.files] == ["identical"]
     assert found.files[0].latency is None
+    assert found.files[0].instructions is None
     with pytest.raises(MissingError, match=r"onnxruntime==0\.0\.1 cannot be installed: No matching distribution"):
         other_python.python_with("onnxruntime==0.0.1")
     assert [path.name for path in (tmp_path / "pythons").iterdir() if path.is_dir()] != []
+
+
+@pytest.mark.heavy
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not shutil.which("qemu-aarch64") or not shutil.which("aarch64-linux-gnu-g++"), reason="no qemu or no ARM compiler"
+)
+def test_instructions_are_counted_with_the_libraries_of_each_version(tiny_files: TinyFiles, tmp_path: Path) -> None:
+    file = tiny_files.get("conv_net", "onnx")
+    path = file.folder / file.artifact.file
+    found = rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a76", [], [], 1, ignore)
+    assert found.files[0].error is None
+    counted = found.files[0].instructions
+    assert counted is not None
+    assert (counted.device, counted.candidate) == ("cortex-a76", f"{path.name} (1.30.0)")
+    assert 0.9 < counted.ratio < 1.1
+    assert counted.figures[0] != counted.figures[1]  # other libraries
+    text = "\n".join(str(part) for part in rehearsal_view(found))
+    assert "counted with the native agent around each version's libraries" in text
+    with pytest.raises(RecipeError, match="--count cortex-a99: no core"):
+        rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a99", [], [], 1, ignore)

@@ -162,6 +162,10 @@ def rehearse(
         int, typer.Option(metavar="COUNT", min=0, help="Launches under each version; 0: outputs alone.")
     ] = 20,
     seconds: LaunchSeconds = 0.5,
+    core: Annotated[
+        str | None,
+        typer.Option("--count", metavar="CORE", help="Count instructions, too, on an emulated core: cortex-a76."),
+    ] = None,
     inconclusive: Inconclusive = Undecided.stop,
     inputs: Inputs = [],  # noqa: B006
     size: Sizes = [],  # noqa: B006
@@ -171,13 +175,13 @@ def rehearse(
     """Say what another version of the runtime would change.
 
     It is installed into a Python of its own in the cache. The same files get the same inputs under both versions, on
-    this host: do they run, do they answer the same, are they slower.
+    this host: do they run, do they answer the same, are they slower; and how many instructions they take on a core.
     """
     from edgeship.toolchain.commands import rehearse as rehearsing
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.rehearsal import rehearsal_view
 
-    found = rehearsing.rehearse(files, requirements, pairs, seconds, inputs, size, threads, console.print_note)
+    found = rehearsing.rehearse(files, requirements, pairs, seconds, core, inputs, size, threads, console.print_note)
     if as_json:
         console.print_document(found)
     else:

@@ -8,17 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeship.toolchain import registry
+from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands.bench import subjects_of
 from edgeship.toolchain.commands.compare import exit_code as code_of
 from edgeship.toolchain.commands.compare import protocol_of
+from edgeship.toolchain.devices.emulated.device import EmulatedLink, core_of
+from edgeship.toolchain.devices.emulated.other_version import OtherVersion
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.other_python import OtherPython, python_with
 from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, DeviceError, RecipeError, missing_extra
 from edgeship.toolchain.judge import limits, parity
 from edgeship.toolchain.judge.answers import rows, stacked
 from edgeship.toolchain.measure import bench
+from edgeship.toolchain.measure import count as counting
 from edgeship.toolchain.measure.bench import Subject
-from edgeship.toolchain.measure.comparison import THRESHOLDS, Pair, of_pairs
+from edgeship.toolchain.measure.comparison import THRESHOLDS, Pair, of_counts, of_pairs
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Result
 from edgeship.toolchain.quant import parse
@@ -36,6 +40,7 @@ def rehearse(
     requirements: list[str],
     pairs: int,
     seconds: float,
+    core: str | None,
     inputs: list[str],
     sizes: list[str],
     threads: int,
@@ -43,7 +48,7 @@ def rehearse(
 ) -> Rehearsal:
     """Execute files under the installed version and under another one, on the same random inputs, on this host.
 
-    The first of `requirements` is the runtime's, NAME==VERSION; the others are installed with it. RecipeError where it
+    With a core, their instructions are counted on it, too. The first of `requirements` is the runtime's, NAME==VERSION; the others are installed with it. RecipeError where it
     is not, or not of the runtime that executes the files; MissingError where they cannot be installed. Files that do
     not run say so.
     """
@@ -58,14 +63,18 @@ def rehearse(
             raise missing_extra(runtime.extra, distribution)
     installed = registry.version_of(distribution)
     on_note(f"preparing {' '.join(requirements)}")
+    counted = _cores(core, subjects[0].artifact.runtime.name, version) if core else None
     today = OtherPython(Path(sys.executable))
     other = OtherPython(python_with(*requirements))
     names = short_names([str(file) for file in files])
     found = [_outputs(name, subject, today, other, version) for name, subject in zip(names, subjects, strict=True)]
-    timed = [(each, subject) for each, subject in zip(found, subjects, strict=True) if each.error is None]
-    if timed and pairs:
-        on_note(f"{pairs} pairs of launches of each file, about {2 * len(timed) * pairs * (seconds + 1):.0f} s")
-        _time(timed, today, other, (installed, version), pairs, seconds)
+    run = [(each, subject) for each, subject in zip(found, subjects, strict=True) if each.error is None]
+    if counted:
+        on_note(f"counting instructions on {counted[0].cpu}")
+        _count(run, counted, (installed, version))
+    if run and pairs:
+        on_note(f"{pairs} pairs of launches of each file, about {2 * len(run) * pairs * (seconds + 1):.0f} s")
+        _time(run, today, other, (installed, version), pairs, seconds)
     return Rehearsal(
         device=today.facts(),
         distribution=distribution,
@@ -80,7 +89,8 @@ def exit_code(found: Rehearsal, inconclusive: int = EXIT_INCONCLUSIVE) -> int:
     """1 where a file does not run, answers differently or gets slower; `inconclusive` where that is not known."""
     if any(each.error or each.outputs == "different" for each in found.files):
         return EXIT_LINE_FAILED
-    return code_of(*(each.latency for each in found.files if each.latency), inconclusive=inconclusive)
+    told = [comparison for each in found.files for comparison in (each.latency, each.instructions) if comparison]
+    return code_of(*told, inconclusive=inconclusive)
 
 
 def _parts(requirement: str) -> tuple[str, str]:
@@ -88,6 +98,35 @@ def _parts(requirement: str) -> tuple[str, str]:
     if not sign or not name.strip() or not version.strip():
         raise RecipeError(f"--with {requirement}: is not NAME==VERSION", "e.g. --with onnxruntime==1.30.0")
     return name.strip(), version.strip()
+
+
+def _cores(name: str, runtime: str, version: str) -> tuple[EmulatedLink, EmulatedLink]:
+    """An emulated core with the installed version and with the other one."""
+    try:
+        core = core_of(name)
+    except ValueError as error:
+        raise RecipeError(f"--count {name}: {error}", "e.g. --count cortex-a76") from error
+    return EmulatedLink(core), OtherVersion(core, runtime, version)
+
+
+def _count(
+    run: list[tuple[Rehearsed, Subject]], links: tuple[EmulatedLink, EmulatedLink], versions: tuple[str, str]
+) -> None:
+    """Fill in the instructions of files that run under both."""
+    store = Store()
+    for each, subject in run:
+        counts = []
+        for link, version in zip(links, versions, strict=True):
+            try:
+                counts.append(counting.count(subject, link, store))
+            except DeviceError as error:
+                each.error = f"not counted under {version}: {error}"
+                break
+        else:
+            names = (f"{each.file} ({versions[0]})", f"{each.file} ({versions[1]})")
+            both = (subject.artifact.size_bytes, subject.artifact.size_bytes)
+            limit = THRESHOLDS["instructions"]
+            each.instructions = of_counts(names, links[0].cpu, (counts[0], counts[1]), both, limit)
 
 
 def _outputs(name: str, subject: Subject, today: OtherPython, other: OtherPython, version: str) -> Rehearsed:

@@ -24,6 +24,7 @@ class Rehearsed(Record):
         None, description="below it they are different: the fixed limit of the file's numbers"
     )
     latency: Comparison | None = Field(None, description="the other version beside today's; absent where not measured")
+    instructions: Comparison | None = Field(None, description="the same, counted on an emulated core")
     error: str | None = Field(None, description="why it does not run, and under which version")
 
 

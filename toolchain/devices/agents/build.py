@@ -27,15 +27,15 @@ def build(kit: Kit, sources: Path) -> Path:
     Raises MissingError without a compiler, the JSON headers or the wheel's libraries; DeviceError when the compiler
     rejects the sources.
     """
-    compiler = compiler_at(own_compiler(), f"the {kit.title} runner")
+    compiler, package = compiler_at(own_compiler(), f"the {kit.title} runner"), kit.folder()
 
     def make(folder: Path) -> None:
         (folder / LIBRARIES).mkdir()
         for file, name in kit.files().items():
-            (folder / LIBRARIES / name).symlink_to(kit.folder() / file)
-        compile_runner(kit, compiler, sources, folder)
+            (folder / LIBRARIES / name).symlink_to(package / file)
+        compile_runner(kit, package, compiler, sources, folder)
 
-    key = key_of(kit, sources, compiler, __file__)
+    key = key_of(kit, package, sources, compiler, __file__)
     return kept("native-runner", key, f"the {kit.title} runner", make) / RUNNER
 
 
@@ -61,13 +61,14 @@ def json_headers() -> Path:
     raise missing_extra("executorch", JSON_HEADERS)
 
 
-def compile_runner(kit: Kit, compiler: str, sources: Path, out: Path) -> None:
+def compile_runner(kit: Kit, package: Path, compiler: str, sources: Path, out: Path) -> None:
     """Write the runner into `out`, linked to the libraries that lie there in `lib`, where it looks for them.
 
-    DeviceError when the compiler rejects the sources.
+    The headers are those of `package`, a folder as in the runtime's wheel. DeviceError when the compiler rejects the
+    sources.
     """
     command = [
-        *(compiler, str(_compiled(kit, compiler, sources)), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
+        *(compiler, str(_compiled(kit, package, compiler, sources)), "-o", str(out / RUNNER), f"-L{out / LIBRARIES}"),
         # kernels and backends register themselves: no symbol of theirs is named, so the linker would drop them
         *("-Wl,--no-as-needed", *(f"-l:{name}" for name in kit.files().values()), "-Wl,--as-needed"),
         f"-Wl,-rpath,$ORIGIN/{LIBRARIES}",
@@ -76,16 +77,16 @@ def compile_runner(kit: Kit, compiler: str, sources: Path, out: Path) -> None:
     _call(kit, command)
 
 
-def _compiled(kit: Kit, compiler: str, sources: Path) -> Path:
+def _compiled(kit: Kit, package: Path, compiler: str, sources: Path) -> Path:
     """The runner before it is linked, which all kinds of it share."""
-    headers = [json_headers(), *(kit.folder() / folder for folder in kit.includes)]
+    headers = [json_headers(), *(package / folder for folder in kit.includes)]
     names = (f'-DENGINE="{kit.runtime}.hpp"', f'-DRUNTIME_NAME="{kit.runtime}"', f'-DRUNTIME_VERSION="{kit.version}"')
     command = [
         *(compiler, "-std=c++17", "-O1", *kit.flags, *names),  # what takes time is in the libraries
         *(part for folder in headers for part in ("-isystem", str(folder))),
         *("-c", str(sources / "main.cpp"), "-o"),
     ]
-    key = key_of(kit, sources, compiler, __file__)
+    key = key_of(kit, package, sources, compiler, __file__)
     what = f"the {kit.title} runner"
     return kept("runner-objects", key, what, lambda folder: _call(kit, [*command, str(folder / OBJECT)])) / OBJECT
 
@@ -99,10 +100,10 @@ def _call(kit: Kit, command: list[str]) -> None:
         )
 
 
-def key_of(kit: Kit, sources: Path, compiler: str, builder: str) -> str:
+def key_of(kit: Kit, package: Path, sources: Path, compiler: str, builder: str) -> str:
     """Changes with the sources, the modules that build, the wheel (version and place), the headers, the compiler."""
     about = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    folders = (str(kit.folder()), str(json_headers()), compiler)  # MissingError before a version is asked for
+    folders = (str(package), str(json_headers()), compiler)  # MissingError before a version is asked for
     parts = (kit.runtime, *folders, kit.version, version(JSON_HEADERS), about)
     sha = hashlib.sha256("\0".join(parts).encode())
     for file in (*made_by(), Path(builder), *cpp(sources)):

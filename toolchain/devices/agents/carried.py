@@ -35,24 +35,24 @@ def files_for(kit: Kit, arch: str) -> dict[str, Path]:
     what = f"the {kit.title} runner for {arch}"
     compiler = build.compiler_at(build.own_compiler() if here else COMPILERS[arch], what)
     sources = agents_folder() / "native"
-    libraries = kit.folder() if here else foreign_libraries(kit, arch)
+    package = kit.folder() if here and not kit.release else foreign_package(kit, arch)
 
     def make(folder: Path) -> None:
-        carried = folder / build.LIBRARIES
-        carried.mkdir()
+        beside = folder / build.LIBRARIES
+        beside.mkdir()
         for file, name in kit.files().items():
-            shutil.copy(libraries / file, carried / name)
-        build.compile_runner(kit, compiler, sources, folder)
+            shutil.copy(package / file, beside / name)
+        build.compile_runner(kit, package, compiler, sources, folder)
         for name in C_LIBRARY:
-            shutil.copy(_of_compiler(compiler, name), carried / name)
-        shutil.copy(_of_compiler(compiler, LOADERS[arch]), carried / LOADER)
+            shutil.copy(_of_compiler(compiler, name), beside / name)
+        shutil.copy(_of_compiler(compiler, LOADERS[arch]), beside / LOADER)
 
-    folder = kept(f"{arch}-runner", build.key_of(kit, sources, compiler, __file__), what, make)
+    folder = kept(f"{arch}-runner", build.key_of(kit, package, sources, compiler, __file__), what, make)
     return {build.RUNNER: folder / build.RUNNER, build.LIBRARIES: folder / build.LIBRARIES}
 
 
-def foreign_libraries(kit: Kit, arch: str) -> Path:
-    """A folder with a runtime's libraries for a CPU as in its wheel, which pip fetches once, of the version here."""
+def foreign_package(kit: Kit, arch: str) -> Path:
+    """A folder with a runtime's libraries for a CPU, and its headers, as in its wheel, which pip fetches once."""
     wanted, cpu = f"{kit.distribution}=={kit.version}", "aarch64" if arch == "arm64" else arch
 
     def make(folder: Path) -> None:
@@ -69,12 +69,17 @@ def foreign_libraries(kit: Kit, arch: str) -> Path:
                 f"let `{' '.join(command[1:5])} … {wanted}` reach a package index",
             )
         with zipfile.ZipFile(wheels[0]) as wheel:
-            for file in kit.files():
+            names = wheel.namelist()
+            if absent := [file for file in kit.files() if f"{kit.package}/{file}" not in names]:
+                raise MissingError(f"{wanted} for {arch} brings no {absent[0]}", "name a version that does")
+            headers = {name.removeprefix(f"{kit.package}/") for name in names if name.endswith((".h", ".hpp"))}
+            included = {file for file in headers if any(file.startswith(f"{place}/") for place in kit.includes)}
+            for file in (*kit.files(), *included):
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(wheel.read(f"{kit.package}/{file}"))
         wheels[0].unlink()
 
-    return kept("wheels", f"{wanted}-{cpu}", f"{kit.title}'s libraries for {arch}", make)
+    return kept("packages", f"{wanted}-{cpu}", f"{kit.title}'s libraries for {arch}", make)
 
 
 def _of_compiler(compiler: str, library: str) -> Path:
@@ -95,7 +100,8 @@ def sources() -> tuple[Path, ...]:
     return (*build.cpp(agents_folder() / "native"), *build.made_by(), Path(__file__))
 
 
-def _carried(kit: Kit) -> Agent:
+def carried(kit: Kit) -> Agent:
+    """The agent around a runtime's libraries."""
     return Agent(
         name=f"carried {kit.runtime}",
         runtimes={kit.runtime: kit.runtime},
@@ -109,4 +115,4 @@ def _carried(kit: Kit) -> Agent:
     )
 
 
-OF_EXECUTORCH, OF_ONNXRUNTIME, OF_LITERT = (_carried(kit) for kit in (EXECUTORCH, ONNXRUNTIME, LITERT))
+OF_EXECUTORCH, OF_ONNXRUNTIME, OF_LITERT = (carried(kit) for kit in (EXECUTORCH, ONNXRUNTIME, LITERT))

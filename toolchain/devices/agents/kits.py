@@ -25,11 +25,13 @@ class Kit:
     flags: tuple[str, ...] = ()
     includes: tuple[str, ...] = ()
     """Folders of headers in the package."""
+    release: str = ""
+    """Another version than the installed one."""
 
     @property
     def version(self) -> str:
-        """The installed distribution's."""
-        return version(self.distribution)
+        """The installed distribution's, where no other is wanted."""
+        return self.release or version(self.distribution)
 
     def folder(self) -> Path:
         """The installed package; MissingError where it is not there, or brings no libraries."""
@@ -82,3 +84,4 @@ LITERT = Kit(
     package="ai_edge_litert",
     libraries=(("libLiteRt.so", "libLiteRt.so"),),
 )
+KITS = {kit.runtime: kit for kit in (EXECUTORCH, ONNXRUNTIME, LITERT)}

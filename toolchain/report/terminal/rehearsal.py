@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from edgeship.toolchain.measure.comparison import Comparison
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share
 from edgeship.toolchain.report.rehearsal import Rehearsal, Rehearsed
 from edgeship.toolchain.report.terminal.comparison import STYLES
@@ -16,19 +17,33 @@ OUTPUTS = {"identical": "green", "alike": "green", "different": "bold red"}
 
 
 def rehearsal_view(found: Rehearsal) -> Iterator[Text | FittedTable]:
-    """A line per file: its outputs, its latency, or why it does not run."""
+    """A line per file: its outputs, its instructions and latency, or why it does not run."""
     figures = [f"{found.installed} ms", f"{found.other} ms", "ratio", "95% interval"]
     columns = [Column("file", "key"), Column("outputs", "text"), *(Column(title, "figure") for title in figures)]
     yield FittedTable([*columns, Column("latency", "text")], [[each.file, *_cells(each)] for each in found.files])
+    counted = [each.instructions for each in found.files if each.instructions]
+    if counted:
+        yield Text("")
+        versions = [Column(f"{version}, M instr", "figure") for version in (found.installed, found.other)]
+        columns = [Column("file", "key"), *versions, Column("ratio", "figure"), Column(counted[0].device, "text")]
+        yield FittedTable(columns, [[each.file, *_counts(each.instructions)] for each in found.files])
     yield Text("")
     yield Text(
         f"{found.distribution} {found.other} beside {found.installed}, both under the Python agent; outputs on "
-        f"{count(found.samples, 'random input')}, the same for both",
+        f"{count(found.samples, 'random input')}, the same for both"
+        + ("; counted with the native agent around each version's libraries" if counted else ""),
         "dim",
     )
     timed = [each.latency for each in found.files if each.latency]
     if timed:
         yield Text(f"{timed[0].pairs} pairs of launches, effects of {share(timed[0].threshold)} matter", "dim")
+
+
+def _counts(found: Comparison | None) -> list[str | Text]:
+    if found is None:
+        return ["", "", "", ""]
+    millions = [f"{figure / 1e6:.3f}" for figure in found.figures]
+    return [*millions, f"{found.ratio:.4f}", Text(found.verdict, STYLES[found.verdict])]
 
 
 def _cells(each: Rehearsed) -> list[str | Text]:
