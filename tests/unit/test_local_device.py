@@ -208,8 +208,8 @@ def test_without_a_compiler_the_python_agent_stands_in(monkeypatch: pytest.Monke
 def test_sources_that_do_not_compile_are_an_error_not_a_fallback(tmp_path: Path) -> None:
     shutil.copytree(agents_folder() / "native", tmp_path / "native")
     (tmp_path / "native" / "main.cpp").write_text("int main() { return nonsense; }")
+    kit, compiler = kits.EXECUTORCH, shutil.which("g++") or ""
     with pytest.raises(DeviceError, match="nonsense"):
-        kit, compiler = kits.EXECUTORCH, shutil.which("g++") or ""
         native_runner.compile_runner(kit, kit.folder(), compiler, tmp_path / "native", tmp_path)
 
 

@@ -48,9 +48,9 @@ def rehearse(
 ) -> Rehearsal:
     """Execute files under the installed version and under another one, on the same random inputs, on this host.
 
-    With a core, their instructions are counted on it, too. The first of `requirements` is the runtime's, NAME==VERSION; the others are installed with it. RecipeError where it
-    is not, or not of the runtime that executes the files; MissingError where they cannot be installed. Files that do
-    not run say so.
+    With a core, their instructions are counted on it, too. The first of `requirements` is the runtime's, NAME==VERSION;
+    the others are installed with it. RecipeError where it is not, or not of the runtime that executes the files;
+    MissingError where they cannot be installed. Files that do not run say so.
     """
     distribution, version = _parts(requirements[0])
     subjects = subjects_of(files, inputs, sizes, threads, on_note, SAMPLES)
