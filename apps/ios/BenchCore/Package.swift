@@ -1,0 +1,15 @@
+// swift-tools-version: 6.0
+// What the iOS app stands on and the tests run on Linux, too: no framework of Apple's beyond Foundation and CryptoKit.
+import PackageDescription
+
+let package = Package(
+    name: "BenchCore",
+    platforms: [.iOS(.v17), .macOS(.v14)],
+    products: [.library(name: "BenchCore", targets: ["BenchCore"])],
+    targets: [
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(name: "BenchCore", dependencies: [.target(name: "COpenSSL", condition: .when(platforms: [.linux]))]),
+        .executableTarget(name: "conformance", dependencies: ["BenchCore"]),
+        .testTarget(name: "BenchCoreTests", dependencies: ["BenchCore"]),
+    ]
+)

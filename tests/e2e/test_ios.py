@@ -1,0 +1,102 @@
+"""The Swift side: BenchCore built and tested on Linux, in a Debian root that has Swift 6."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import android_data
+import pytest
+
+from edgeship.apps.board.document import parse
+
+ROOT = Path(__file__).parents[2]
+IOS = ROOT / "apps" / "ios"
+needs_root = pytest.mark.skipif(
+    shutil.which("mmdebstrap") is None or shutil.which("unshare") is None,
+    reason="no mmdebstrap or no unshare (make system-deps)",
+)
+pytestmark = [pytest.mark.slow, needs_root]  # two minutes; the root is made at its first use
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ios") / "data"
+    android_data.main(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tested(data: Path) -> str:
+    """What `swift test` printed."""
+    done = subprocess.run([str(IOS / "test-core"), str(data)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def _conformance(suite: str, cases: Path) -> list[str]:
+    """What the command line answers to each line of a file."""
+    command = [str(IOS / "in-root"), str(IOS / ".build" / "debug" / "conformance"), suite, str(cases)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_hostile_bundles_are_refused_as_in_python(tested: str, data: Path) -> None:
+    refused = re.search(r"(\d+) of (\d+) hostile bundles refused", tested)
+    assert refused is not None
+    assert refused[1] == refused[2]
+    assert int(refused[1]) > 200
+    cases = data / "cases.jsonl"
+    board = [sys.executable, "-m", "edgeship.apps.board", "conformance", str(cases)]
+    python = subprocess.run(board, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [json.loads(line) for line in _conformance("bundles", cases)] == [json.loads(line) for line in python]
+
+
+def test_documents_are_taken_and_refused_as_in_python(tested: str, data: Path, tmp_path: Path) -> None:
+    documents = _documents((data / "root.json").read_bytes())
+    cases = tmp_path / "documents.txt"
+    cases.write_text("".join(f"{document.hex()}\n" for document in documents))
+    expected = ["taken" if _is_taken(document) else "refused" for document in documents]
+    assert _conformance("documents", cases) == expected
+    print(f"{len(expected)} documents read as in Python, {expected.count('taken')} of them taken")
+    assert 300 < expected.count("taken") < len(expected) - 300
+
+
+def _is_taken(document: bytes) -> bool:
+    try:
+        parse(document)
+    except ValueError:
+        return False
+    return True
+
+
+NUMBERS = b"0 -0 01 1. .5 1e5 1E+5 1e +1 --1 0x1 NaN Infinity -Infinity True nul true 'a'".split()
+TEXTS = rb"\u00e9 \ud800 \ud83d\ude00 \ud83d\u0041 \u12 \x41".split()
+EDGES = [
+    *(b'{"a": %s}' % number for number in (*NUMBERS, b"", *(b"1" * digits for digits in (19, 63, 64, 65)))),
+    *(b'{"a": %s}' % (b"[" * deep + b"]" * deep) for deep in (62, 63, 64, 65, 400)),
+    b'{"a": %s, "a": 1}' % (b"[" * 80 + b"]" * 80),
+    *(b'{"a": "%s"}' % text for text in TEXTS),
+    *(b'{"a": "%s"}' % text for text in (b"\t", b"\n", b"\x00", b"\x7f", b"\xed\xa0\x80", b"\xc0\x80", b"\xff", b"\\")),
+    *(b"{a: 1}", b"{}", b"[]", b"5", b"", b" {} ", b"{", b'{"a', b'{"a": "', b"\x00{}", b'{"a": 1,}', b'{"a" 1}'),
+    *(b'{"a": [1 2]}', b'{"a": [,]}', b'\xef\xbb\xbf{"a": 1}', *(b'{"a": 1}' + end for end in (b" ", b"x", b"\x0c", b"\x00"))),
+]  # fmt: skip
+
+
+def _documents(sound: bytes) -> list[bytes]:
+    """What readers may take differently, and a sound document with bytes changed, put in and taken away."""
+    chance = random.Random(0)
+    letters = b'{}[]",:\\/ \t\n0123456789.eE+-abtrufnl\xc3\xa9\xff'
+    found = list(EDGES)
+    seeds = [sound, b'{"a": [1, -2.5e3, true, null, "\\u00e9\\n"], "b": {"c": [], "d": {}}}']
+    while len(found) < 3000:
+        document = bytearray(chance.choice(seeds))
+        for _ in range(chance.randint(1, 2)):
+            place, letter = chance.randrange(len(document)), chance.choice(letters)
+            document[place : place + chance.randint(0, 1)] = bytes([letter] * chance.randint(0, 1))
+        found.append(bytes(document))
+    return found
