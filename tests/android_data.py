@@ -1,7 +1,6 @@
-"""Makes what the Kotlin and Swift tests read: the conformance suites, and digits as a bundle with its 599 samples.
+"""Makes what the Kotlin tests read: the conformance suites, and digits as a bundle with all of its 599 samples.
 
-`python tests/android_data.py FOLDER`; `make android-data` puts it into apps/android/target/data, `make test-ios-core`
-into apps/ios/.build/data.
+`python tests/android_data.py FOLDER`; `make android-data` puts it into apps/android/target/data.
 """
 
 from __future__ import annotations

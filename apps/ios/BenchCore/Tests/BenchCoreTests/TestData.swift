@@ -1,4 +1,4 @@
-// What tests/android_data.py made for the tests of apps.
+// What tests/ios_data.py made.
 
 import Foundation
 

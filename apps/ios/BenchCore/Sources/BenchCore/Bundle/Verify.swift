@@ -11,7 +11,7 @@ public struct Device: Sendable {
     /// Its clock, in UTC: 2026-11-30T12:00:00Z.
     let now: Text
     /// Version of this bundle that is there already.
-    var installed: Int?
+    public var installed: Int?
     let compatible: Text?
     let abi: Text?
     let runtimes: [Text: Text]
