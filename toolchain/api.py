@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgeship.toolchain.artifact import (
     Artifact,
+    AudioInput,
     Backend,
     Contract,
     ImageInput,
@@ -12,6 +13,7 @@ from edgeship.toolchain.artifact import (
     Runtime,
     Tensor,
     TextInput,
+    WordPiece,
     digest,
     size_bytes,
 )
@@ -79,6 +81,7 @@ __all__ = [
     "Analysis",
     "Array",
     "Artifact",
+    "AudioInput",
     "Backend",
     "Computing",
     "Context",
@@ -124,6 +127,7 @@ __all__ = [
     "Transport",
     "UnsupportedError",
     "Weight",
+    "WordPiece",
     "adaptive_maximum",
     "by_dtype",
     "cache_root",

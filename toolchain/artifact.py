@@ -132,24 +132,59 @@ class ImageInput(_Record):
     layout: Literal["chw", "hwc"] = Field("chw", description="channels first (PyTorch) or last")
 
 
+class WordPiece(_Record):
+    """A BERT tokenizer in plain data: characters are replaced by a table, words parted and cut into known pieces."""
+
+    vocabulary: str = Field(
+        "contract/vocabulary.txt", description="one token per line, parted by line feeds alone; its number is its id"
+    )
+    characters: str = Field("contract/characters.txt", description="what becomes of each character: docs/codegen.md")
+    unknown: str = Field("[UNK]", description="in place of a word with a piece that is not known")
+    start: str = Field("[CLS]", description="before the text")
+    end: str = Field("[SEP]", description="after the text, and after its pair")
+    padding: str = Field("[PAD]", description="after that, up to the length")
+    continuation: str = Field("##", description="what pieces begin with that do not begin a word")
+    longest_word: int = Field(100, description="characters; a longer word is unknown")
+    special: tuple[str, ...] = Field((), description="tokens that are taken as they stand in a text, and never changed")
+
+
 class TextInput(_Record):
     """How a text becomes an input: which of a tokenizer's outputs it takes, padded or cut to one length."""
 
     tokenizer: str = Field(description="its name in the recipe, without the machine's folders")
     max_length: int
     output: str = Field(description="input_ids, attention_mask, token_type_ids")
+    wordpiece: WordPiece | None = Field(
+        None, description="the tokenizer as an app can have it; absent: it is no WordPiece, bring it yourself"
+    )
+
+
+class AudioInput(_Record):
+    """How sound becomes an input: one channel of samples, cut into frames, × scale, each frame centred and levelled."""
+
+    sample_rate_hz: int
+    frame: int = Field(gt=0, description="samples of one input")
+    scale: float = Field(1.0, description="factor for samples from -1 to 1; 16-bit ones are divided by 32768 before")
+    centre: bool = Field(False, description="whether each frame's mean is subtracted")
+    level: bool = Field(False, description="whether each frame is divided by its standard deviation after that")
 
 
 class Contract(_Record):
     """What an app must do around the file: make its inputs as the calibration data was made, and name its classes."""
 
-    inputs: dict[str, ImageInput | TextInput] = Field(
+    inputs: dict[str, ImageInput | TextInput | AudioInput] = Field(
         default_factory=dict, description="by input name; an input that is missing takes the model's own numbers"
     )
     labels: tuple[str, ...] = Field((), description="the classes, in the order of the output's values")
+    logits: str | None = Field(
+        None, description="the output with one value per class whose softmax is their probability; absent: none is"
+    )
     ranges: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
         description="by input name, its smallest and largest valid value where the recipe says so",
+    )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="digests of files that belong to it, by their place beside the artifact"
     )
 
 
