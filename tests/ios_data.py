@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -24,7 +25,9 @@ def main(folder: Path) -> None:
 
 
 def more(folder: Path) -> None:
-    """Bundles to update with: two versions, one that revokes a key, and one that is signed with it."""
+    """ONNX Runtime's library, and bundles: two versions, one that revokes a key, and one that is signed with it."""
+    capi = Path(importlib.util.find_spec("onnxruntime").submodule_search_locations[0]) / "capi"
+    shutil.copy(next(capi.glob("libonnxruntime.so.*")), folder / "libonnxruntime.so")
     shutil.copytree(GOLDEN, folder / "protocol", dirs_exist_ok=True)
     slots = folder / "slots"
     keys = ring(slots / "keys")

@@ -14,6 +14,7 @@ import ios_data
 import pytest
 
 from edgeship.apps.board.document import parse
+from edgeship.toolchain.protocol.messages import Result
 
 ROOT = Path(__file__).parents[2]
 IOS = ROOT / "apps" / "ios"
@@ -60,6 +61,20 @@ def test_a_device_has_a_working_slot_wherever_an_update_is_cut(tested: str) -> N
     cuts = re.findall(r"(\d+)/(\d+) end in a working slot", tested)
     assert len(cuts) == 2  # killed, and without power
     assert all(working == asked and int(asked) > 30 for working, asked in cuts)
+
+
+def test_digits_are_classified_as_in_python_and_golden_messages_come_back(tested: str) -> None:
+    assert "599 of 599 digits classified as in Python" in tested
+    assert "4 of 4 golden messages come back as they were" in tested
+
+
+def test_results_are_those_that_the_host_reads(tested: str, data: Path) -> None:
+    results = {file.stem.removeprefix("result-"): Result.load(file) for file in data.glob("result-*.json")}
+    expected = {"verify", "latency", "throughput", "memory", "cold", "refused", "required", "broken"}
+    assert set(results) == expected
+    errors = {name: run.error.phase for name, result in results.items() if (run := result.runs[0]).error}
+    assert errors == {"refused": "start", "required": "start", "broken": "load"}
+    assert len(results["verify"].runs[0].outputs or []) == 20
 
 
 def test_documents_are_taken_and_refused_as_in_python(tested: str, data: Path, tmp_path: Path) -> None:

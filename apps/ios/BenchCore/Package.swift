@@ -11,5 +11,8 @@ let package = Package(
         .target(name: "BenchCore", dependencies: [.target(name: "COpenSSL", condition: .when(platforms: [.linux]))]),
         .executableTarget(name: "conformance", dependencies: ["BenchCore"]),
         .testTarget(name: "BenchCoreTests", dependencies: ["BenchCore"]),
+        // real inference, by the library of ONNX Runtime's Python wheel
+        .systemLibrary(name: "COnnxRuntime"),
+        .testTarget(name: "InferenceTests", dependencies: ["BenchCore", "COnnxRuntime"]),
     ]
 )

@@ -9,7 +9,7 @@ private let manifestType: Text = "application/vnd.edgeship.bundle+json"
 /// Where the bundle would be used; what is nil or empty is not asked about.
 public struct Device: Sendable {
     /// Its clock, in UTC: 2026-11-30T12:00:00Z.
-    let now: Text
+    private(set) var now: Text
     /// Version of this bundle that is there already.
     public var installed: Int?
     let compatible: Text?
@@ -26,6 +26,13 @@ public struct Device: Sendable {
         self.compatible = compatible.map { Text($0) }
         self.abi = abi.map { Text($0) }
         self.runtimes = Dictionary(uniqueKeysWithValues: runtimes.map { (Text($0), Text($1)) })
+    }
+
+    /// The same on a day when nothing has expired: what was fresh when it was installed does not stop to work one day.
+    func undated() -> Device {
+        var other = self
+        other.now = "0000-01-01T00:00:00Z"
+        return other
     }
 
     /// This machine's clock, as bundles write times.

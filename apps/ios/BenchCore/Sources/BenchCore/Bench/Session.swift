@@ -1,0 +1,190 @@
+// Executes one job on an engine, step by step: cold start in its parts, then what the mode asks for.
+
+import Foundation
+
+/// A runtime by its name; `start` is what `runtime_init` times. `backends`: which of a job's it can do.
+public struct Runtime: Sendable {
+    public let name: String
+    public let backends: [String]
+    let start: @Sendable () throws -> any Engine
+
+    public init(_ name: String, backends: [String], start: @escaping @Sendable () throws -> any Engine) {
+        (self.name, self.backends, self.start) = (name, backends, start)
+    }
+}
+
+/// Where a run is; told to whoever shows it.
+public typealias Progress = @Sendable (Phase) -> Void
+
+private let stateEveryNs = 1_000_000_000
+private let ticksPerSample = 100
+
+final class Session {
+    private let job: BenchJob
+    private let folder: URL
+    private let runtime: Runtime
+    private let machine: Machine
+    private let progress: Progress
+    private let began: Int
+    private var phase = Phase.start
+    private var cold = ColdStart(pageCache: "unknown")
+    private var run = BenchRun()
+    /// The runtime's, once it was started.
+    private(set) var version = "unknown"
+    private(set) var placement: Placement?
+
+    init(_ job: BenchJob, in folder: URL, _ runtime: Runtime, _ machine: Machine, _ progress: @escaping Progress) {
+        (self.job, self.folder, self.runtime, self.machine, self.progress) = (job, folder, runtime, machine, progress)
+        began = machine.clock.nowNs()
+        cold.processStart = machine.processStartNs
+        run.startedAt = utcNow()
+        run.clock = ClockFacts(source: machine.clock.source, resolution: resolutionNs(machine.clock))
+    }
+
+    /// Any failure becomes the run's `error`: an app does not end because a file cannot be loaded.
+    func execute() async -> BenchRun {
+        do {
+            watch()
+            try await steps()
+        } catch {
+            run.error = RunError(phase: phase, message: "\(type(of: error)): \(error)")
+        }
+        run.cold = cold
+        return run
+    }
+
+    private func steps() async throws {
+        let (config, clock) = (job.config, machine.clock)
+        enter(.start)
+        let first = try readCase(job.cases[0], in: folder)
+        if config.mode == "memory" { run.memory = MemoryCounters(baseline: try machine.memory.resetPeak()) }
+        var start = clock.nowNs()
+        let engine = try runtime.start()
+        cold.runtimeInit = clock.nowNs() - start
+        version = engine.version
+        enter(.load)
+        start = clock.nowNs()
+        let model = try await engine.open(load)
+        cold.load = clock.nowNs() - start
+        start = clock.nowNs()
+        try await model.prepare(first)
+        cold.prepare = clock.nowNs() - start
+        cold.compileCache = model.compileCache
+        run.memory?.loaded = try machine.memory.counters()
+        if config.mode == "latency" || config.mode == "throughput" {
+            enter(.warmup)
+            try model.feed(first)
+            cold.firstInference = try timed(clock, model.invoke)
+            let warm = try warmUp(config.warmup ?? Stop()) {
+                defer { watch() }
+                return try timed(clock, model.invoke)
+            }
+            (run.warmup, run.warmupStop) = (warm.samples, warm.stop)
+            enter(.measure)
+            try config.mode == "latency" ? measure(model, warm.samples) : throughput(model)
+        }
+        enter(.collect)
+        if ["verify", "memory", "cold"].contains(config.mode) || job.capture != nil { try play(model) }
+        run.memory?.peak = try machine.memory.counters()
+        run.memory?.peakMethod = "kernel"
+        placement = try await model.placement()
+    }
+
+    private var load: Load {
+        let (asked, file) = (job.runtime, folder.appendingPathComponent(job.artifact.path))
+        let options = Dictionary(uniqueKeysWithValues: (asked.options ?? [:]).map { (Text($0), $1) })
+        return Load(
+            file, inputs: job.cases[0].map(\.name), outputs: job.outputs ?? [], threads: asked.threads ?? 1,
+            backend: asked.backend ?? "cpu", options: options)
+    }
+
+    private func enter(_ phase: Phase) {
+        self.phase = phase
+        progress(phase)
+    }
+
+    /// The machine's state, at most once a second.
+    private func watch() {
+        guard let thermal = machine.thermal else { return }
+        let at = machine.clock.nowNs() - began
+        if let last = run.env?.last, at - last.t < stateEveryNs { return }
+        run.env = (run.env ?? []) + [thermal.state(atNs: at)]
+    }
+
+    /// Raw samples over the cases in turn; calls shorter than 100 clock ticks are batched into one sample.
+    private func measure(_ model: any Model, _ warm: [Int]) throws {
+        let (clock, stop) = (machine.clock, job.config.measure ?? Stop())
+        let cases = try job.cases.map { try readCase($0, in: folder) }
+        let typical = max(warm.isEmpty ? cold.firstInference ?? 1 : warm.sorted()[warm.count / 2], 1)
+        let ticks = ticksPerSample * (run.clock?.resolution ?? 1)
+        let repeats = max(1, (ticks + typical - 1) / typical)
+        var samples: [Int] = []
+        let start = clock.nowNs()
+        while !isFinished(samples.count * repeats, clock.nowNs() - start, stop) {
+            if cases.count > 1 { try model.feed(cases[samples.count % cases.count]) }
+            samples.append(try timed(clock, model.invoke, repeats: repeats))
+            watch()
+        }
+        run.samples = samples
+        if repeats > 1 { run.iterationsPerSample = repeats }
+    }
+
+    /// Calls completed in a window, one after another without a pause.
+    private func throughput(_ model: any Model) throws {
+        let (clock, stop) = (machine.clock, job.config.measure ?? Stop())
+        let start = clock.nowNs()
+        var completed = 0
+        while !isFinished(completed, clock.nowNs() - start, stop) {
+            try model.invoke()
+            completed += 1
+        }
+        (run.window, run.completed) = (clock.nowNs() - start, completed)
+    }
+
+    /// Run every case once, its state fed back from the one before, and write outputs to the capture file.
+    private func play(_ model: any Model) throws {
+        guard let capture = job.capture else { return try play(model) { _ in } }
+        let (disk, file) = (SystemDisk(), folder.appendingPathComponent(capture).path)
+        try disk.write("\(file).part") { use in try play(model, into: use) }
+        try disk.sync("\(file).part")
+        try disk.rename("\(file).part", to: file)
+    }
+
+    /// When the time for it (max_ns, where it is given) is over, the cases after the first min_iters are left out.
+    private func play(_ model: any Model, into use: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let stop = job.config.mode == "verify" ? job.config.measure ?? Stop() : Stop()
+        let start = machine.clock.nowNs()
+        var (rows, state, offset): ([[OutputTensor]], [String: Tensor], Int) = ([], [:], 0)
+        for one in job.cases {
+            let elapsed = machine.clock.nowNs() - start
+            if let most = stop.maxNs, most > 0, rows.count >= stop.minIters ?? 0, elapsed >= most { break }
+            let inputs = zip(one, try readCase(one, in: folder)).map { state[$0.name] ?? $1 }
+            try model.feed(inputs)
+            let taken = try timed(machine.clock, model.invoke)
+            cold.firstInference = cold.firstInference ?? taken
+            let answers = try model.fetch()
+            let names = job.outputs.flatMap { $0.isEmpty ? nil : $0 } ?? answers.indices.map { "output_\($0)" }
+            var row: [OutputTensor] = []
+            for (name, answer) in zip(names, answers) {
+                row.append(OutputTensor(name: name, dtype: answer.dtype, shape: answer.shape, offset: offset))
+                try answer.data.withUnsafeBytes(use)
+                offset += answer.data.count
+            }
+            rows.append(row)
+            let named = Dictionary(uniqueKeysWithValues: zip(names, answers))
+            state = [:]
+            for (giver, taker) in job.feedback ?? [:] { state[taker] = named[giver] }
+            watch()
+        }
+        if job.capture != nil { run.outputs = rows }
+    }
+}
+
+/// Inputs of one case in the model's order.
+private func readCase(_ tensors: [TensorFile], in folder: URL) throws -> [Tensor] {
+    try tensors.map { tensor in
+        let size = tensor.shape.reduce(tensor.dtype.size, *)
+        let file = folder.appendingPathComponent(tensor.path).path
+        return try Tensor(tensor.dtype, tensor.shape, Part(path: file, offset: tensor.offset ?? 0, size: size).bytes())
+    }
+}

@@ -1,0 +1,110 @@
+// One artifact of a verified bundle: its files put where a runtime can open them, and its golden samples.
+
+import Foundation
+
+public struct Artifact: Sendable {
+    public let name: String
+    public let runtime: String
+    /// The model's names, in its order.
+    public let inputNames: [String]
+    public let outputNames: [String]
+    /// Least SQNR of a device's answers against the golden ones.
+    public let minSQNRdB: Double
+    /// How many golden samples there are.
+    public let samples: Int
+    /// As the manifest has it.
+    public let about: Object
+    private let bundle: Verified
+
+    /// `Malformed` for what no verified bundle holds.
+    public init(_ bundle: Verified, _ about: Object) throws {
+        (self.bundle, self.about) = (bundle, about)
+        name = try about.text("name").description
+        runtime = try about.member("runtime").text("name").description
+        inputNames = try about.members("inputs").map { try $0.text("name").description }
+        outputNames = try about.members("outputs").map { try $0.text("name").description }
+        minSQNRdB = try about.double("min_sqnr_db")
+        samples = try bundle.manifest.member("golden").whole("samples")
+    }
+
+    /// Write the files below a folder of this artifact's own, and load them; `Refused`: file-digest.
+    public func open(_ engine: any Engine, in folder: URL, threads: Int, backend: String = "") async throws -> any Model {
+        try unpack(into: folder)
+        let options = try about.member("runtime")["options"]?.object ?? [:]
+        let entry = folder.appendingPathComponent(try about.text("entry").description)
+        let load = Load(
+            entry, inputs: inputNames, outputs: outputNames, threads: threads, backend: backend, options: options)
+        return try await engine.open(load)
+    }
+
+    /// Write the files below a folder under their names; `Refused`: file-digest.
+    public func unpack(into folder: URL) throws {
+        for file in try about.members("files") {
+            let place = folder.appendingPathComponent(try file.text("path").description)
+            let parent = place.deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+            try SystemDisk().write(place.path) { use in try stored(file.text("sha256"), use) }
+        }
+    }
+
+    /// One golden sample's inputs, in the model's order.
+    public func inputs(_ sample: Int) throws -> [Tensor] {
+        let golden = try bundle.manifest.member("golden").member("inputs")
+        return try inputNames.map { try tensor(golden.member(Text($0)), sample) }
+    }
+
+    /// What this file answered to it on the machine that made the bundle.
+    public func outputs(_ sample: Int) throws -> [Tensor] {
+        let golden = try bundle.manifest.member("golden").member("outputs").member(Text(name))
+        return try outputNames.map { try tensor(golden.member(Text($0)), sample) }
+    }
+
+    /// What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from `minSQNRdB` on.
+    public func sqnrDB(_ model: any Model) throws -> Double {
+        var expected: [Tensor] = []
+        var answered: [Tensor] = []
+        for sample in 0..<samples {
+            expected += try outputs(sample)
+            answered += try model.run(inputs(sample))
+        }
+        return try BenchCore.sqnrDB(expected, answered)
+    }
+
+    /// Only bytes that are those that were verified: a file may have changed since.
+    private func stored(_ digest: Text, _ use: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let name = "files/" + digest
+        guard let part = bundle.files.parts[name] else { throw Refused(.fileMissing, name) }
+        var hash = SystemHash()
+        try part.forEachBlock { block in
+            hash.update(block)
+            try use(block)
+        }
+        guard hexadecimal(hash.finished()) == digest else { throw Refused(.fileDigest, name) }
+    }
+
+    private func tensor(_ about: Object, _ sample: Int) throws -> Tensor {
+        let shape = try about.wholes("shape")
+        guard let dtype = DType(rawValue: try about.text("dtype").description), let count = shape.first, sample < count
+        else { throw Malformed("golden") }
+        let digest = try about.text("sha256")
+        guard let part = bundle.files.parts["files/" + digest] else { throw Refused(.fileMissing, digest) }
+        let bytes = part.size / count
+        let one = Part(path: part.path, offset: part.offset + sample * bytes, size: bytes)
+        return try Tensor(dtype, Array(shape.dropFirst()), one.bytes())
+    }
+}
+
+/// Signal to quantization noise of answers against those expected, in dB; infinite where they are equal.
+public func sqnrDB(_ expected: [Tensor], _ answered: [Tensor]) throws -> Double {
+    var (signal, noise) = (0.0, 0.0)
+    for (one, other) in zip(expected, answered) {
+        guard one.shape == other.shape else {
+            throw WrongTensor(description: "\(other.shape) was answered for \(one.shape)")
+        }
+        for (wanted, got) in zip(try one.numbers(), try other.numbers()) {
+            signal += wanted * wanted
+            noise += (wanted - got) * (wanted - got)
+        }
+    }
+    return 10 * log10(signal / noise)
+}

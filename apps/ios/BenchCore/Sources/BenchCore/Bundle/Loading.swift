@@ -1,0 +1,50 @@
+// From slots to a loaded model: the only place where a new bundle is tried.
+
+import Foundation
+
+/// What is in use.
+public struct Loaded {
+    public let bundle: Verified
+    public let artifact: Artifact
+    public let model: any Model
+    /// Where it was tried just now; nil where it was found good before.
+    public let sqnrDB: Double?
+}
+
+extension Slots {
+    /// Load what is installed; nil where nothing is. A new bundle's golden samples are tried on this device: it is kept
+    /// where they come near enough, else the one before is loaded. `folder` is where its files are put under their names.
+    ///
+    /// `root` is the one that the app ships with, `device` says what the app takes. Should the process die in here, the
+    /// next call gives the bundle before.
+    public func load(_ engine: any Engine, _ root: Root, _ device: Device, in folder: URL, threads: Int) async throws -> Loaded? {
+        while let place = try start() {
+            let isTried = try state?.stage == .trying
+            do {
+                let loaded = try await loaded(place, engine, root, device, folder, threads, isTried)
+                guard let sqnr = loaded.sqnrDB else { return loaded }
+                if sqnr >= loaded.artifact.minSQNRdB {
+                    _ = try foundGood()
+                    return loaded
+                }
+            } catch where isTried {
+                continue  // to the one before
+            }
+        }
+        return nil
+    }
+
+    private func loaded(
+        _ place: URL, _ engine: any Engine, _ root: Root, _ device: Device, _ folder: URL, _ threads: Int, _ isTried: Bool
+    ) async throws -> Loaded {
+        let bundle = try verify(place, newer(root), device.undated())
+        let wanted = Text(engine.runtime)
+        guard let about = try bundle.artifacts.first(where: { try $0.member("runtime").text("name") == wanted }) else {
+            throw Refused(.runtimeMissing, wanted)
+        }
+        let artifact = try Artifact(bundle, about)
+        if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
+        let model = try await artifact.open(engine, in: folder, threads: threads)
+        return Loaded(bundle: bundle, artifact: artifact, model: model, sqnrDB: isTried ? try artifact.sqnrDB(model) : nil)
+    }
+}
