@@ -12,6 +12,7 @@ RUNTIME = RuntimeInfo(
     extra="litert",
     suffixes={".tflite": "litert"},
     inspect="edgeship.targets.litert.inspect",
+    reduce="edgeship.targets.litert.required",
     agents=(
         "edgeship.toolchain.devices.agents.python:PYTHON",
         "edgeship.toolchain.devices.agents.carried:OF_LITERT",

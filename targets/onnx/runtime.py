@@ -17,6 +17,7 @@ RUNTIME = RuntimeInfo(
     environment={"ORT_DISABLE_TELEMETRY": "1"},
     suffixes={".onnx": "onnx"},
     inspect="edgeship.targets.onnx.inspect",
+    reduce="edgeship.targets.onnx.required",
     inspect_distribution="onnx",
     agents=(
         "edgeship.toolchain.devices.agents.python:PYTHON",

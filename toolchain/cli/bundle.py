@@ -71,10 +71,12 @@ def bundle(
     Only files whose verdict is pass, with what an app needs to use them: how inputs are made, labels, golden samples,
     figures with their conditions, licences.
     """
+    from edgeship.apps.board.tree import tree
     from edgeship.toolchain.bundle.keys import default_folder
     from edgeship.toolchain.commands import bundle as bundling
+    from edgeship.toolchain.report.downloads import downloads_of
     from edgeship.toolchain.report.terminal import console
-    from edgeship.toolchain.report.terminal.bundle import bundle_view
+    from edgeship.toolchain.report.terminal.bundle import bundle_view, downloads_view
 
     wishes = bundling.Wishes(variant, target, model, version, compatible, days, abi, licence, samples)
     place = out or bundling.place_in(run)
@@ -82,7 +84,9 @@ def bundle(
     if as_json:
         console.print_document(manifest)
     else:
-        console.show(bundle_view(place, manifest.model_dump(by_alias=True)))
+        told = manifest.model_dump(by_alias=True)
+        console.show(bundle_view(place, told))
+        console.show(downloads_view(downloads_of(told, tree(place).open)))
 
 
 @app.command("verify-bundle", cls=Command, epilog=exit_codes(REFUSED, WRONG))

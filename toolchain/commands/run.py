@@ -40,6 +40,7 @@ from edgeship.toolchain.report import past
 from edgeship.toolchain.report.budgets import findings
 from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.document import Report, shared_warnings
+from edgeship.toolchain.report.downloads import deflated_bytes
 from edgeship.toolchain.report.folder import Keeper, RunFolder
 from edgeship.toolchain.report.rows import model_facts, row
 from edgeship.toolchain.timing import Timing
@@ -143,6 +144,11 @@ def run(
     counting = [name for name, device in recipe.devices.items() if device.counts]
     budgets = findings(recipe.budgets, list(rows.values()), counting)
     compare(list(rows.values()), {finding.line for finding in budgets if finding.verdict == "exceeded"})
+    for line, _ in lines:
+        if isinstance(line, Judged) and rows[line.plan.name].recommended:
+            made = line.built.artifact
+            parts = [line.built.folder / name for name in (made.file, *made.extra_files)]
+            rows[line.plan.name].compressed_bytes = deflated_bytes(parts)
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

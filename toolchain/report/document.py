@@ -99,6 +99,9 @@ class ReportLine(Record):
     size_ratio: float | None = Field(None, description="size ÷ the float twin's (same model and target)")
     flags: list[str] = Field(default_factory=list, description="larger-than-float")
     recommended: bool = Field(False, description="the file to ship of its model and target")
+    compressed_bytes: int | None = Field(
+        None, description="of a file to ship: its bytes deflated, as an app's store sends them at most"
+    )
     dominated_by: str | None = Field(
         None, description="variant that is no larger, no slower and no less accurate, on the same model and target"
     )

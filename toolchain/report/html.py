@@ -9,6 +9,7 @@ from edgeship.toolchain.report import format
 from edgeship.toolchain.report.cards import cards
 from edgeship.toolchain.report.counting import DOES_NOT_SAY, SAYS, counting
 from edgeship.toolchain.report.document import Report, ReportLine
+from edgeship.toolchain.report.downloads import downloads
 from edgeship.toolchain.report.figures import shown
 from edgeship.toolchain.report.marks import COLOURS, colours, name_of, shape, shapes, variant_of
 from edgeship.toolchain.report.method import conditions, limits
@@ -74,6 +75,7 @@ def _view(report: Report) -> dict[str, Any]:
         "name_of": lambda line: name_of(line, report),
         "variant_of": lambda line: variant_of(line, report),
         "cards": cards(report),
+        "downloads": downloads(report),
         "own_warnings": _by_text(report),
         "colours": colours(report),
         "palette": range(COLOURS),

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from edgeship.apps.board.trust import Root
+from edgeship.toolchain.report.downloads import Download
 from edgeship.toolchain.report.format import milliseconds, share, size
 from edgeship.toolchain.report.terminal.console import count
 from edgeship.toolchain.report.terminal.table import Column, FittedTable
@@ -36,6 +37,24 @@ def bundle_view(
     yield FittedTable([*columns, Column("metric"), Column("p50 ms", "text")], rows)
     if left := len(manifest["artifacts"]) - len(shown):
         yield Text(f"{count(left, 'artifact')} not for this device", "dim")
+
+
+def downloads_view(found: Sequence[Download]) -> Iterator[Text | FittedTable]:
+    """What a user downloads for each artifact on each kind of device."""
+    rows = [
+        [one.name, one.library.platform, _bytes(one.compressed_bytes), _bytes(one.library.compressed_bytes),
+         _bytes(one.together_bytes), one.library.about]
+        for one in found
+    ]  # fmt: skip
+    yield Text("")
+    figures = [Column(title, "figure") for title in ("file", "runtime", "together")]
+    title = "a user downloads"
+    yield FittedTable([Column(title, "key"), Column("device", "key"), *figures, Column("runtime of", "text")], rows)
+    yield Text("compressed; a runtime with fewer operators is smaller: edgeship required-operators", "dim")
+
+
+def _bytes(count_: int | None) -> str:
+    return "not known" if count_ is None else size(count_) if count_ else "none"
 
 
 def _found(artifact: Mapping[str, Any]) -> list[str]:
