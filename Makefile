@@ -34,8 +34,7 @@ android-data: $(STAMP)
 # the Swift core of apps/ios, the same suites and inference; needs mmdebstrap, and makes a root with Swift 6 (in minutes, once)
 .PHONY: test-ios-core
 test-ios-core: $(STAMP)
-	$(BIN)/python tests/ios_data.py apps/ios/.build/data
-	apps/ios/test-core apps/ios/.build/data
+	$(BIN)/pytest -q -s tests/e2e/test_ios.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Makes what the Swift tests read: what the Kotlin tests read, bundles to update with, and the golden messages.
 
-`python tests/ios_data.py FOLDER`; `make test-ios-core` puts it into apps/ios/.build/data.
+`python tests/ios_data.py DATA`, and then `apps/ios/test-core DATA` tests; `make test-ios-core` does both, and more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
 def more(folder: Path) -> None:
     """ONNX Runtime's library, and bundles: two versions, one that revokes a key, and one that is signed with it."""
     capi = Path(importlib.util.find_spec("onnxruntime").submodule_search_locations[0]) / "capi"
-    shutil.copy(next(capi.glob("libonnxruntime.so.*")), folder / "libonnxruntime.so")
+    shutil.copy(next(capi.glob("libonnxruntime.*")), folder / "libonnxruntime.so")
     shutil.copytree(GOLDEN, folder / "protocol", dirs_exist_ok=True)
     slots = folder / "slots"
     keys = ring(slots / "keys")

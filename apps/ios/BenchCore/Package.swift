@@ -5,11 +5,15 @@ import PackageDescription
 let package = Package(
     name: "BenchCore",
     platforms: [.iOS(.v17), .macOS(.v14)],
-    products: [.library(name: "BenchCore", targets: ["BenchCore"])],
+    products: [
+        .library(name: "BenchCore", targets: ["BenchCore"]),
+        .library(name: "EdgeshipContract", targets: ["EdgeshipContract"]),
+    ],
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(name: "BenchCore", dependencies: [.target(name: "COpenSSL", condition: .when(platforms: [.linux]))]),
-        .executableTarget(name: "conformance", dependencies: ["BenchCore"]),
+        .target(name: "EdgeshipContract"),
+        .executableTarget(name: "conformance", dependencies: ["BenchCore", "EdgeshipContract"]),
         .testTarget(name: "BenchCoreTests", dependencies: ["BenchCore"]),
         // real inference, by the library of ONNX Runtime's Python wheel
         .systemLibrary(name: "COnnxRuntime"),

@@ -1,0 +1,24 @@
+// What a model's answer means: probabilities, and the best classes.
+
+import Foundation
+
+/// Probabilities of logits, which add up to 1.
+public func softmax(_ values: [Float]) -> [Float] {
+    let most = Double(values.max() ?? 0)
+    let powers = values.map { exp(Double($0) - most) }
+    let total = powers.reduce(0, +)
+    return powers.map { Float($0 / total) }
+}
+
+public struct Score: Equatable, Sendable {
+    public let label: String
+    public let index: Int
+    public let score: Float
+}
+
+/// The k best, the best first; of equal scores the lower index comes first. A class without a label is called by its
+/// number.
+public func topK(_ values: [Float], _ k: Int, labels: [String] = []) -> [Score] {
+    let best = values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }.prefix(k)
+    return best.map { Score(label: $0 < labels.count ? labels[$0] : "\($0)", index: $0, score: values[$0]) }
+}
