@@ -25,8 +25,8 @@ from benchmarks.broken_table import exact_interval
 from benchmarks.results import Goal, Results, at_least, at_most, say
 from edgeship import convert
 from edgeship.toolchain import stats
-from edgeship.toolchain.commands.bench import subjects_of
 from edgeship.toolchain.commands.compare import protocol_of
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.measure import bench
 from edgeship.toolchain.measure.comparison import THRESHOLDS, of_results
@@ -118,7 +118,7 @@ def _file(layers: int, folder: Path) -> Path:
 
 
 def _launched(files: list[Path], pairs: int) -> list[Result]:
-    subjects = subjects_of(files, [], [], 1, lambda note: None)
+    subjects = subjects_of(files, Calls(), lambda note: None)
     with Local().open() as link:
         answers = bench.measure(subjects, link, protocol_of(pairs, SECONDS), seed=time.monotonic_ns())
     found = [answers[subject.name] for subject in subjects]

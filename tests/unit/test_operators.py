@@ -12,6 +12,7 @@ from tiny_files import TinyFiles
 
 from edgeship.targets.onnx.origins import modules
 from edgeship.toolchain.commands.operators import ORIGINS, exit_code, operators
+from edgeship.toolchain.commands.subjects import Calls
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.report.terminal.operators import operators_view
 
@@ -31,7 +32,7 @@ def test_each_operator_s_time_is_told_with_its_module(tiny_files: TinyFiles, tmp
     shutil.copy(onnx.folder / onnx.artifact.file, line)
     nodes = node_names(line / onnx.artifact.file)
     (debug / ORIGINS).write_text(json.dumps({name: {"module": f"model.of.{name}"} for name in nodes}))
-    found = operators([line / onnx.artifact.file], Local(), [], [], 1, ignore)
+    found = operators([line / onnx.artifact.file], Local(), Calls(), ignore)
     (first,) = found.files
     assert first.error is None
     assert first.total_ns == sum(operator.ns for operator in first.operators) > 0
@@ -48,7 +49,7 @@ def test_each_operator_s_time_is_told_with_its_module(tiny_files: TinyFiles, tmp
 
 def test_a_runtime_that_tells_none_says_so(tiny_files: TinyFiles) -> None:
     file = tiny_files.get("conv_net", "torchscript")
-    found = operators([file.folder / file.artifact.file], Local(), ["image:1x3x16x16"], [], 1, ignore)
+    found = operators([file.folder / file.artifact.file], Local(), Calls(["image:1x3x16x16"]), ignore)
     (one,) = found.files
     assert one.error == "no agent here does profile with PyTorch"
     assert exit_code(found) == 5
@@ -72,6 +73,6 @@ def test_what_onnx_runtime_renames_is_still_known(tiny_files: TinyFiles) -> None
 @pytest.mark.parametrize("format", ["executorch", pytest.param("litert", marks=needs_native)])
 def test_delegates_are_seen_into(format: str, tiny_files: TinyFiles) -> None:
     file = tiny_files.get("conv_net", format)
-    (one,) = operators([file.folder / file.artifact.file], Local(), [], [], 1, ignore).files
+    (one,) = operators([file.folder / file.artifact.file], Local(), Calls(), ignore).files
     assert one.error is None
     assert any(operator.kind == "Convolution" for operator in one.operators)

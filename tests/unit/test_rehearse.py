@@ -11,6 +11,7 @@ from tiny_files import TinyFiles
 
 from edgeship.toolchain.commands import rehearse as rehearsing
 from edgeship.toolchain.commands.rehearse import exit_code, rehearse
+from edgeship.toolchain.commands.subjects import Calls
 from edgeship.toolchain.devices import other_python
 from edgeship.toolchain.errors import MissingError, RecipeError
 from edgeship.toolchain.measure.comparison import Comparison
@@ -66,18 +67,18 @@ def test_a_version_that_is_the_same_answers_the_same(
     monkeypatch.setattr(rehearsing, "python_with", lambda *requirements: Path(sys.executable))
     file = tiny_files.get("conv_net", "onnx")
     path = file.folder / file.artifact.file
-    found = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, [], [], 1, ignore)
+    found = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, Calls(), ignore)
     (one,) = found.files
     assert (one.outputs, one.limit_db, found.installed) == ("identical", 60, version_of("onnxruntime"))
     assert one.latency is not None
     assert (one.latency.pairs, one.latency.candidate) == (5, f"{path.name} (1.0)")
     with pytest.raises(RecipeError, match=r"is executed by onnxruntime, not by torch"):
-        rehearse([path], ["torch==2.9"], 0, 0.1, None, [], [], 1, ignore)
+        rehearse([path], ["torch==2.9"], 0, 0.1, None, Calls(), ignore)
     with pytest.raises(RecipeError, match=r"--with onnxruntime: is not NAME==VERSION"):
-        rehearse([path], ["onnxruntime"], 0, 0.1, None, [], [], 1, ignore)
+        rehearse([path], ["onnxruntime"], 0, 0.1, None, Calls(), ignore)
 
     monkeypatch.setattr(rehearsing, "python_with", lambda *requirements: Path(sys.base_prefix) / "bin" / "python3")
-    (broken,) = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, [], [], 1, ignore).files
+    (broken,) = rehearse([path], ["onnxruntime==1.0"], 5, 0.02, None, Calls(), ignore).files
     assert broken.outputs is None
     assert (broken.error or "").startswith("does not run under 1.0: ")
 
@@ -89,7 +90,7 @@ def test_another_version_is_installed_beside_ours(
 ) -> None:
     monkeypatch.setenv("EDGESHIP_CACHE", str(tmp_path))
     file = tiny_files.get("conv_net", "onnx")
-    found = rehearse([file.folder / file.artifact.file], ["onnxruntime==1.30.0"], 0, 0.1, None, [], [], 1, ignore)
+    found = rehearse([file.folder / file.artifact.file], ["onnxruntime==1.30.0"], 0, 0.1, None, Calls(), ignore)
     assert [each.outputs for each in found.files] == ["identical"]
     assert found.files[0].latency is None
     assert found.files[0].instructions is None
@@ -106,7 +107,7 @@ def test_another_version_is_installed_beside_ours(
 def test_instructions_are_counted_with_the_libraries_of_each_version(tiny_files: TinyFiles, tmp_path: Path) -> None:
     file = tiny_files.get("conv_net", "onnx")
     path = file.folder / file.artifact.file
-    found = rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a76", [], [], 1, ignore)
+    found = rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a76", Calls(), ignore)
     assert found.files[0].error is None
     counted = found.files[0].instructions
     assert counted is not None
@@ -116,4 +117,4 @@ def test_instructions_are_counted_with_the_libraries_of_each_version(tiny_files:
     text = "\n".join(str(part) for part in rehearsal_view(found))
     assert "counted with the native agent around each version's libraries" in text
     with pytest.raises(RecipeError, match="--count cortex-a99: no core"):
-        rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a99", [], [], 1, ignore)
+        rehearse([path], ["onnxruntime==1.30.0"], 0, 0.1, "cortex-a99", Calls(), ignore)

@@ -55,9 +55,10 @@ def test_onnxruntime_s_own_parser_reads_what_its_runtime_executes(tiny_files: Ti
 def _executed(file: Path) -> set[str]:
     """The kinds of operators that ONNX Runtime calls on this CPU, by its own profiler."""
     from edgeship.toolchain.commands.operators import operators
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.devices.local import Local
 
-    (profiled,) = operators([file], Local(), [], [], 1, lambda note: None).files
+    (profiled,) = operators([file], Local(), Calls(), lambda note: None).files
     assert profiled.error is None
     return {operator.kind for operator in profiled.operators}
 

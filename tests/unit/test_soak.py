@@ -8,6 +8,7 @@ from tiny_files import TinyFiles
 
 from edgeship.toolchain.commands import soak as soaking
 from edgeship.toolchain.commands.soak import exit_code
+from edgeship.toolchain.commands.subjects import Calls
 from edgeship.toolchain.devices.emulated.device import Emulated
 from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import RecipeError
@@ -65,7 +66,7 @@ def test_a_file_is_soaked_on_this_host(tiny_files: TinyFiles) -> None:
     file = tiny_files.get("conv_net", "onnx")
     plan = Plan(seconds=0.6, window_s=0.2, rounds=20, streams=2)
     path = file.folder / file.artifact.file
-    found = soaking.soak([path], plan, Local(), [], [], 1, lambda note: None)
+    found = soaking.soak([path], plan, Local(), Calls(), lambda note: None)
     (soaked,) = found.files
     assert soaked.error is None
     assert len(soaked.per_second) == 3
@@ -75,6 +76,6 @@ def test_a_file_is_soaked_on_this_host(tiny_files: TinyFiles) -> None:
 def test_what_cannot_be_soaked_is_said_before_it_begins() -> None:
     plan = Plan(seconds=5, window_s=10, rounds=1, streams=1)
     with pytest.raises(RecipeError, match="5 s have no window of 10 s"):
-        soaking.soak([], plan, Local(), [], [], 1, lambda note: None)
+        soaking.soak([], plan, Local(), Calls(), lambda note: None)
     with pytest.raises(RecipeError, match="an emulated core has no time"):
-        soaking.soak([], plan, Emulated(cpu="cortex-a53"), [], [], 1, lambda note: None)
+        soaking.soak([], plan, Emulated(cpu="cortex-a53"), Calls(), lambda note: None)

@@ -108,11 +108,12 @@ def operators(
     too.
     """
     from edgeship.toolchain.commands import operators as profiling
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.operators import operators_view
 
-    found = profiling.operators(files, arguments.device_of(device), inputs, size, threads, console.print_note)
+    found = profiling.operators(files, arguments.device_of(device), Calls(inputs, size, threads), console.print_note)
     if as_json:
         console.print_document(found)
     else:

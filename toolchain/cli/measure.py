@@ -78,13 +78,14 @@ def bench(
     """
     from edgeship.toolchain.commands import bench as benching
     from edgeship.toolchain.commands import compare as comparing
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.files import bench_view
 
-    options = arguments.bench_options(threads, launches, seconds)
+    options, calls = arguments.bench_options(threads, launches, seconds), Calls(inputs, size, threads)
     measured, results = benching.bench(
-        files, against, inputs, size, options, quick, arguments.device_of(device), device, console.print_note
+        files, against, calls, options, quick, arguments.device_of(device), device, console.print_note
     )
     if out is not None:
         benching.write_results(measured, results, out)
@@ -124,6 +125,7 @@ def compare(
     emulated core: more, fewer or the same instructions.
     """
     from edgeship.toolchain.commands import compare as comparing
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.comparison import comparison_view
@@ -136,9 +138,7 @@ def compare(
         None if threshold is None else threshold / 100,
         pairs,
         seconds,
-        inputs,
-        size,
-        threads,
+        Calls(inputs, size, threads),
         console.print_note,
     )
     if as_json:
@@ -178,10 +178,13 @@ def rehearse(
     this host: do they run, do they answer the same, are they slower; and how many instructions they take on a core.
     """
     from edgeship.toolchain.commands import rehearse as rehearsing
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.rehearsal import rehearsal_view
 
-    found = rehearsing.rehearse(files, requirements, pairs, seconds, core, inputs, size, threads, console.print_note)
+    found = rehearsing.rehearse(
+        files, requirements, pairs, seconds, core, Calls(inputs, size, threads), console.print_note
+    )
     if as_json:
         console.print_document(found)
     else:
@@ -208,13 +211,14 @@ def soak(
     Calls per second over time, with the hottest sensor beside them, and what the process holds after many loads.
     """
     from edgeship.toolchain.commands import soak as soaking
+    from edgeship.toolchain.commands.subjects import Calls
     from edgeship.toolchain.measure.soak import Plan
     from edgeship.toolchain.recipe import arguments
     from edgeship.toolchain.report.terminal import console
     from edgeship.toolchain.report.terminal.soak import soak_view
 
     plan = Plan(60 * minutes, window, rounds, streams)
-    found = soaking.soak(files, plan, arguments.device_of(device), inputs, size, threads, console.print_note)
+    found = soaking.soak(files, plan, arguments.device_of(device), Calls(inputs, size, threads), console.print_note)
     if as_json:
         console.print_document(found)
     else:

@@ -7,15 +7,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeship.toolchain.artifact import Artifact, Tensor
-from edgeship.toolchain.commands import inspect as foreign
-from edgeship.toolchain.commands.isolated import Reader
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.measure import bench as benches
 from edgeship.toolchain.measure.comparison import THRESHOLDS, Comparison, Pair, of_pairs
 from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.protocol.messages import Result, dump
-from edgeship.toolchain.recipe import arguments as tables
 from edgeship.toolchain.recipe.plan import BenchOptions
 from edgeship.toolchain.report.bench import Bench, Benched, short_names
 from edgeship.toolchain.report.rows import measurement
@@ -24,8 +21,7 @@ from edgeship.toolchain.report.rows import measurement
 def bench(
     files: list[Path],
     against: list[Path],
-    inputs: list[str],
-    sizes: list[str],
+    calls: Calls,
     options: BenchOptions,
     quick: bool,
     device: Device,
@@ -36,8 +32,7 @@ def bench(
 
     Answers what was found, and the results with their raw samples of those files that were measured.
     `against`: no baseline, one for all files, or one for each, in their order; RecipeError for another number.
-    `sizes` are texts like `batch=4`: what dynamic dimensions take; 1 where nothing is said. `on_note` is told which
-    integers a file is given that says nothing of its valid ones.
+    `on_note` is told which integers a file is given that says nothing of its valid ones.
     """
     if len(against) not in (0, 1, len(files)):
         raise RecipeError(
@@ -45,7 +40,7 @@ def bench(
         )
     baselines = list(dict.fromkeys(against))
     every = [*files, *baselines]
-    subjects = subjects_of(every, inputs, sizes, options.threads[0], on_note)
+    subjects = subjects_of(every, calls, on_note)
     protocol = benches.QUICK if quick else benches.Protocol(launches=options.launches, seconds=options.seconds)
     with device.open() as link:
         told = benches.measure(subjects, link, protocol)
@@ -79,44 +74,8 @@ def _compared(every: list[Path], answers: list[Result | str], places: list[int],
     return of_pairs(measured, device, "latency", THRESHOLDS["latency"])
 
 
-def subjects_of(
-    files: list[Path],
-    inputs: list[str],
-    sizes: list[str],
-    threads: int,
-    on_note: Callable[[str], None],
-    samples: int = benches.CASES,
-) -> list[benches.Subject]:
-    """Files with random inputs for them, as `bench` takes both. RecipeError for a size that no file has."""
-    given_sizes = tables.sizes_table(sizes)
-    with Reader() as reader:
-        artifacts = [foreign.describe(file, reader) for file in files]
-    if inputs:
-        artifacts = [_with_inputs(artifact, inputs) for artifact in artifacts]
-    known = {size for a in artifacts for tensor in a.inputs for size in tensor.shape if isinstance(size, str)}
-    if unknown := [name for name in given_sizes if name not in known]:
-        has = f"they have {', '.join(sorted(known))}" if known else "their inputs are of fixed size"
-        raise RecipeError(f"--size {', '.join(unknown)}: the files have no such dynamic dimension", has)
-    subjects = []
-    for index, (file, artifact) in enumerate(zip(files, artifacts, strict=True)):
-        drawn = foreign.random_samples(artifact, given_sizes, samples, on_note=on_note)
-        subjects.append(benches.Subject(f"{index}:{file}", artifact, file.resolve().parent, drawn, threads))
-    return subjects
-
-
 def write_results(bench: Bench, results: list[Result], out: Path) -> None:
     """Write the results, each a bench-result/1 with its raw samples, as one JSON document beside their files' names."""
     files = [benched.file for benched in bench.files if benched.measurement]
     documents = [{"file": file, "result": json.loads(dump(r))} for file, r in zip(files, results, strict=True)]
     out.write_text(json.dumps(documents, indent=1) + "\n")
-
-
-def _with_inputs(artifact: Artifact, inputs: list[str]) -> Artifact:
-    """The artifact with the inputs of the command line, and their valid values."""
-    given = tables.input_tables(inputs)[0]
-    tensors = tuple(
-        Tensor.model_validate({key: table[key] for key in Tensor.model_fields if key in table}) for table in given
-    )
-    ranges = {table["name"]: (table["low"], table["high"]) for table in given if "high" in table}
-    contract = artifact.contract.model_copy(update={"ranges": {**artifact.contract.ranges, **ranges}})
-    return artifact.model_copy(update={"inputs": tensors, "contract": contract})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.commands.bench import subjects_of
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_LINE_FAILED,
@@ -41,9 +41,7 @@ def compare(
     threshold: float | None,
     pairs: int,
     seconds: float,
-    inputs: list[str],
-    sizes: list[str],
-    threads: int,
+    calls: Calls,
     on_note: Callable[[str], None],
 ) -> Comparison:
     """Compare the candidate (second) with the baseline (first), on random inputs.
@@ -60,7 +58,7 @@ def compare(
             f"{named} counts no instructions", "e.g. --device \"{ device = 'emulated', cpu = 'cortex-a53' }\""
         )
     share = THRESHOLDS[wanted] if threshold is None else threshold
-    first, second = subjects_of(list(pair), inputs, sizes, threads, on_note)
+    first, second = subjects_of(list(pair), calls, on_note)
     names = short_names([str(path) for path in pair])
     told = (names[0], names[1]) if names[0] != names[1] else (f"{names[0]} (1)", f"{names[1]} (2)")
     if wanted == "instructions":

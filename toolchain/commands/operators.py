@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from edgeship.toolchain import registry
-from edgeship.toolchain.commands.bench import subjects_of
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_OK, DeviceError, MissingError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import operators as measuring
@@ -24,20 +24,18 @@ ORIGINS = "origins.json"
 def operators(
     files: list[Path],
     device: Device,
-    inputs: list[str],
-    sizes: list[str],
-    threads: int,
+    calls: Calls,
     on_note: Callable[[str], None],
 ) -> Operators:
     """Each file in a launch of its own, on random inputs; one that tells no operators says why."""
-    subjects = subjects_of(files, inputs, sizes, threads, on_note)
+    subjects = subjects_of(files, calls, on_note)
     names = short_names([str(file) for file in files])
     with device.open() as link:
         found = [
             _profiled(name, file, subject, link) for name, file, subject in zip(names, files, subjects, strict=True)
         ]
         facts = link.facts()
-    return Operators(device=facts, threads=threads, calls=measuring.CALLS, files=found)
+    return Operators(device=facts, threads=calls.threads, calls=measuring.CALLS, files=found)
 
 
 def exit_code(found: Operators) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from edgeship.toolchain import registry
 from edgeship.toolchain.build.store import Store
-from edgeship.toolchain.commands.bench import subjects_of
 from edgeship.toolchain.commands.compare import exit_code as code_of
 from edgeship.toolchain.commands.compare import protocol_of
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.devices.emulated.device import EmulatedLink, core_of
 from edgeship.toolchain.devices.emulated.other_version import OtherVersion
 from edgeship.toolchain.devices.launch import launch
@@ -41,9 +41,7 @@ def rehearse(
     pairs: int,
     seconds: float,
     core: str | None,
-    inputs: list[str],
-    sizes: list[str],
-    threads: int,
+    calls: Calls,
     on_note: Callable[[str], None],
 ) -> Rehearsal:
     """Execute files under the installed version and under another one, on the same random inputs, on this host.
@@ -53,7 +51,7 @@ def rehearse(
     MissingError where they cannot be installed. Files that do not run say so.
     """
     distribution, version = _parts(requirements[0])
-    subjects = subjects_of(files, inputs, sizes, threads, on_note, SAMPLES)
+    subjects = subjects_of(files, calls, on_note, SAMPLES)
     for file, subject in zip(files, subjects, strict=True):
         runtime = registry.runtime_info(subject.artifact.runtime.name)
         if runtime is None or runtime.distribution != distribution:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeship.toolchain.commands.bench import subjects_of
+from edgeship.toolchain.commands.subjects import Calls, subjects_of
 from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_LINE_FAILED, EXIT_OK, DeviceError, RecipeError
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import soak as soaking
@@ -19,9 +19,7 @@ def soak(
     files: list[Path],
     plan: Plan,
     device: Device,
-    inputs: list[str],
-    sizes: list[str],
-    threads: int,
+    calls: Calls,
     on_note: Callable[[str], None],
 ) -> Soak:
     """Each file alone: first without a pause, then loaded and unloaded; one that cannot be executed says why.
@@ -32,7 +30,7 @@ def soak(
         raise RecipeError("an emulated core has no time and no memory", "devices that have: local, boards and phones")
     if plan.seconds < plan.window_s:
         raise RecipeError(f"{plan.seconds:g} s have no window of {plan.window_s:g} s", "a shorter --window")
-    subjects = subjects_of(files, inputs, sizes, threads, on_note)
+    subjects = subjects_of(files, calls, on_note)
     with device.open() as link:
         found = [
             _soaked(str(file), subject, link, plan, on_note) for file, subject in zip(files, subjects, strict=True)
@@ -44,7 +42,7 @@ def soak(
         window_s=plan.window_s,
         rounds=plan.rounds,
         streams=plan.streams,
-        threads=threads,
+        threads=calls.threads,
         files=found,
     )
 
