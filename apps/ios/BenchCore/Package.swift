@@ -8,15 +8,17 @@ let package = Package(
     products: [
         .library(name: "BenchCore", targets: ["BenchCore"]),
         .library(name: "EdgeshipContract", targets: ["EdgeshipContract"]),
+        .library(name: "HarnessCore", targets: ["HarnessCore"]),
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(name: "BenchCore", dependencies: [.target(name: "COpenSSL", condition: .when(platforms: [.linux]))]),
         .target(name: "EdgeshipContract"),
+        .target(name: "HarnessCore", dependencies: ["BenchCore", "EdgeshipContract"]),
         .executableTarget(name: "conformance", dependencies: ["BenchCore", "EdgeshipContract"]),
         .testTarget(name: "BenchCoreTests", dependencies: ["BenchCore"]),
         // real inference, by the library of ONNX Runtime's Python wheel
         .systemLibrary(name: "COnnxRuntime"),
-        .testTarget(name: "InferenceTests", dependencies: ["BenchCore", "COnnxRuntime"]),
+        .testTarget(name: "InferenceTests", dependencies: ["HarnessCore", "COnnxRuntime"]),
     ]
 )

@@ -10,6 +10,14 @@ public func softmax(_ values: [Float]) -> [Float] {
     return powers.map { Float($0 / total) }
 }
 
+/// From -1 to 1: how near two vectors' directions are; 0 where one has none.
+public func cosine(_ one: [Float], _ other: [Float]) -> Float {
+    let (one, other) = (one.map(Double.init), other.map(Double.init))
+    func product(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    let length = (product(one, one) * product(other, other)).squareRoot()
+    return length > 0 ? Float(product(one, other) / length) : 0
+}
+
 public struct Score: Equatable, Sendable {
     public let label: String
     public let index: Int

@@ -43,6 +43,9 @@ func answerContract(_ asked: Object, in folder: URL, out: URL) throws {
             let found = try words.encode(texts[0], texts.count > 1 ? texts[1] : nil, maxLength: length)
             return (found.inputIDs + found.attentionMask + found.tokenTypeIDs).withUnsafeBytes(Array.init)
         }
+    case "sound":
+        let input: AudioInput = try decoded("input")
+        answer = try input.apply(values()).withUnsafeBytes(Array.init)
     case "softmax": answer = try softmax(values()).withUnsafeBytes(Array.init)
     case "top_k":
         let best = try topK(values(), asked.whole("k"))

@@ -30,11 +30,11 @@ struct MessagesTests {
     }
 
     @Test("warm-up stops where the golden series say")
-    func warmUps() throws {
+    func warmUps() async throws {
         let series = try decode([Series].self, Data(contentsOf: TestData.file("protocol/warmup.json")))
         for one in series {
             var samples = one.samples.makeIterator()
-            let warm = warmUp(one.stop) { samples.next() ?? 0 }
+            let warm = await warmUp(one.stop) { samples.next() ?? 0 }
             #expect(warm.samples.count == one.iterations, "\(one.name)")
             #expect(warm.stop == one.warmupStop, "\(one.name)")
         }

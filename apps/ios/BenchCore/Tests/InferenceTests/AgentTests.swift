@@ -22,29 +22,11 @@ struct AgentTests {
     }
 
     /// A job over 20 digits.
-    private func job(_ config: [String: Any], changes: [String: Any] = [:]) throws -> URL {
-        let artifact = try digits.artifact()
-        try artifact.unpack(into: digits.folder)
-        var inputs: [UInt8] = []
-        var cases: [[[String: Any]]] = []
-        for sample in 0..<20 {
-            let tensors = try artifact.inputs(sample)
-            cases.append(
-                zip(artifact.inputNames, tensors).map { name, tensor in
-                    let place: [String: Any] = ["path": "inputs.bin", "offset": inputs.count]
-                    inputs += tensor.data
-                    return ["name": name, "dtype": tensor.dtype.rawValue, "shape": tensor.shape].merging(place) { $1 }
-                })
-        }
-        try Data(inputs).write(to: digits.folder.appendingPathComponent("inputs.bin"))
-        let entry = try artifact.about.text("entry").description
-        let job: [String: Any] = [
-            "schema": "bench-job/1", "id": "6f1c3b1e-6f0a-4a1e-9a0e-0c9a2f5f0001", "config": config, "cases": cases,
-            "artifact": ["format": "onnx", "path": entry, "sha256": String(repeating: "0", count: 64), "size": 97000],
-            "runtime": ["name": "onnxruntime"], "outputs": artifact.outputNames, "new_in_some_version": 1,
-        ]
-        let file = digits.folder.appendingPathComponent("job.json")
-        try JSONSerialization.data(withJSONObject: job.merging(changes) { $1 }).write(to: file)
+    private func job(_ config: JobConfig, _ change: (inout BenchJob) -> Void = { _ in }) throws -> URL {
+        let file = try writeJob(digits.artifact(), in: digits.folder, config, threads: 1, backend: "cpu", samples: 20)
+        var job = try decode(BenchJob.self, Data(contentsOf: file))
+        change(&job)
+        try write(job, to: file)
         return file
     }
 
@@ -60,7 +42,7 @@ struct AgentTests {
     @Test("verify writes the outputs of every case")
     func verifies() async throws {
         defer { digits.clear() }
-        let run = try await result("verify", job(["mode": "verify"], changes: ["capture": "outputs.bin"]))
+        let run = try await result("verify", job(JobConfig(mode: "verify")) { $0.capture = "outputs.bin" })
         #expect(run.error == nil)
         #expect(run.outputs?.count == 20)
         let captured = try Data(contentsOf: digits.folder.appendingPathComponent("outputs.bin"))
@@ -75,8 +57,8 @@ struct AgentTests {
     @Test("latency tells raw samples, the clock and the machine's state")
     func latency() async throws {
         defer { digits.clear() }
-        let stop = ["min_iters": 30, "min_ns": 0, "max_ns": 1_000_000_000]
-        let run = try await result("latency", job(["mode": "latency", "warmup": stop, "measure": stop]))
+        let stop = Stop(minIters: 30, maxNs: 1_000_000_000)
+        let run = try await result("latency", job(JobConfig(mode: "latency", warmup: stop, measure: stop)))
         #expect(run.error == nil)
         #expect(run.warmup?.count == 30)
         #expect((run.samples?.count ?? 0) * (run.iterationsPerSample ?? 1) >= 30)
@@ -88,7 +70,7 @@ struct AgentTests {
     @Test("memory reads the system's counters", arguments: ["memory", "cold", "throughput"])
     func memory(mode: String) async throws {
         defer { digits.clear() }
-        let run = try await result(mode, job(["mode": mode, "measure": ["min_iters": 5, "max_ns": 1_000_000_000]]))
+        let run = try await result(mode, job(JobConfig(mode: mode, measure: Stop(minIters: 5, maxNs: 1_000_000_000))))
         #expect(run.error == nil)
         #expect((run.memory?.peak?["vm_hwm"] != nil) == (mode == "memory"))
         #expect((run.completed ?? 0 >= 5) == (mode == "throughput"))
@@ -98,13 +80,13 @@ struct AgentTests {
     @Test("what this agent cannot do it refuses by name, and what cannot be loaded is a result")
     func refusals() async throws {
         defer { digits.clear() }
-        var run = try await result("refused", job(["mode": "profile"]))
+        var run = try await result("refused", job(JobConfig(mode: "profile")))
         #expect(run.error?.code == "UNSUPPORTED_JOB")
         #expect(run.error?.message.hasPrefix("config.mode: this agent cannot do profile (ios 1 can: verify, ") ?? false)
-        run = try await result("required", job(["mode": "verify"], changes: ["requires": ["config.pin_cpus"]]))
+        run = try await result("required", job(JobConfig(mode: "verify")) { $0.requires = ["config.pin_cpus"] })
         #expect(run.error?.message.hasPrefix("requires: this agent cannot do config.pin_cpus") ?? false)
-        let file = try job(["mode": "verify"])
-        try Data("no model".utf8).write(to: digits.folder.appendingPathComponent("model.onnx"))
+        let file = try job(JobConfig(mode: "verify"))
+        try Data("no model".utf8).write(to: digits.folder.appendingPathComponent("files/model.onnx"))
         run = try await result("broken", file)
         #expect(run.error?.phase == .load)
         try Data("{}".utf8).write(to: file)

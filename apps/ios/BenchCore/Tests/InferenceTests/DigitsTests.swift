@@ -13,10 +13,10 @@ struct DigitsTests {
         let model = try await artifact.open(digits.engine, in: digits.folder, threads: 1)
         var agree = 0
         for sample in 0..<artifact.samples {
-            let answered = try model.run(artifact.inputs(sample))
+            let answered = try await model.run(artifact.inputs(sample))
             agree += try best(answered) == best(artifact.outputs(sample)) ? 1 : 0
         }
-        let sqnr = try artifact.sqnrDB(model)
+        let sqnr = try await artifact.sqnrDB(model)
         let told = String(format: "%.1f", sqnr)
         print("\(agree) of \(artifact.samples) digits classified as in Python by onnxruntime \(digits.engine.version), SQNR \(told) dB")
         #expect(artifact.samples == digitsCount)
@@ -83,7 +83,7 @@ private final class WrongModel: Model {
 
     func feed(_ inputs: [Tensor]) throws { try model.feed(inputs) }
 
-    func invoke() throws { try model.invoke() }
+    func invoke() async throws { try await model.invoke() }
 
     func fetch() throws -> [Tensor] {
         try model.fetch().map { try Tensor($0.dtype, $0.shape, Array(repeating: 0, count: $0.data.count)) }

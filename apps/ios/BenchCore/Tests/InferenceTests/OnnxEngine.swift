@@ -52,7 +52,7 @@ final class OnnxEngine: Engine, @unchecked Sendable {
     }
 }
 
-private final class OnnxModel: Model {
+private final class OnnxModel: Model, @unchecked Sendable {
     private let engine: OnnxEngine
     private let session: OpaquePointer?
     private let inputs, outputs: [UnsafePointer<CChar>?]

@@ -49,6 +49,10 @@ public struct JobConfig: Codable, Sendable {
     public var timedRegion: String?
     public var memorySamplingNs: Int?
     public var pinCpus: [Int]?
+
+    public init(mode: String, warmup: Stop? = nil, measure: Stop? = nil) {
+        (self.mode, self.warmup, self.measure) = (mode, warmup, measure)
+    }
 }
 
 /// When to stop a phase.

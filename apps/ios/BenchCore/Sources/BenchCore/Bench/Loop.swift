@@ -15,7 +15,7 @@ private let fewestCalls = 3
 
 /// Call `sample` (it answers nanoseconds) until it is steady: two exponential averages of rate 0.1 and 0.005, each
 /// corrected for its start, within 4% of one another more than 40 times in a row (adaptive), or the limits.
-func warmUp(_ stop: Stop, _ sample: () throws -> Int) rethrows -> (samples: [Int], stop: WarmUpStop) {
+func warmUp(_ stop: Stop, _ sample: () async throws -> Int) async rethrows -> (samples: [Int], stop: WarmUpStop) {
     let (least, shortest, longest) = (stop.minIters ?? 0, stop.minNs ?? 0, stop.maxNs ?? 0)
     let isAdaptive = stop.adaptive ?? false
     var samples: [Int] = []
@@ -28,7 +28,7 @@ func warmUp(_ stop: Stop, _ sample: () throws -> Int) rethrows -> (samples: [Int
         // a slow model may spend the whole time on fewer than min_iters, but never on fewer than 3
         let isLate = elapsed >= longest && samples.count >= min(least, fewestCalls)
         if isLate || stop.maxIters.map({ samples.count >= $0 }) ?? false { return (samples, .maxTime) }
-        let taken = try sample()
+        let taken = try await sample()
         samples.append(taken)
         elapsed += taken
         fast += fastRate * (Double(taken) - fast)
@@ -47,8 +47,8 @@ func isFinished(_ count: Int, _ elapsed: Int, _ stop: Stop) -> Bool {
 }
 
 /// Nanoseconds of so many calls.
-func timed(_ clock: some MonotonicClock, _ call: () throws -> Void, repeats: Int = 1) rethrows -> Int {
+func timed(_ clock: some MonotonicClock, _ call: () async throws -> Void, repeats: Int = 1) async rethrows -> Int {
     let start = clock.nowNs()
-    for _ in 0..<repeats { try call() }
+    for _ in 0..<repeats { try await call() }
     return clock.nowNs() - start
 }

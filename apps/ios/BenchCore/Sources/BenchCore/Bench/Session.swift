@@ -74,17 +74,21 @@ final class Session {
         if config.mode == "latency" || config.mode == "throughput" {
             enter(.warmup)
             try model.feed(first)
-            cold.firstInference = try timed(clock, model.invoke)
-            let warm = try warmUp(config.warmup ?? Stop()) {
+            cold.firstInference = try await timed(clock, model.invoke)
+            let warm = try await warmUp(config.warmup ?? Stop()) {
                 defer { watch() }
-                return try timed(clock, model.invoke)
+                return try await timed(clock, model.invoke)
             }
             (run.warmup, run.warmupStop) = (warm.samples, warm.stop)
             enter(.measure)
-            try config.mode == "latency" ? measure(model, warm.samples) : throughput(model)
+            if config.mode == "latency" {
+                try await measure(model, warm.samples)
+            } else {
+                try await throughput(model)
+            }
         }
         enter(.collect)
-        if ["verify", "memory", "cold"].contains(config.mode) || job.capture != nil { try play(model) }
+        if ["verify", "memory", "cold"].contains(config.mode) || job.capture != nil { try await play(model) }
         run.memory?.peak = try machine.memory.counters()
         run.memory?.peakMethod = "kernel"
         placement = try await model.placement()
@@ -112,7 +116,7 @@ final class Session {
     }
 
     /// Raw samples over the cases in turn; calls shorter than 100 clock ticks are batched into one sample.
-    private func measure(_ model: any Model, _ warm: [Int]) throws {
+    private func measure(_ model: any Model, _ warm: [Int]) async throws {
         let (clock, stop) = (machine.clock, job.config.measure ?? Stop())
         let cases = try job.cases.map { try readCase($0, in: folder) }
         let typical = max(warm.isEmpty ? cold.firstInference ?? 1 : warm.sorted()[warm.count / 2], 1)
@@ -122,7 +126,7 @@ final class Session {
         let start = clock.nowNs()
         while !isFinished(samples.count * repeats, clock.nowNs() - start, stop) {
             if cases.count > 1 { try model.feed(cases[samples.count % cases.count]) }
-            samples.append(try timed(clock, model.invoke, repeats: repeats))
+            samples.append(try await timed(clock, model.invoke, repeats: repeats))
             watch()
         }
         run.samples = samples
@@ -130,61 +134,41 @@ final class Session {
     }
 
     /// Calls completed in a window, one after another without a pause.
-    private func throughput(_ model: any Model) throws {
+    private func throughput(_ model: any Model) async throws {
         let (clock, stop) = (machine.clock, job.config.measure ?? Stop())
         let start = clock.nowNs()
         var completed = 0
         while !isFinished(completed, clock.nowNs() - start, stop) {
-            try model.invoke()
+            try await model.invoke()
             completed += 1
         }
         (run.window, run.completed) = (clock.nowNs() - start, completed)
     }
 
     /// Run every case once, its state fed back from the one before, and write outputs to the capture file.
-    private func play(_ model: any Model) throws {
-        guard let capture = job.capture else { return try play(model) { _ in } }
-        let (disk, file) = (SystemDisk(), folder.appendingPathComponent(capture).path)
-        try disk.write("\(file).part") { use in try play(model, into: use) }
-        try disk.sync("\(file).part")
-        try disk.rename("\(file).part", to: file)
-    }
-
+    ///
     /// When the time for it (max_ns, where it is given) is over, the cases after the first min_iters are left out.
-    private func play(_ model: any Model, into use: (UnsafeRawBufferPointer) throws -> Void) throws {
+    private func play(_ model: any Model) async throws {
+        let capture = try job.capture.map { try Capture(folder.appendingPathComponent($0)) }
         let stop = job.config.mode == "verify" ? job.config.measure ?? Stop() : Stop()
         let start = machine.clock.nowNs()
-        var (rows, state, offset): ([[OutputTensor]], [String: Tensor], Int) = ([], [:], 0)
+        var (rows, state): ([[OutputTensor]], [String: Tensor]) = ([], [:])
         for one in job.cases {
             let elapsed = machine.clock.nowNs() - start
             if let most = stop.maxNs, most > 0, rows.count >= stop.minIters ?? 0, elapsed >= most { break }
             let inputs = zip(one, try readCase(one, in: folder)).map { state[$0.name] ?? $1 }
             try model.feed(inputs)
-            let taken = try timed(machine.clock, model.invoke)
+            let taken = try await timed(machine.clock, model.invoke)
             cold.firstInference = cold.firstInference ?? taken
             let answers = try model.fetch()
             let names = job.outputs.flatMap { $0.isEmpty ? nil : $0 } ?? answers.indices.map { "output_\($0)" }
-            var row: [OutputTensor] = []
-            for (name, answer) in zip(names, answers) {
-                row.append(OutputTensor(name: name, dtype: answer.dtype, shape: answer.shape, offset: offset))
-                try answer.data.withUnsafeBytes(use)
-                offset += answer.data.count
-            }
-            rows.append(row)
+            rows.append(try zip(names, answers).compactMap { try capture?.write($0, $1) })
             let named = Dictionary(uniqueKeysWithValues: zip(names, answers))
             state = [:]
             for (giver, taker) in job.feedback ?? [:] { state[taker] = named[giver] }
             watch()
         }
-        if job.capture != nil { run.outputs = rows }
-    }
-}
-
-/// Inputs of one case in the model's order.
-private func readCase(_ tensors: [TensorFile], in folder: URL) throws -> [Tensor] {
-    try tensors.map { tensor in
-        let size = tensor.shape.reduce(tensor.dtype.size, *)
-        let file = folder.appendingPathComponent(tensor.path).path
-        return try Tensor(tensor.dtype, tensor.shape, Part(path: file, offset: tensor.offset ?? 0, size: size).bytes())
+        try capture?.finish()
+        if capture != nil { run.outputs = rows }
     }
 }

@@ -5,6 +5,9 @@ import Foundation
 public struct Artifact: Sendable {
     public let name: String
     public let runtime: String
+    public let format: String
+    /// The path that a runtime is given, below the folder of the artifact's files.
+    public let entry: String
     /// The model's names, in its order.
     public let inputNames: [String]
     public let outputNames: [String]
@@ -21,6 +24,8 @@ public struct Artifact: Sendable {
         (self.bundle, self.about) = (bundle, about)
         name = try about.text("name").description
         runtime = try about.member("runtime").text("name").description
+        format = try about.text("format").description
+        entry = try about.text("entry").description
         inputNames = try about.members("inputs").map { try $0.text("name").description }
         outputNames = try about.members("outputs").map { try $0.text("name").description }
         minSQNRdB = try about.double("min_sqnr_db")
@@ -30,11 +35,23 @@ public struct Artifact: Sendable {
     /// Write the files below a folder of this artifact's own, and load them; `Refused`: file-digest.
     public func open(_ engine: any Engine, in folder: URL, threads: Int, backend: String = "") async throws -> any Model {
         try unpack(into: folder)
-        let options = try about.member("runtime")["options"]?.object ?? [:]
-        let entry = folder.appendingPathComponent(try about.text("entry").description)
         let load = Load(
-            entry, inputs: inputNames, outputs: outputNames, threads: threads, backend: backend, options: options)
+            folder.appendingPathComponent(entry), inputs: inputNames, outputs: outputNames, threads: threads,
+            backend: backend, options: options)
         return try await engine.open(load)
+    }
+
+    /// What the runtime is told.
+    public var options: Object { (try? about.member("runtime"))?["options"]?.object ?? [:] }
+
+    /// A file of the artifact by its path; `Refused`: file-missing, file-digest.
+    public func file(_ path: String) throws -> [UInt8] {
+        guard let file = try about.members("files").first(where: { try $0.text("path") == Text(path) }) else {
+            throw Refused(.fileMissing, path)
+        }
+        var found: [UInt8] = []
+        try stored(file.text("sha256")) { found += $0 }
+        return found
     }
 
     /// Write the files below a folder under their names; `Refused`: file-digest.
@@ -60,12 +77,12 @@ public struct Artifact: Sendable {
     }
 
     /// What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from `minSQNRdB` on.
-    public func sqnrDB(_ model: any Model) throws -> Double {
+    public func sqnrDB(_ model: any Model) async throws -> Double {
         var expected: [Tensor] = []
         var answered: [Tensor] = []
         for sample in 0..<samples {
             expected += try outputs(sample)
-            answered += try model.run(inputs(sample))
+            answered += try await model.run(inputs(sample))
         }
         return try BenchCore.sqnrDB(expected, answered)
     }

@@ -3,7 +3,7 @@
 import Foundation
 
 /// What is in use.
-public struct Loaded {
+public struct Loaded: Sendable {
     public let bundle: Verified
     public let artifact: Artifact
     public let model: any Model
@@ -45,6 +45,6 @@ extension Slots {
         let artifact = try Artifact(bundle, about)
         if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
         let model = try await artifact.open(engine, in: folder, threads: threads)
-        return Loaded(bundle: bundle, artifact: artifact, model: model, sqnrDB: isTried ? try artifact.sqnrDB(model) : nil)
+        return Loaded(bundle: bundle, artifact: artifact, model: model, sqnrDB: isTried ? try await artifact.sqnrDB(model) : nil)
     }
 }

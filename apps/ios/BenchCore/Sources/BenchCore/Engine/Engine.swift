@@ -35,8 +35,8 @@ public struct Load: Sendable {
     }
 }
 
-/// A loaded file, for one thread at a time; tensors in the order of the load's `inputs` and `outputs`.
-public protocol Model: AnyObject {
+/// A loaded file, for one call at a time; tensors in the order of the load's `inputs` and `outputs`.
+public protocol Model: AnyObject, Sendable {
     /// Whether what the system compiled for this file and device was there already; nil where nothing is compiled.
     var compileCache: CompileCache? { get }
 
@@ -47,7 +47,7 @@ public protocol Model: AnyObject {
     func feed(_ inputs: [Tensor]) throws
 
     /// Compute: what a measurement times.
-    func invoke() throws
+    func invoke() async throws
 
     /// What the last `invoke` answered.
     func fetch() throws -> [Tensor]
@@ -81,9 +81,9 @@ extension Model {
     public func placement() async throws -> Placement? { nil }
 
     /// One call.
-    public func run(_ inputs: [Tensor]) throws -> [Tensor] {
+    public func run(_ inputs: [Tensor]) async throws -> [Tensor] {
         try feed(inputs)
-        try invoke()
+        try await invoke()
         return try fetch()
     }
 }

@@ -1,0 +1,49 @@
+// What the live screens do with a loaded model.
+
+import BenchCore
+import EdgeshipContract
+
+/// Classes by their scores, and sentences by their likeness.
+public struct Samples: Sendable {
+    public let loaded: Loaded
+    public let contract: Contract
+
+    public init(_ loaded: Loaded) throws {
+        self.loaded = loaded
+        contract = try Contract(loaded.bundle.manifest, loaded.artifact)
+    }
+
+    /// What a drawing is, the likeliest first.
+    public func classified(_ ink: [Bool]) async throws -> [Score] {
+        try topK(softmax(await first([digit(ink)])), 3, labels: contract.labels)
+    }
+
+    /// What is in a picture, the likeliest first; `Malformed` where the model takes none.
+    public func classified(_ picture: Picture) async throws -> [Score] {
+        guard let input = contract.images.first?.value, contract.images.count == 1 else { throw Malformed("image") }
+        let values = try input.apply(picture)
+        let scores = try await first([Tensor(values.values, [1] + values.shape)])
+        return topK(contract.logits == nil ? scores : softmax(scores), 5, labels: contract.labels)
+    }
+
+    /// How near each sentence is to a question, the nearest first.
+    public func nearest(to question: String, _ sentences: [String]) async throws -> [Score] {
+        let asked = try await embedded(question)
+        var near: [Float] = []
+        for sentence in sentences { near.append(cosine(asked, try await embedded(sentence))) }
+        return topK(near, sentences.count, labels: sentences)
+    }
+
+    /// Each input of the model takes one of the tokenizer's outputs.
+    private func embedded(_ sentence: String) async throws -> [Float] {
+        let inputs = try loaded.artifact.inputNames.map { name in
+            guard let input = contract.texts[name] else { throw Malformed(name) }
+            return try input.tensor(sentence)
+        }
+        return try await first(inputs)
+    }
+
+    private func first(_ inputs: [Tensor]) async throws -> [Float] {
+        try await loaded.model.run(inputs)[0].floats()
+    }
+}

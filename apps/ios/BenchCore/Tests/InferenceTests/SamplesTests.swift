@@ -1,0 +1,51 @@
+// What the app's screens stand on: bundles on a shelf, and a drawn digit.
+
+import BenchCore
+import EdgeshipContract
+import Foundation
+import HarnessCore
+import Testing
+
+struct SamplesTests {
+    @Test("a bundle is put on the shelf, tried, and classifies what is drawn")
+    func drawn() async throws {
+        let digits = try Digits()
+        defer { digits.clear() }
+        let shelf = try Shelf(
+            digits.folder.appendingPathComponent("bundles"), files: digits.folder.appendingPathComponent("files"),
+            root: Array(Data(contentsOf: digits.data.appendingPathComponent("root.json"))), engine: digits.engine)
+        let strange = digits.data.appendingPathComponent("slots/five")
+        let refused = try shelf.install([digits.bundle, strange, digits.bundle])
+        #expect(refused.count == 1)
+        #expect(refused.first?.hasSuffix("(key-unknown)") ?? false)
+        let product = try #require(shelf.products.first)
+        #expect(product.name == "digits")
+        let samples = try Samples(#require(try await shelf.load(product, threads: 1)))
+        #expect(samples.loaded.sqnrDB ?? 0 > 30)
+        let ring = drawing { row, column in abs(hypot(row - 15.5, (column - 15.5) * 1.5) - 12) < 3 }
+        #expect(try await samples.classified(ring).first?.label == "0")
+        let stroke = drawing { row, column in abs(column - 16) < 3 && abs(row - 15.5) < 15 }
+        #expect(try await samples.classified(stroke).first?.label == "1")
+        await #expect(throws: Malformed.self) { try await samples.classified(Picture(rgba: [0, 0, 0, 0], width: 1, height: 1)) }
+    }
+
+    @Test("a drawing's points become the numbers that the data set has")
+    func points() throws {
+        #expect(try digit(drawing { _, _ in true }).floats().allSatisfy { $0 == 1 })
+        let left = try digit(drawing { _, column in column < 16 }).floats()
+        #expect(Array(left[12..<20]) == [1, 1, 0.875, 0.625, 0.375, 0.125, 0, 0])
+        #expect(throws: Malformed.self) { try digit([true]) }
+    }
+
+    @Test("likeness goes from -1 to 1")
+    func likeness() {
+        #expect(cosine([1, 2], [2, 4]) == 1)
+        #expect(cosine([1, 0], [-1, 0]) == -1)
+        #expect(cosine([1, 0], [0, 1]) == 0)
+        #expect(cosine([0, 0], [0, 1]) == 0)
+    }
+
+    private func drawing(_ isInk: (Double, Double) -> Bool) -> [Bool] {
+        (0..<inkSide * inkSide).map { isInk(Double($0 / inkSide), Double($0 % inkSide)) }
+    }
+}
