@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, field_validator, model_validator
 
 from edgeship.toolchain.api import Array, DataError, ImageInput, Signature, Tensor, missing_extra
 
@@ -22,37 +21,6 @@ class Preprocess(ImageInput):
     Resizing and cropping follow Pillow and torchvision to the pixel, so that `from_timm` and `from_torchvision` give
     what these libraries' own transforms give.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @field_validator("std")
-    @classmethod
-    def _divides(cls, std: tuple[float, ...]) -> tuple[float, ...]:
-        if any(value <= 0 for value in std):
-            raise ValueError("std must be above zero: pictures are divided by it")
-        return std
-
-    @field_validator("resize", "crop")
-    @classmethod
-    def _has_pixels(cls, size: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
-        if size is not None and min(size if isinstance(size, tuple) else (size,)) < 1:
-            raise ValueError("sizes are 1 or more")
-        return size
-
-    @model_validator(mode="after")
-    def _fits_its_channels(self) -> Preprocess:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) not in (1, self.channels):
-                count = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
-                raise ValueError(
-                    f"{name} has {len(values)} values, {self.colour} has {count}: give one, or one for each"
-                )
-        return self
-
-    @property
-    def channels(self) -> int:
-        """How many numbers a pixel has."""
-        return 1 if self.colour == "grey" else 3
 
     @property
     def declared(self) -> ImageInput:

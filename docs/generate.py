@@ -16,7 +16,7 @@ from edgeship.toolchain.bundle.manifest import Manifest
 from edgeship.toolchain.model.source import ModelInput, ModelSource
 from edgeship.toolchain.protocol.schema import write_schemas
 from edgeship.toolchain.recipe.budgets import Budget
-from edgeship.toolchain.recipe.plan import BenchOptions, BuildOptions, Selection, VerifyOptions
+from edgeship.toolchain.recipe.plan import BenchOptions, BuildOptions, ContractOptions, Selection, VerifyOptions
 from edgeship.toolchain.registry import Group
 from edgeship.toolchain.report.document import Report
 
@@ -41,6 +41,7 @@ A line is one model × one variant × one target; each is executed on every devi
 | `name` | what the run is called; else the file's name |
 | `[model]` or `[models.NAME]` | what is converted; several, to compare architectures |
 | `[calibration]`, `[evaluation]`, `[training]` | data; within `[models.NAME]` for this model alone |
+| `[contract]` | what an app does around the model; within `[models.NAME]` for this model alone |
 | `[variants]` | `NAME = [passes]`: a pass is a name or `{ pass = "NAME", OPTION = … }`; without: `float = []` |
 | `[targets.NAME]` | runtimes; another name with `target = "NAME"` for the same one with other options |
 | `[devices.NAME]` | what executes the files; without: `local` |
@@ -63,6 +64,7 @@ def recipe_page() -> str:
     parts += plugins("datasets", 'source = "{}"')
     parts += ["## `metric` of `[evaluation]`", 'A name, `"./file.py:function"`, or a table `{ name = "NAME", … }`.']
     parts += plugins("metrics", 'metric = "{}"')
+    parts += ["## `[contract]`", section(ContractOptions)]
     parts += ["## Passes", *plugins("passes", "{}")]
     parts += ["## Targets", *plugins("targets", "[targets.{}]")]
     parts += ["## Devices", *plugins("devices", "[devices.{}]")]

@@ -45,7 +45,7 @@ TEXTS, PAIRS, LENGTH = 2000, 200, 48
 CASED = {"lowercase": False, "strip_accents": None, "handle_chinese_chars": True, "clean_text": True}
 ODD = {"lowercase": True, "strip_accents": False, "handle_chinese_chars": False, "clean_text": False}
 TOLERANCE = 1e-6
-"""Of a softmax; everything else is equal."""
+"""Of sound and of a softmax, and of large numbers relative; everything else is equal."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Writer:
     def write(self) -> None:
         """Everything anew."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        cases = [*self._resizes(), *self._images(), *self._texts(), *self._scores()]
+        cases = [*self._resizes(), *self._images(), *self._texts(), *self._sounds(), *self._scores()]
         for case, expected in cases:
             self._put(f"expected/{case['out']}", expected)
         lines = (json.dumps(case) for case, _ in cases)
@@ -126,6 +126,21 @@ class Writer:
             "max_length": LENGTH, "out": f"{name}/answers",
         }  # fmt: skip
         return case, expected.astype(np.int64)
+
+    def _sounds(self) -> Any:
+        rng = np.random.default_rng(0)
+        inputs: tuple[dict[str, Any], ...] = ({}, {"scale": 32768.0}, {"centre": True}, {"centre": True, "level": True})
+        for number, about in enumerate(inputs):
+            for frame in (1, 400, 1024):
+                samples = (rng.normal(0.02, 0.1, frame)).astype(np.float32)
+                samples = np.zeros_like(samples) if frame == 1 else samples  # silence
+                self._put(f"sounds/{number}-{frame}", samples)
+                values = samples.astype(np.float64) * about.get("scale", 1.0)
+                values = values - values.mean() if about.get("centre") else values
+                values = values / max(1e-10, values.std()) if about.get("level") else values
+                said = {"sample_rate_hz": 16000, "frame": frame, **about}
+                case = {"kind": "sound", "values": f"sounds/{number}-{frame}", "input": said}
+                yield {**case, "out": f"sound/{number}-{frame}"}, values.astype(np.float32)
 
     def _scores(self) -> Any:
         rng = np.random.default_rng(0)
@@ -292,9 +307,9 @@ def _hits(case: dict[str, Any], expected: bytes, found: bytes) -> NDArray[np.boo
     count = max(1, len(expected) // rows)
     if len(found) != len(expected):
         return np.zeros(count, np.bool_)
-    if case["kind"] == "softmax":
+    if case["kind"] in ("sound", "softmax"):
         ours, theirs = (np.frombuffer(data, "<f4") for data in (found, expected))
-        return np.array([np.allclose(ours, theirs, rtol=0, atol=TOLERANCE)])
+        return np.array([np.allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE)])
     ours, theirs = (np.frombuffer(data, np.uint8).reshape(count, -1) for data in (found, expected))
     return np.asarray((ours == theirs).all(axis=1))
 

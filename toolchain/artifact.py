@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from edgeship.toolchain.errors import EdgeshipError
 
@@ -120,6 +120,8 @@ class Provenance(_Record):
 class ImageInput(_Record):
     """How a picture becomes an input: resize → centre crop → colour order → × scale → (− mean) / std → layout."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
     resize: int | tuple[int, int] | None = Field(
         None, description="pixels of the shorter side (the picture keeps its proportions), or [height, width]"
     )
@@ -130,6 +132,35 @@ class ImageInput(_Record):
     mean: tuple[float, ...] = Field((0.0,), description="subtracted after scaling, one value or one per channel")
     std: tuple[float, ...] = Field((1.0,), description="divided by after that, one value or one per channel")
     layout: Literal["chw", "hwc"] = Field("chw", description="channels first (PyTorch) or last")
+
+    @field_validator("std")
+    @classmethod
+    def _divides(cls, std: tuple[float, ...]) -> tuple[float, ...]:
+        if any(value <= 0 for value in std):
+            raise ValueError("std must be above zero: pictures are divided by it")
+        return std
+
+    @field_validator("resize", "crop")
+    @classmethod
+    def _has_pixels(cls, size: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        if size is not None and min(size if isinstance(size, tuple) else (size,)) < 1:
+            raise ValueError("sizes are 1 or more")
+        return size
+
+    @model_validator(mode="after")
+    def _fits_its_channels(self) -> ImageInput:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                count = f"{self.channels} channel{'s' if self.channels > 1 else ''}"
+                raise ValueError(
+                    f"{name} has {len(values)} values, {self.colour} has {count}: give one, or one for each"
+                )
+        return self
+
+    @property
+    def channels(self) -> int:
+        """How many numbers a pixel has."""
+        return 1 if self.colour == "grey" else 3
 
 
 class WordPiece(_Record):
@@ -162,9 +193,9 @@ class TextInput(_Record):
 class AudioInput(_Record):
     """How sound becomes an input: one channel of samples, cut into frames, × scale, each frame centred and levelled."""
 
-    sample_rate_hz: int
+    sample_rate_hz: int = Field(gt=0, description="of the samples")
     frame: int = Field(gt=0, description="samples of one input")
-    scale: float = Field(1.0, description="factor for samples from -1 to 1; 16-bit ones are divided by 32768 before")
+    scale: float = Field(1.0, description="factor of samples, which lie between -1 and 1")
     centre: bool = Field(False, description="whether each frame's mean is subtracted")
     level: bool = Field(False, description="whether each frame is divided by its standard deviation after that")
 
@@ -255,7 +286,8 @@ def read(folder: Path) -> Artifact:
         artifact = Artifact.model_validate(json.loads(manifest.read_text()))
     except (OSError, ValueError, RecursionError) as error:
         raise EdgeshipError(f"{manifest}: not a readable artifact manifest ({error})", "build it again") from error
-    for name, expected in {artifact.file: artifact.sha256, **artifact.extra_sha256}.items():
+    belonging = {**artifact.extra_sha256, **artifact.contract.files}
+    for name, expected in {artifact.file: artifact.sha256, **belonging}.items():
         file = folder / name
         inside = not Path(name).is_absolute() and ".." not in Path(name).parts
         if not inside or not file.exists() or digest(file) != expected:

@@ -211,6 +211,10 @@ class Dataset(Plugin):
         """How its samples were made into inputs and what its labels are called: what an app must do, too."""
         return Contract()
 
+    def contract_files(self) -> dict[str, bytes]:
+        """The files that its contract names, by their place beside the artifact."""
+        return {}
+
     def files(self) -> list[Path]:
         """The files it reads, for the cache key (path, size and mtime are mapped to a digest)."""
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from edgeship.calibration.datasets.conform import conform
 from edgeship.calibration.datasets.indexed import IndexedDataset
+from edgeship.calibration.wordpiece import wordpiece
 from edgeship.toolchain.api import (
     Array,
     Contract,
@@ -32,6 +34,7 @@ class Text(IndexedDataset):
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "text"
+    version: ClassVar[int] = 2
 
     path: Path = Field(description="a .txt or .jsonl file")
     tokenizer: str = Field(
@@ -56,8 +59,18 @@ class Text(IndexedDataset):
         name = self.tokenizer if ":" in self.tokenizer else Path(self.tokenizer).name
         if length is None:
             return Contract()
-        inputs = {t.name: TextInput(tokenizer=name, max_length=length, output=t.name) for t in signature.inputs}
-        return Contract(inputs=inputs)
+        settings, files = wordpiece(self._load_tokenizer()) or (None, {})
+        inputs = {
+            tensor.name: TextInput(tokenizer=name, max_length=length, output=tensor.name, wordpiece=settings)
+            for tensor in signature.inputs
+        }
+        return Contract(
+            inputs=inputs, files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        )
+
+    def contract_files(self) -> dict[str, bytes]:
+        _, files = wordpiece(self._load_tokenizer()) or (None, {})
+        return files
 
     def references(self) -> tuple[str, ...]:
         return (self.tokenizer,) if ":" in self.tokenizer else ()

@@ -48,7 +48,7 @@ class Programs:
     def origin(self, model: Model) -> Origin:
         """A model with its data read."""
         data = {need: self._data(model.data[need], model) for need in model.data}
-        return Origin(self._store.root, self._recipe.base, model.name, model.source, data)
+        return Origin(self._store.root, self._recipe.base, model.name, model.source, data, model.contract)
 
     def of_model(self, origin: Origin) -> StoredProgram:
         """The float program, as the model was exported."""

@@ -82,7 +82,7 @@ def _numbers(version: str) -> str:
 
 def _files(artifact: Artifact, folder: Path, contents: Contents) -> list[NamedFile]:
     found = []
-    for name in (artifact.file, *artifact.extra_files):
+    for name in (artifact.file, *artifact.extra_files, *artifact.contract.files):
         place = folder / name
         inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
         found += [contents.add(path.relative_to(folder).as_posix(), path) for path in inside]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from edgeship.toolchain.cli import build, bundle, files, measure, ship, show
+from edgeship.toolchain.cli import build, bundle, codegen, files, measure, ship, show
 from edgeship.toolchain.cli.app import app
 from edgeship.toolchain.errors import EXIT_MISSING, EXIT_STOPPED, EdgeshipError, RecipeError
 
-__all__ = ["app", "build", "bundle", "files", "main", "measure", "ship", "show"]
+__all__ = ["app", "build", "bundle", "codegen", "files", "main", "measure", "ship", "show"]
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgeship.toolchain.artifact import AudioInput, ImageInput
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import (
@@ -28,6 +29,7 @@ from edgeship.toolchain.recipe.budgets import Budget
 from edgeship.toolchain.recipe.lock import Lock
 
 DATA_KEYS: tuple[Need, ...] = ("calibration", "evaluation", "training")
+CONTRACT = "contract"
 Positive = Annotated[int, Field(ge=1)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 
@@ -81,6 +83,21 @@ class BuildOptions(_Table):
     workers: int | None = Field(None, ge=1, description="steps at once; absent: one per core")
 
 
+class ContractOptions(_Table):
+    """What an app does around the model, where the data does not say it already; see [codegen.md](codegen.md)."""
+
+    pictures: dict[str, ImageInput] = Field(
+        default_factory=dict, description="by input name, how a picture becomes it: the keys of a `preprocess` table"
+    )
+    sounds: dict[str, AudioInput] = Field(
+        default_factory=dict,
+        description="by input name, how sound becomes it: {frame = {sample_rate_hz = 16000, frame = 1024}}, and"
+        " `scale`, `centre`, `level`",
+    )
+    labels: tuple[str, ...] = Field((), description="names of the classes, in the order of the output's values")
+    logits: str | None = Field(None, description="the output with one value per class, before a softmax")
+
+
 @dataclass(frozen=True)
 class Data:
     """A declared data set: where it comes from, which samples of it, and (for evaluation) the task metric."""
@@ -94,11 +111,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the recipe and the data that belongs to it."""
+    """One model of the recipe and what belongs to it: its data, and what an app does around it."""
 
     name: str
     source: ModelSource
     data: dict[Need, Data]
+    contract: ContractOptions = field(default_factory=ContractOptions)
 
 
 @dataclass(frozen=True)

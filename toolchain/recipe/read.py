@@ -22,6 +22,7 @@ from edgeship.toolchain.recipe.budgets import budgets_of
 from edgeship.toolchain.recipe.lock import Lock
 from edgeship.toolchain.recipe.models import models_of
 from edgeship.toolchain.recipe.plan import (
+    CONTRACT,
     DATA_KEYS,
     BenchOptions,
     BuildOptions,
@@ -39,7 +40,7 @@ P = TypeVar("P", bound=Plugin)
 
 OPTION_KEYS = ("verify", "bench", "build")
 TABLES = ("variants", "targets", "devices", "analyses", "budgets")
-KEYS = ("name", "model", "models", *DATA_KEYS, *TABLES, *OPTION_KEYS)
+KEYS = ("name", "model", "models", *DATA_KEYS, CONTRACT, *TABLES, *OPTION_KEYS)
 
 
 def read(path: Path) -> Recipe:

@@ -10,11 +10,27 @@ from pydantic.json_schema import models_json_schema
 from edgeship.toolchain import registry
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.recipe.budgets import Budget
-from edgeship.toolchain.recipe.plan import DATA_KEYS, BenchOptions, BuildOptions, Selection, VerifyOptions
+from edgeship.toolchain.recipe.plan import (
+    CONTRACT,
+    DATA_KEYS,
+    BenchOptions,
+    BuildOptions,
+    ContractOptions,
+    Selection,
+    VerifyOptions,
+)
 from edgeship.toolchain.registry import Group
 
 Schema = dict[str, Any]
-TABLES: tuple[type[BaseModel], ...] = (ModelSource, Selection, Budget, VerifyOptions, BenchOptions, BuildOptions)
+TABLES: tuple[type[BaseModel], ...] = (
+    ModelSource,
+    Selection,
+    ContractOptions,
+    Budget,
+    VerifyOptions,
+    BenchOptions,
+    BuildOptions,
+)
 
 
 class _Options:
@@ -70,7 +86,8 @@ def schema() -> Schema:
     # defined once: each model may have data of its own
     definitions = {**options.definitions, "data": options.data(), "evaluation": options.data(metric=options.metric())}
     data = {key: {"$ref": f"#/$defs/{'evaluation' if key == 'evaluation' else 'data'}"} for key in DATA_KEYS}
-    model = options.of(ModelSource, **data)
+    own = {**data, CONTRACT: options.of(ContractOptions)}
+    model = options.of(ModelSource, **own)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "edgeship recipe",
@@ -81,7 +98,7 @@ def schema() -> Schema:
             "name": {"type": "string"},
             "model": model,
             "models": {"type": "object", "additionalProperties": model},
-            **data,
+            **own,
             "variants": {"type": "object", "additionalProperties": {"type": "array", "items": one_pass}},
             "targets": options.by_name("targets", "target"),
             "devices": {**options.by_name("devices", "device"), "minProperties": 1},

@@ -114,7 +114,7 @@ class RunFolder:
     def artifact(self, built: Built) -> str:
         """What ships goes to artifacts/; what a target left beside it, to find faults with, goes to debug/."""
         names = (built.artifact.file, *built.artifact.extra_files)
-        shipped = {artifacts.MANIFEST, *(Path(name).parts[0] for name in names)}
+        shipped = {artifacts.MANIFEST, *(Path(name).parts[0] for name in (*names, *built.artifact.contract.files))}
         for source in built.folder.iterdir():
             home = self.path / ("artifacts" if source.name in shipped else "debug") / built.plan.name
             home.mkdir(parents=True, exist_ok=True)

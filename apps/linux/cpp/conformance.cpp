@@ -87,6 +87,12 @@ static Bytes texts(const json& about, const fs::path& folder) {
 static Bytes answer(const json& about, const fs::path& folder) {
   const std::string kind = about.at("kind");
   if (kind == "text") return texts(about, folder);
+  if (kind == "sound") {
+    const json& said = about.at("input");
+    const edgeship::AudioInput input{said.at("sample_rate_hz"), said.at("frame"), said.value("scale", 1.0),
+                                     said.value("centre", false), said.value("level", false)};
+    return bytes(input.apply(values(about, folder)).bytes);
+  }
   if (kind == "softmax") return bytes(edgeship::softmax(values(about, folder)));
   if (kind == "top_k") {
     std::vector<int32_t> indices;
@@ -94,7 +100,7 @@ static Bytes answer(const json& about, const fs::path& folder) {
     return bytes(indices);
   }
   const std::string raw = read(folder / about.at("picture"));
-  if (kind == "image") return bytes(input(about.at("input")).apply(picture(about, raw)));
+  if (kind == "image") return bytes(input(about.at("input")).apply(picture(about, raw)).bytes);
   if (kind != "resize") throw std::runtime_error("no such kind: " + kind);
   const edgeship::Size wanted = size(about.at("size"));
   const auto pixels = picture(about, raw).pixels(about.at("colour") == "grey");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,9 @@ class BuildArtifact(Stage):
                 "contract": self.contract,
                 "constants": _audited(program, artifact, out, warn),
             }
+            for name, source in self.program.origin.contract_files().items():
+                (out / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(source, out / name)
             artifacts.write(artifact.model_copy(update=told), out)
             return ArtifactRecord(warnings=tuple(warnings), seconds=time.monotonic() - started)
 

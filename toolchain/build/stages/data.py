@@ -36,6 +36,9 @@ class ReadData(Stage):
             if len(samples) == 0:
                 raise DataError(f"{self.data.name}: the data set is empty", "check its path")
             samples.save(folder / SAMPLES)
+            for name, content in self.data.dataset.contract_files().items():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_bytes(content)
             return DataRecord(
                 samples=len(samples),
                 synthetic=samples.synthetic,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from edgeship.toolchain.model.signature import example
 from edgeship.toolchain.model.source import ModelSource
 from edgeship.toolchain.plugin import Context, ModulePass, Need, Signature
 from edgeship.toolchain.quant import FLOAT32, QuantSpec
-from edgeship.toolchain.recipe.plan import Step
+from edgeship.toolchain.recipe.plan import ContractOptions, Step
 from edgeship.toolchain.samples import load_samples
 from edgeship.toolchain.timing import part
 
@@ -30,6 +30,8 @@ PROGRAM = "model.pt2"
 MODULE = "module"
 EXAMPLE_DATA: tuple[Need, ...] = ("calibration", "evaluation")
 """The data whose first sample a model is exported with, in this order."""
+CONTRACT_DATA: tuple[Need, ...] = ("evaluation", "calibration", "training")
+"""The data that says how inputs are made, in this order."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Origin:
     name: str
     source: ModelSource
     data: dict[Need, Entry[DataRecord]]
+    app: ContractOptions = field(default_factory=ContractOptions)
 
     @property
     def weights_bytes(self) -> int:
@@ -54,13 +57,24 @@ class Origin:
         return {need: entry.content for need, entry in self.data.items() if need in needs}
 
     def contract(self) -> Contract:
-        """How the model's inputs are made and its classes called, as its data says; evaluation data knows best. What
-        values they take, as the recipe says."""
-        order: tuple[Need, ...] = ("evaluation", "calibration", "training")
-        records = [self.data[need].record.contract for need in order if need in self.data]
-        inputs = next((record.inputs for record in records if record.inputs), {})
+        """How the model's inputs are made and its classes called: as the recipe says, then as its data does;
+        evaluation data knows best."""
+        records = [self.data[need].record.contract for need in CONTRACT_DATA if need in self.data]
+        made = next((record for record in records if record.inputs), Contract())
         labels = next((record.labels for record in records if record.labels), ())
-        return Contract(inputs=inputs, labels=labels, ranges=self.source.ranges)
+        return Contract(
+            inputs={**made.inputs, **self.app.pictures, **self.app.sounds},
+            labels=self.app.labels or labels,
+            logits=self.app.logits,
+            ranges=self.source.ranges,
+            files=made.files,
+        )
+
+    def contract_files(self) -> dict[str, Path]:
+        """Where the files lie that the contract names."""
+        entries = [self.data[need] for need in CONTRACT_DATA if need in self.data]
+        made = next((entry for entry in entries if entry.record.contract.inputs), None)
+        return {name: made.folder / name for name in made.record.contract.files} if made else {}
 
     def contradictions(self) -> list[str]:
         """Warnings about data sets of one model whose inputs are made in different ways."""

@@ -63,6 +63,12 @@ def _found(artifact: Mapping[str, Any]) -> list[str]:
     return [metric, ", ".join(f"{milliseconds(f['latency_ns']['p50'])} ({f['device']})" for f in timed)]
 
 
+def codegen_view(name: str, files: Sequence[Path]) -> Iterator[Text]:
+    """What `codegen` wrote."""
+    yield Text(f"{name}: written", "green")
+    yield from (Text(str(file)) for file in files)
+
+
 def keys_view(folder: Path, roots: Sequence[Path], root: Root) -> Iterator[Text | FittedTable]:
     """Who may sign."""
     yield Text(f"{folder}: root version {root.version}, until {root.expires_at}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .audio_input import AudioInput
 from .image_input import ImageInput
 from .picture import Picture
 from .resize import resize
@@ -32,7 +33,8 @@ def main(cases: Path, out: Path) -> None:
 
 
 def _resize(case: dict[str, Any], folder: Path) -> NDArray[Any]:
-    return resize(_picture(case, folder).pixels(case["colour"] == "grey"), *case["size"], case["filter"])
+    height, width = case["size"]
+    return resize(_picture(case, folder).pixels(case["colour"] == "grey"), height, width, case["filter"])
 
 
 def _image(case: dict[str, Any], folder: Path) -> NDArray[Any]:
@@ -40,11 +42,15 @@ def _image(case: dict[str, Any], folder: Path) -> NDArray[Any]:
 
 
 def _text(case: dict[str, Any], folder: Path) -> NDArray[Any]:
-    files = [(folder / case[name]).read_bytes() for name in ("vocabulary", "characters")]
-    tokenizer = WordPiece(*files, case["settings"])
+    vocabulary, characters = ((folder / case[name]).read_bytes() for name in ("vocabulary", "characters"))
+    tokenizer = WordPiece(vocabulary, characters, case["settings"])
     lines = [json.loads(line) for line in (folder / case["lines"]).read_text(encoding="utf-8").split("\n") if line]
     texts = [(line,) if isinstance(line, str) else line for line in lines]
     return np.concatenate([np.stack(tokenizer.encode(*text, max_length=case["max_length"])) for text in texts])
+
+
+def _sound(case: dict[str, Any], folder: Path) -> NDArray[Any]:
+    return AudioInput(**case["input"]).apply(_values(case, folder))
 
 
 def _softmax(case: dict[str, Any], folder: Path) -> NDArray[Any]:
@@ -64,7 +70,7 @@ def _picture(case: dict[str, Any], folder: Path) -> Picture:
     return Picture(rgba, case["width"], case["height"], case["stride"], case["orientation"])
 
 
-_ANSWERS = {"resize": _resize, "image": _image, "text": _text, "softmax": _softmax, "top_k": _top_k}
+_ANSWERS = {"resize": _resize, "image": _image, "text": _text, "sound": _sound, "softmax": _softmax, "top_k": _top_k}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))

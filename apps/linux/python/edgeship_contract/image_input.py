@@ -31,7 +31,8 @@ class ImageInput:
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> ImageInput:
         """As a manifest has it: lists are tuples."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in about.items()})
+        options: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in about.items()}
+        return cls(**options)
 
     def apply(self, picture: Picture) -> NDArray[np.float32]:
         """One picture → float32 [channels, height, width], or [height, width, channels]."""

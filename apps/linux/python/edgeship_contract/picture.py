@@ -48,7 +48,7 @@ class Picture:
 
 def _grey(rgb: Bytes) -> Bytes:
     red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
-    return ((red * RED + green * GREEN + blue * BLUE + HALF) >> SHIFT).astype(np.uint8)[..., None]
+    return np.asarray((red * RED + green * GREEN + blue * BLUE + HALF) >> SHIFT, np.uint8)[..., None]
 
 
 def _upright(pixels: Bytes, orientation: int) -> Bytes:

@@ -1,6 +1,7 @@
-// What an app does around a model: pictures and texts to inputs, answers to labels. C++17, nothing else.
+// What an app does around a model: pictures, sound and texts to inputs, answers to labels. C++17, nothing else.
 #pragma once
 
+#include "audio_input.hpp"
 #include "image_input.hpp"
 #include "picture.hpp"
 #include "scores.hpp"

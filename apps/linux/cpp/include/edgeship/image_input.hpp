@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model.hpp"
 #include "picture.hpp"
 #include "resize.hpp"
 
@@ -29,7 +30,7 @@ struct ImageInput {
   std::string layout = "chw";                 // chw, hwc
 
   // float32 [channels, height, width], or [height, width, channels].
-  std::vector<float> apply(const Picture& picture) const {
+  Tensor apply(const Picture& picture) const {
     const Pixels pixels = cropped(resized(picture.pixels(colour == "grey")));
     const size_t area = pixels.height * pixels.width;
     std::vector<float> values(area * pixels.channels);
@@ -42,7 +43,10 @@ struct ImageInput {
         values[place] = (float(pixels.bytes[i * pixels.channels + from]) * float(scale) - middle) / spread;
       }
     }
-    return values;
+    const auto height = int64_t(pixels.height), width = int64_t(pixels.width), channels = int64_t(pixels.channels);
+    using Shape = std::vector<int64_t>;
+    return Tensor::of("float32", layout == "chw" ? Shape{channels, height, width} : Shape{height, width, channels},
+                      values);
   }
 
  private:

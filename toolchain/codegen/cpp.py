@@ -1,0 +1,88 @@
+"""Wrappers in C++17."""
+
+from __future__ import annotations
+
+import re
+
+from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
+from edgeship.toolchain.codegen.languages import Language, quoted, snake, written
+from edgeship.toolchain.codegen.wrapper import Source
+
+KEYWORDS = (
+    "and auto bool break case char class const default delete do double else enum explicit export extern false "
+    "float for if inline int long namespace new not operator or private public return short signed sizeof static "
+    "struct switch this throw true try typename union unsigned using virtual void while encoded model"
+)
+
+
+def _string(text: str) -> str:
+    plain = quoted(text).replace("?", "\\?")  # no trigraphs
+    return re.sub(r"\\u([0-9a-f]{4})", lambda found: f"\\{int(found[1], 16):03o}", plain)
+
+
+def _numbers(values: tuple[float, ...] | tuple[int, ...]) -> str:
+    return f"{{{', '.join(map(repr, values))}}}"
+
+
+def _image(said: ImageInput) -> list[str]:
+    changed = said.model_dump(exclude_defaults=True)
+    fields = []
+    if isinstance(said.resize, int):
+        fields.append(f"shorter_side = {said.resize}")
+    elif said.resize is not None:
+        fields.append(f"size = {_numbers(said.resize)}")
+    if said.crop is not None:
+        fields.append(f"crop = {_numbers(said.crop)}")
+    for name in ("interpolation", "colour", "layout"):
+        if name in changed:
+            fields.append(f"{name} = {_string(changed[name])}")
+    if "scale" in changed:
+        fields.append(f"scale = {said.scale!r}")
+    for name in ("mean", "std"):
+        if name in changed:
+            fields.append(f"{name} = {_numbers(changed[name])}")
+    return fields
+
+
+def _audio(said: AudioInput) -> list[str]:
+    return [str(said.sample_rate_hz), str(said.frame), repr(said.scale), written(said.centre), written(said.level)]
+
+
+def _wordpiece(said: WordPiece) -> list[str]:
+    texts = [_string(text) for text in (said.unknown, said.start, said.end, said.padding, said.continuation)]
+    return [*texts, str(said.longest_word), f"{{{', '.join(map(_string, said.special))}}}"]
+
+
+def _made(source: Source, language: Language) -> str:
+    name = language.name_of(source.parameter.name)
+    if source.parameter.kind == "tensor":
+        return name
+    if not source.output:
+        call = f"{language.constant(source.tensor.name)}().apply({name})"
+        return f"{call}.batched()" if source.batched else call
+    length = getattr(source.parameter.said, "max_length", 0)
+    shape = f"{{1, {length}}}" if source.batched else f"{{{length}}}"
+    return f'edgeship::Tensor::of("int64", {shape}, encoded.{source.output})'
+
+
+CPP = Language(
+    name="cpp",
+    files={"wrapper.hpp.j2": "{snake}.hpp", "golden.cpp.j2": "golden_{snake}.cpp"},
+    types={
+        "picture": "const edgeship::Picture&",
+        "sound": "const std::vector<float>&",
+        "text": "const std::string&",
+        "tensor": "const edgeship::Tensor&",
+    },
+    indent=4,
+    string=_string,
+    identifier=snake,
+    constant=lambda name: f"{snake(name)}_input",
+    declaration="{type} {name}",
+    reserved=frozenset(KEYWORDS.split()),
+    image=_image,
+    audio=_audio,
+    wordpiece=_wordpiece,
+    made=_made,
+    trailing="",
+)

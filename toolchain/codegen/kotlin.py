@@ -1,0 +1,77 @@
+"""Wrappers in Kotlin, on apps/android/core."""
+
+from __future__ import annotations
+
+from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
+from edgeship.toolchain.codegen.languages import Language, camel, quoted, snake, written
+from edgeship.toolchain.codegen.wrapper import Source
+
+KEYWORDS = (
+    "as break class continue do else false for fun if in interface is null object package return super this throw "
+    "true try typealias typeof val var when while encoded model tokenizer"
+)
+
+
+def _string(text: str) -> str:
+    return quoted(text).replace("$", "\\$").replace("\\f", "\\u000c")
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"listOf({', '.join(map(repr, values))})"
+
+
+def _image(said: ImageInput) -> list[str]:
+    changed = said.model_dump(exclude_defaults=True)
+    fields = []
+    if isinstance(said.resize, int):
+        fields.append(f"resize = Resize.Shorter({said.resize})")
+    elif said.resize is not None:
+        fields.append(f"resize = Resize.To(Size({said.resize[0]}, {said.resize[1]}))")
+    if said.crop is not None:
+        fields.append(f"crop = Size({said.crop[0]}, {said.crop[1]})")
+    for name, kind in (("interpolation", "Interpolation"), ("colour", "Colour"), ("layout", "Layout")):
+        if name in changed:
+            fields.append(f"{name} = {kind}.{changed[name].upper()}")
+    if "scale" in changed:
+        fields.append(f"scale = {said.scale!r}")
+    return fields + [f"{name} = {_numbers(changed[name])}" for name in ("mean", "std") if name in changed]
+
+
+def _audio(said: AudioInput) -> list[str]:
+    fields = [f"sampleRateHz = {said.sample_rate_hz}", f"frame = {said.frame}", f"scale = {said.scale!r}"]
+    return [*fields, f"centre = {written(said.centre)}", f"level = {written(said.level)}"]
+
+
+def _wordpiece(said: WordPiece) -> list[str]:
+    texts = [_string(text) for text in (said.unknown, said.start, said.end, said.padding, said.continuation)]
+    return [*texts, str(said.longest_word), f"listOf({', '.join(map(_string, said.special))})"]
+
+
+def _made(source: Source, language: Language) -> str:
+    name, constant = language.name_of(source.parameter.name), language.constant(source.tensor.name)
+    if source.parameter.kind == "tensor":
+        return name
+    if source.output:
+        call = f"encoded.output({_string(source.output)})"
+    elif source.parameter.kind == "sound":
+        call = f"tensorOf({constant}.apply({name}), {constant}.frame.toLong())"
+    else:
+        call = f"{constant}.apply({name})"
+    return f"batched({call})" if source.batched else call
+
+
+KOTLIN = Language(
+    name="kotlin",
+    files={"Wrapper.kt.j2": "{Camel}.kt", "GoldenTest.kt.j2": "{Camel}GoldenTest.kt"},
+    types={"picture": "Picture", "sound": "FloatArray", "text": "String", "tensor": "Tensor"},
+    indent=4,
+    string=_string,
+    identifier=camel,
+    constant=lambda name: snake(name).upper(),
+    declaration="{name}: {type}",
+    reserved=frozenset(KEYWORDS.split()),
+    image=_image,
+    audio=_audio,
+    wordpiece=_wordpiece,
+    made=_made,
+)

@@ -1,0 +1,87 @@
+"""The languages: which files a wrapper has there, and how names, values and calls are written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
+from edgeship.toolchain.codegen.wrapper import Kind, Source
+
+LINE = 120
+"""Characters, as in all of edgeship's code."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """One of them; file names may hold {snake} and {Camel}, the class's name."""
+
+    name: str
+    files: Mapping[str, str]
+    """Template → file."""
+    types: Mapping[Kind, str]
+    """Of parameters."""
+    indent: int
+    string: Callable[[str], str]
+    identifier: Callable[[str], str]
+    """Of a parameter or an output."""
+    constant: Callable[[str], str]
+    """The name of an input's declaration."""
+    declaration: str
+    """Of a parameter: {name} and {type}."""
+    reserved: frozenset[str]
+    image: Callable[[ImageInput], list[str]]
+    """What its constructor is given beside the defaults; so are `audio` and `wordpiece`."""
+    audio: Callable[[AudioInput], list[str]]
+    wordpiece: Callable[[WordPiece], list[str]]
+    made: Callable[[Source, Language], str]
+    """The expression of an input."""
+    explodes: bool = False
+    """Whether what does not fit a line has one item per line, as formatters of this language want."""
+    trailing: str = ","
+
+    def name_of(self, text: str) -> str:
+        """An identifier that is no keyword."""
+        found = self.identifier(text)
+        found = found if found[:1].isalpha() else f"x{found}"
+        return f"{found}_" if found in self.reserved else found
+
+    def listed(self, items: Iterable[str], begin: str, end: str, indent: int = 0) -> str:
+        """Items between brackets: on one line where they fit, else on lines of their own."""
+        items = list(items)
+        flat = f"{begin}{', '.join(items)}{end}"
+        if indent + len(flat) <= LINE:
+            return flat
+        inner = " " * (indent + self.indent)
+        lines, line = [], inner
+        for item in items:
+            if line.strip() and (self.explodes or len(line) + len(item) + 1 > LINE):
+                lines.append(line.rstrip())
+                line = inner
+            line += f"{item}, "
+        last = line.rstrip(" ,") + self.trailing
+        return "\n".join([begin, *lines, last, f"{' ' * indent}{end}"])
+
+
+def snake(text: str) -> str:
+    """input_ids of input.ids and InputIds."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
+    return re.sub("[^A-Za-z0-9]+", "_", parted).strip("_").lower()
+
+
+def camel(text: str) -> str:
+    """inputIds of input_ids."""
+    first, *rest = snake(text).split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def quoted(text: str) -> str:
+    """As JSON has it, which most languages share."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def written(flag: bool) -> str:
+    """true or false."""
+    return str(flag).lower()

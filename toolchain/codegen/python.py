@@ -1,0 +1,51 @@
+"""Wrappers in Python."""
+
+from __future__ import annotations
+
+import keyword
+
+from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
+from edgeship.toolchain.codegen.languages import Language, quoted, snake
+from edgeship.toolchain.codegen.wrapper import Source
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        items = ", ".join(map(_value, value))
+        return f"({items},)" if len(value) == 1 else f"({items})"
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _options(said: ImageInput | AudioInput) -> list[str]:
+    return [f"{name}={_value(value)}" for name, value in said.model_dump(exclude_defaults=True).items()]
+
+
+def _wordpiece(said: WordPiece) -> list[str]:
+    settings = said.model_dump(exclude={"vocabulary", "characters"})
+    return [f"{quoted(name)}: {_value(value)}" for name, value in settings.items()]
+
+
+def _made(source: Source, language: Language) -> str:
+    name = language.name_of(source.parameter.name)
+    if source.parameter.kind == "tensor":
+        return name
+    call = f"encoded.{source.output}" if source.output else f"{language.constant(source.tensor.name)}.apply({name})"
+    return f"{call}[None]" if source.batched else call
+
+
+PYTHON = Language(
+    name="python",
+    files={"wrapper.py.j2": "{snake}.py", "golden.py.j2": "golden_{snake}.py"},
+    types={"picture": "Picture", "sound": "Array", "text": "str", "tensor": "Array"},
+    indent=4,
+    string=quoted,
+    identifier=snake,
+    constant=lambda name: snake(name).upper(),
+    declaration="{name}: {type}",
+    reserved=frozenset({*keyword.kwlist, "self", "encoded", "best"}),
+    image=_options,
+    audio=_options,
+    wordpiece=_wordpiece,
+    made=_made,
+    explodes=True,
+)

@@ -1,0 +1,75 @@
+"""A wrapper's files in a language, from its templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgeship.toolchain.artifact import ImageInput, Tensor
+from edgeship.toolchain.codegen import samples
+from edgeship.toolchain.codegen.cpp import CPP
+from edgeship.toolchain.codegen.kotlin import KOTLIN
+from edgeship.toolchain.codegen.languages import Language, snake
+from edgeship.toolchain.codegen.python import PYTHON
+from edgeship.toolchain.codegen.swift import SWIFT
+from edgeship.toolchain.codegen.wrapper import Wrapper
+
+LANGUAGES = {language.name: language for language in (PYTHON, CPP, KOTLIN, SWIFT)}
+
+
+def render(wrapper: Wrapper, language: Language) -> dict[str, str]:
+    """The files' contents by name."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates" / language.name),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "name": language.name_of,
+        "literal": language.string,
+        "constant": language.constant,
+        "shape": shape_of,
+        "listed": language.listed,
+        "said": picture_said,
+        "image": language.image,
+        "audio": language.audio,
+        "wordpiece": language.wordpiece,
+        "snake": snake,
+    }
+    values: dict[str, Any] = {
+        "w": wrapper,
+        "sample": samples,
+        "parameters": [
+            language.declaration.format(name=language.name_of(one.name), type=language.types[one.kind])
+            for one in wrapper.parameters
+        ],
+        "made": [language.made(source, language) for source in wrapper.sources],
+        "pictures": [one for one in wrapper.parameters if one.kind == "picture"],
+        "sounds": [one for one in wrapper.parameters if one.kind == "sound"],
+        "takes": [source.tensor for source in wrapper.sources],
+        "place": [output.name for output in wrapper.outputs].index(wrapper.scores) if wrapper.scores else None,
+    }
+    names = {"snake": snake(wrapper.name), "Camel": wrapper.name}
+    return {
+        file.format(**names): environment.get_template(template).render(values)
+        for template, file in language.files.items()
+    }
+
+
+def shape_of(tensor: Tensor) -> str:
+    """float32 [1, 3, height, width]."""
+    return f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
+
+
+def picture_said(picture: ImageInput) -> str:
+    """A picture's way in one clause."""
+    if isinstance(picture.resize, int):
+        sized = f"its shorter side made {picture.resize}"
+    else:
+        sized = f"made {picture.resize[0]} × {picture.resize[1]}" if picture.resize else "in its own size"
+    cut = f", cut to {picture.crop[0]} × {picture.crop[1]}" if picture.crop else ""
+    return f"{sized}{cut}, {picture.colour}"

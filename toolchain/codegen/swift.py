@@ -1,0 +1,87 @@
+"""Wrappers in Swift, on apps/ios/BenchCore."""
+
+from __future__ import annotations
+
+import re
+
+from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
+from edgeship.toolchain.codegen.languages import Language, camel, quoted, written
+from edgeship.toolchain.codegen.wrapper import Source
+
+KEYWORDS = (
+    "as associatedtype break case catch class continue default defer deinit do else enum extension fallthrough "
+    "false for func guard if import in init inout internal is let nil operator private protocol public repeat "
+    "rethrows return self static struct subscript super switch throw throws true try typealias var where while "
+    "encoded model tokenizer"
+)
+OUTPUTS = {"input_ids": "inputIDs", "attention_mask": "attentionMask", "token_type_ids": "tokenTypeIDs"}
+
+
+def _string(text: str) -> str:
+    plain = quoted(text).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
+    return re.sub(r"\\u([0-9a-f]{4})", r"\\u{\1}", plain)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"Size(height: {size[0]}, width: {size[1]})"
+
+
+def _image(said: ImageInput) -> list[str]:
+    changed = said.model_dump(exclude_defaults=True)
+    fields = []
+    if isinstance(said.resize, int):
+        fields.append(f"resize: .shorter({said.resize})")
+    elif said.resize is not None:
+        fields.append(f"resize: .to({_size(said.resize)})")
+    if said.crop is not None:
+        fields.append(f"crop: {_size(said.crop)}")
+    fields += [f"{name}: .{changed[name]}" for name in ("interpolation", "colour") if name in changed]
+    if "scale" in changed:
+        fields.append(f"scale: Float({said.scale!r} as Double)")
+    for name in ("mean", "std"):
+        if name in changed:
+            fields.append(f"{name}: [{', '.join(f'Float({value!r} as Double)' for value in changed[name])}]")
+    return fields + [f"layout: .{changed['layout']}" for _ in ("layout",) if "layout" in changed]
+
+
+def _audio(said: AudioInput) -> list[str]:
+    fields = [f"sampleRateHz: {said.sample_rate_hz}", f"frame: {said.frame}", f"scale: {said.scale!r}"]
+    return [*fields, f"centre: {written(said.centre)}", f"level: {written(said.level)}"]
+
+
+def _wordpiece(said: WordPiece) -> list[str]:
+    names = {name: getattr(said, name) for name in ("unknown", "start", "end", "padding", "continuation")}
+    special = ", ".join(map(_string, said.special))
+    texts = [f"{name}: {_string(text)}" for name, text in names.items()]
+    return [*texts, f"longestWord: {said.longest_word}", f"special: [{special}]"]
+
+
+def _made(source: Source, language: Language) -> str:
+    name = language.name_of(source.parameter.name)
+    constant = language.constant(source.tensor.name)
+    batch = "[1] + " if source.batched else ""
+    if source.parameter.kind == "tensor":
+        return name
+    if source.output:
+        length = getattr(source.parameter.said, "max_length", 0)
+        return f"try Tensor(encoded.{OUTPUTS[source.output]}, {f'[1, {length}]' if source.batched else f'[{length}]'})"
+    if source.parameter.kind == "sound":
+        return f"try Tensor(Self.{constant}.apply({name}), {batch}[Self.{constant}.frame])"
+    return f"{'batched' if source.batched else 'plain'}(try Self.{constant}.apply({name}))"
+
+
+SWIFT = Language(
+    name="swift",
+    files={"Wrapper.swift.j2": "{Camel}.swift", "GoldenTests.swift.j2": "{Camel}GoldenTests.swift"},
+    types={"picture": "Picture", "sound": "[Float]", "text": "String", "tensor": "Tensor"},
+    indent=4,
+    string=_string,
+    identifier=camel,
+    constant=lambda name: f"{camel(name)}Input",
+    declaration="{name}: {type}",
+    reserved=frozenset(KEYWORDS.split()),
+    image=_image,
+    audio=_audio,
+    wordpiece=_wordpiece,
+    made=_made,
+)
