@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 # tests and runs start hundreds of processes: without bytecode on disk each would compile torch and the exporters anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: weights demo test test-fast test-all check-android android-data lint types contracts check lock system-deps clean bench bench-quick tables docs
+.PHONY: weights demo test test-fast test-all check-android android-data android-archives check-android-libs lint types contracts check lock system-deps clean bench bench-quick tables docs
 
 demo: $(STAMP)
 	$(BIN)/edgeship run examples/digits/recipe.toml --quick
@@ -25,11 +25,19 @@ test-all: $(STAMP) weights
 	$(BIN)/pytest -q --timeout 3600 tests
 
 # every Kotlin file compiled, suites of hostile bundles and real inference on the JVM; needs a JDK 17 and Maven
-check-android: android-data
+check-android: android-data android-archives
 	mvn --batch-mode --no-transfer-progress -f apps/android verify
 
 android-data: $(STAMP)
 	$(BIN)/python tests/android_data.py apps/android/target/data
+
+# 95 MB as data: the classes that ExecuTorch's and LiteRT's engines are compiled against, and the libraries with them
+android-archives: $(STAMP)
+	$(BIN)/python tests/android_archives.py apps/android/target
+
+# pages of 16 KB and both ABIs of what can be had here, or of an APK of yours: make check-android-libs APK=app.apk
+check-android-libs: $(if $(APK),$(STAMP),android-archives)
+	$(BIN)/python tests/android_libs.py $(or $(APK),apps/android/target/archives/*)
 
 # the Swift core of apps/ios, the same suites and inference; needs mmdebstrap, and makes a root with Swift 6 (in minutes, once)
 .PHONY: test-ios-core

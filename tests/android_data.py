@@ -1,4 +1,4 @@
-"""Makes what the Kotlin tests read: the conformance suites, and digits as a bundle with all of its 599 samples.
+"""Makes what the Kotlin tests read: bundles, golden messages, cases of the contract, digits with all 599 samples, jobs.
 
 `python tests/android_data.py FOLDER`; `make android-data` puts it into apps/android/target/data.
 """
@@ -10,10 +10,18 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import android_jobs
+import numpy as np
+from bundles import Sound, ring
 from hostile_bundles import Suites
+from parity_cases import Writer
+
+from edgeship.toolchain.bundle.keys import rotate
 
 ROOT = Path(__file__).resolve().parent.parent
 EDGESHIP = Path(sys.executable).with_name("edgeship")
@@ -29,6 +37,9 @@ def main(folder: Path) -> None:
         for case in Suites(folder / "suites").cases()
     ]
     (folder / "cases.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases))
+    _slots(folder / "slots")
+    shutil.copytree(ROOT / "tests/golden/protocol", folder / "protocol")
+    Writer(folder / "contract").write()
     environment = {**os.environ, "EDGESHIP_KEYS": str(folder / "keys"), "EDGESHIP_HISTORY": ""}
     recipe, runs, out = ROOT / "examples/digits/recipe.toml", folder / "runs", folder / "digits.zip"
     for arguments in (
@@ -37,6 +48,45 @@ def main(folder: Path) -> None:
     ):
         subprocess.run([str(EDGESHIP), *map(str, arguments)], check=True, env=environment)
     shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
+    samples = _successors(folder)
+    artifact = next(runs.glob("*/artifacts/*-onnx"))
+    android_jobs.write(folder / "jobs", artifact, samples)
+
+
+def _slots(folder: Path) -> None:
+    """Bundles of two versions, one after a change of keys, and one signed with the key from before."""
+    folder.mkdir()
+    keys = ring(folder / "keys")
+    shutil.copy(keys.roots[0], folder / "root.json")
+    Sound.make(keys, 5).write(folder / "five")
+    Sound.make(keys, 6).with_file("licences/more.txt", b"more" * 1000).write(folder / "six")
+    Sound.make(keys, 9).write(folder / "old-key")
+    rotate(keys, "bundle")
+    Sound.make(keys, 8).write(folder / "rotated")
+
+
+def _successors(folder: Path) -> np.ndarray:
+    """Two later versions of digits.zip, of which the first has golden outputs that its file does not give.
+
+    Answers the golden inputs.
+    """
+    with zipfile.ZipFile(folder / "digits.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest: dict[str, Any] = json.loads(files["manifest.json"])
+    stored = {name: data for name, data in files.items() if name.startswith("files/")}
+    keys = ring(folder / "keys")
+    later = Sound(keys, {**manifest, "version": manifest["version"] + 2}, stored)
+    later.write(folder / "better.zip")
+    (outputs,) = manifest["golden"]["outputs"].values()
+    (golden,) = outputs.values()
+    negated = -np.frombuffer(stored[f"files/{golden['sha256']}"], np.float32)
+    sick = later.but(version=manifest["version"] + 1).with_file("licences/negated.bin", negated.tobytes())
+    (outputs,) = sick.manifest["golden"]["outputs"].values()
+    (golden,) = outputs.values()
+    golden["sha256"] = sick.manifest["licences"][-1]["sha256"]
+    sick.write(folder / "sick.zip")
+    image = manifest["golden"]["inputs"]["image"]
+    return np.frombuffer(stored[f"files/{image['sha256']}"], np.float32).reshape(image["shape"])
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 package edgeship.bundle
 
 import edgeship.engine.Engine
+import edgeship.engine.Load
 import edgeship.engine.Model
 import edgeship.engine.Tensor
-import java.io.ByteArrayOutputStream
+import edgeship.engine.buffer
+import edgeship.engine.numbers
+import edgeship.engine.run
 import java.io.File
-import java.io.OutputStream
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
 import kotlin.math.log10
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
@@ -16,67 +16,87 @@ import kotlinx.serialization.json.JsonPrimitive
 /** [open] wants a folder of this artifact's own: those of others have files of the same names. */
 class Artifact(private val bundle: Verified, private val about: JsonObject) {
     val name: String = about.text("name")
+    val format: String = about.text("format")
+    val sizeBytes: Long = about.number("size_bytes")
     val runtime: String = about.member("runtime").text("name")
+
+    /** The runtime's own, as the file was made for. */
+    val options: JsonObject = about.member("runtime")["options"] as? JsonObject ?: JsonObject(emptyMap())
+
+    /** The first that is offered the file's operators. */
+    val backend: String = about.member("runtime").members("backends").first().text("name")
+
+    /** The path of what the runtime is given. */
+    val entry: String = about.text("entry")
+
+    /** The entry's digest; of a folder its first file's. */
+    val sha256: String = about.members("files").first { it.text("path") == entry || it.text("path").startsWith("$entry/") }.text("sha256")
+
+    /** The model's names, in its order. */
+    val inputNames: List<String> = about.members("inputs").map { it.text("name") }
+    val outputNames: List<String> = about.members("outputs").map { it.text("name") }
 
     /** Least SQNR of a device's answers against the golden ones. */
     val minSqnrDb: Double = (about["min_sqnr_db"] as JsonPrimitive).content.toDouble()
 
-    /** Write the files below [folder] under their names, and load them; [Refused]: file-digest. */
-    fun open(engine: Engine, folder: File, threads: Int): Model {
-        for (file in about.members("files")) {
-            val place = File(folder, file.text("path"))
-            place.parentFile.mkdirs()
-            place.outputStream().use { copy(file.text("sha256"), it) }
-        }
-        val options = about.member("runtime").member("options")["config"] as? JsonObject
-        val texts = options.orEmpty().mapValues { (it.value as JsonPrimitive).content }
-        return engine.open(File(folder, about.text("entry")), threads, texts)
-    }
-
-    private val golden = mutableMapOf<String, ByteArray>()
-
     /** How many golden samples there are. */
     val samples: Int = bundle.manifest.member("golden").number("samples").toInt()
 
-    /** One golden sample's inputs by name. */
-    fun inputs(sample: Int): Map<String, Tensor> = tensors(bundle.manifest.member("golden").member("inputs"), sample)
+    private val golden = mutableMapOf<String, ByteArray>()
 
-    /** What this file answered to it on the machine that made the bundle. */
-    fun outputs(sample: Int): Map<String, Tensor> =
-        tensors(bundle.manifest.member("golden").member("outputs").member(name), sample)
-
-    /** Only bytes that are those that were verified: a file may have changed since. */
-    private fun copy(sha256: String, target: OutputStream) {
-        val found = bundle.files.open("files/$sha256").use { copyHashed(it, target) }
-        if (found != sha256) throw Refused(Reason.FILE_DIGEST, "files/$sha256")
+    /** Write the files below [folder] under their names, and load them; [Refused]: file-digest. */
+    fun open(engine: Engine, folder: File, threads: Int): Model {
+        write(folder)
+        return engine.open(Load(File(folder, entry), inputNames, outputNames, threads, backend, options))
     }
 
-    private fun tensors(about: JsonObject, sample: Int): Map<String, Tensor> =
-        about.mapValues { (_, value) -> tensor(value as JsonObject, sample) }
+    /** Write the files below [folder] under their names; [Refused]: file-digest. */
+    fun write(folder: File) {
+        for (file in about.members("files")) {
+            val place = File(folder, file.text("path"))
+            place.parentFile.mkdirs()
+            place.outputStream().use { bundle.copy(file.text("sha256"), it) }
+        }
+    }
+
+    /** One golden sample's inputs, in the model's order. */
+    fun inputs(sample: Int): List<Tensor> {
+        val about = bundle.manifest.member("golden").member("inputs")
+        return inputNames.map { tensor(about.member(it), sample) }
+    }
+
+    /** What this file answered to it on the machine that made the bundle. */
+    fun outputs(sample: Int): List<Tensor> {
+        val about = bundle.manifest.member("golden").member("outputs").member(name)
+        return outputNames.map { tensor(about.member(it), sample) }
+    }
+
+    /** What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from [minSqnrDb] on. */
+    fun sqnrDb(model: Model): Double {
+        val (expected, answered) = (0 until samples).map { outputs(it) to model.run(inputs(it)) }.unzip()
+        return sqnrDb(expected.flatten(), answered.flatten())
+    }
 
     private fun tensor(about: JsonObject, sample: Int): Tensor {
         val shape = about.list("shape").map { (it as JsonPrimitive).content.toLong() }
-        val all = golden.getOrPut(about.text("sha256")) {
-            ByteArrayOutputStream().also { copy(about.text("sha256"), it) }.toByteArray()
-        }
+        val all = golden.getOrPut(about.text("sha256")) { bundle.read(about.text("sha256")) }
         val bytes = all.size / shape[0].toInt()
-        val data = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
+        val data = buffer(bytes)
         data.put(all, sample * bytes, bytes).flip()
         return Tensor(about.text("dtype"), shape.drop(1).toLongArray(), data)
     }
 }
 
-/** Signal to quantization noise of float32 answers against those expected, in dB; infinite where they are equal. */
+/** Signal to quantization noise of answers against those expected, in dB; infinite where they are equal. */
 fun sqnrDb(expected: List<Tensor>, answered: List<Tensor>): Double {
-    val pairs = expected.zip(answered).flatMap { (one, other) -> floats(one).zip(floats(other)) }
-    val signal = pairs.sumOf { (one, _) -> one.toDouble() * one }
-    val noise = pairs.sumOf { (one, other) -> (one.toDouble() - other) * (one.toDouble() - other) }
+    var signal = 0.0
+    var noise = 0.0
+    for ((one, other) in expected.zip(answered)) {
+        require(one.shape.contentEquals(other.shape)) { "${other.shape.toList()} was answered for ${one.shape.toList()}" }
+        for ((wanted, got) in numbers(one).zip(numbers(other).asIterable())) {
+            signal += wanted * wanted
+            noise += (wanted - got) * (wanted - got)
+        }
+    }
     return 10 * log10(signal / noise)
-}
-
-/** A float32 tensor's numbers. */
-fun floats(tensor: Tensor): List<Float> {
-    require(tensor.dtype == "float32") { tensor.dtype }
-    val numbers = tensor.data.duplicate().order(ByteOrder.nativeOrder()).asFloatBuffer()
-    return List(numbers.remaining()) { numbers.get(it) }
 }

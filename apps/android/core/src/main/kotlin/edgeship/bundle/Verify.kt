@@ -1,6 +1,7 @@
 /** Whether a bundle may be used: everything that is looked at before a byte of it is loaded. */
 package edgeship.bundle
 
+import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
@@ -26,10 +27,25 @@ class Device(
     val compatible: String? = null,
     val abi: String? = null,
     val runtimes: Map<String, String> = emptyMap(),
-)
+) {
+    /** The same, with this version installed. */
+    fun having(version: Long) = Device(now, version, compatible, abi, runtimes)
+
+    /** The same on a day when nothing has expired: what was fresh when it was installed does not stop to work one day. */
+    fun undated() = Device("0000-01-01T00:00:00Z", installed, compatible, abi, runtimes)
+}
 
 /** A bundle that may be used: which artifacts this device can execute, and the newest root, kept for the next bundle. */
-class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>, val root: Root)
+class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>, val root: Root) {
+    /** Only bytes that are those that were verified: a file may have changed since; [Refused]: file-digest. */
+    fun copy(sha256: String, target: OutputStream) {
+        val found = files.open("files/$sha256").use { copyHashed(it, target) }
+        if (found != sha256) throw Refused(Reason.FILE_DIGEST, "files/$sha256")
+    }
+
+    /** A file's bytes; [Refused]: file-digest. */
+    fun read(sha256: String): ByteArray = ByteArrayOutputStream().also { copy(sha256, it) }.toByteArray()
+}
 
 /** Look at a bundle; [Refused] with a reason that speaks against it. */
 fun verify(bundle: File, trusted: Root, device: Device): Verified {
@@ -127,7 +143,8 @@ private fun checkFiles(manifest: JsonObject, files: Tree) {
     wanted.entries.firstOrNull { digest(files, it.key) != it.value }?.let { throw Refused(Reason.FILE_DIGEST, it.key) }
 }
 
-private fun digest(files: Tree, name: String): String =
+/** The SHA-256 of a bundle's file; [Refused]: unreadable. */
+internal fun digest(files: Tree, name: String): String =
     try {
         files.open(name).use { copyHashed(it, null) }
     } catch (error: IOException) {

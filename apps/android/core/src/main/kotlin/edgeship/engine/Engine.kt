@@ -2,24 +2,58 @@
 package edgeship.engine
 
 import java.io.File
-import java.nio.ByteBuffer
-
-/** Numbers in this machine's byte order, in C order; dtypes by the names that manifests have (float32, int64, …). */
-class Tensor(val dtype: String, val shape: LongArray, val data: ByteBuffer)
+import kotlinx.serialization.json.JsonObject
 
 /** A runtime. */
 interface Engine {
-    /** Its name in manifests. */
+    /** Its name in manifests and jobs. */
     val runtime: String
 
     val version: String
 
-    /** Load a file; [options] are those of the artifact's runtime. */
-    fun open(file: File, threads: Int, options: Map<String, String>): Model
+    /** Read a file. */
+    fun open(load: Load): Model
 }
 
-/** A loaded file. */
+/**
+ * What to load, and how. [inputs] and [outputs] are the model's names in its order: tensors are found by them where the
+ * file knows them all, else by position. [options] are the runtime's own, as the artifact or the job has them.
+ */
+class Load(
+    val file: File,
+    val inputs: List<String>,
+    val outputs: List<String>,
+    val threads: Int = 1,
+    val backend: String = "",
+    val options: JsonObject = JsonObject(emptyMap()),
+)
+
+/** A loaded file, for one thread at a time; tensors in the order of [Load.inputs] and [Load.outputs]. */
 interface Model : AutoCloseable {
-    /** Outputs by name. */
-    fun run(inputs: Map<String, Tensor>): Map<String, Tensor>
+    /** Compile or allocate for inputs of these shapes. */
+    fun prepare(inputs: List<Tensor>) {}
+
+    /** Take these inputs; they may not change until [invoke] returned. */
+    fun feed(inputs: List<Tensor>)
+
+    /** Compute: what a measurement times. */
+    fun invoke()
+
+    /** What the last [invoke] answered: a copy. */
+    fun fetch(): List<Tensor>
+}
+
+/** One call. */
+fun Model.run(inputs: List<Tensor>): List<Tensor> {
+    feed(inputs)
+    invoke()
+    return fetch()
+}
+
+/** For each of [wanted] its index in [found]: by name if all are there, else by position. [what]: inputs or outputs. */
+fun positions(wanted: List<String>, found: List<String>, what: String): List<Int> {
+    if (wanted.isEmpty()) return found.indices.toList()
+    if (found.containsAll(wanted)) return wanted.map(found::indexOf)
+    require(wanted.size == found.size) { "the file has the $what ${found.joinToString()}; asked for: ${wanted.joinToString()}" }
+    return found.indices.toList()
 }

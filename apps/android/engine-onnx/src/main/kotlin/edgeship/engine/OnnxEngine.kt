@@ -6,8 +6,10 @@ import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtSession
 import java.io.File
-import java.nio.ByteBuffer
 import java.nio.ByteOrder
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
 
 private val TYPES = mapOf(
     "float32" to OnnxJavaType.FLOAT,
@@ -20,7 +22,17 @@ private val TYPES = mapOf(
     "float16" to OnnxJavaType.FLOAT16,
     "bool" to OnnxJavaType.BOOL,
 )
+private val LEVELS = mapOf(
+    "disable" to OrtSession.SessionOptions.OptLevel.NO_OPT,
+    "basic" to OrtSession.SessionOptions.OptLevel.BASIC_OPT,
+    "extended" to OrtSession.SessionOptions.OptLevel.EXTENDED_OPT,
+    "all" to OrtSession.SessionOptions.OptLevel.ALL_OPT,
+)
 
+/**
+ * Options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names of files beside
+ * the model).
+ */
 class OnnxEngine : Engine {
     private val environment = OrtEnvironment.getEnvironment()
 
@@ -28,36 +40,60 @@ class OnnxEngine : Engine {
 
     override val version: String = environment.version
 
-    override fun open(file: File, threads: Int, options: Map<String, String>): Model {
-        val settings = OrtSession.SessionOptions()
-        settings.setIntraOpNumThreads(threads)
-        settings.setInterOpNumThreads(1)
-        options.forEach(settings::addConfigEntry)
-        return OnnxModel(environment, environment.createSession(file.path, settings))
-    }
+    override fun open(load: Load): Model =
+        OrtSession.SessionOptions().use { settings ->
+            settings.setIntraOpNumThreads(load.threads)
+            settings.setInterOpNumThreads(1)
+            (load.options["graph_optimization"] as? JsonPrimitive)?.let {
+                settings.setOptimizationLevel(requireNotNull(LEVELS[it.content]) { "graph_optimization: ${it.content}" })
+            }
+            (load.options["custom_op_libraries"] as? JsonArray).orEmpty().forEach {
+                settings.registerCustomOpLibrary(File(load.file.parentFile, (it as JsonPrimitive).content).path)
+            }
+            (load.options["config"] as? JsonObject).orEmpty().forEach { (key, value) ->
+                settings.addConfigEntry(key, (value as JsonPrimitive).content)
+            }
+            OnnxModel(environment, environment.createSession(load.file.path, settings), load)
+        }
 }
 
-private class OnnxModel(private val environment: OrtEnvironment, private val session: OrtSession) : Model {
-    override fun run(inputs: Map<String, Tensor>): Map<String, Tensor> {
-        val given = inputs.mapValues { (_, tensor) -> native(tensor) }
-        try {
-            return session.run(given).use { answers -> answers.associate { it.key to copy(it.value as OnnxTensor) } }
-        } finally {
-            given.values.forEach(OnnxTensor::close)
-        }
+private class OnnxModel(private val environment: OrtEnvironment, private val session: OrtSession, load: Load) : Model {
+    private val names = session.inputNames.toList().let { found -> positions(load.inputs, found, "inputs").map(found::get) }
+    private val wanted = session.outputNames.toList().let { found -> positions(load.outputs, found, "outputs").map(found::get) }
+    private val asked = wanted.toSet()
+    private var fed = emptyMap<String, OnnxTensor>()
+    private var answer: OrtSession.Result? = null
+
+    override fun feed(inputs: List<Tensor>) {
+        fed.values.forEach(OnnxTensor::close)
+        fed = names.zip(inputs).associate { (name, tensor) -> name to native(tensor) }
     }
 
-    override fun close() = session.close()
+    override fun invoke() {
+        answer?.close() // the runtime owns its answers' memory until then
+        answer = session.run(fed, asked)
+    }
 
-    private fun native(tensor: Tensor): OnnxTensor =
-        OnnxTensor.createTensor(environment, tensor.data.duplicate().order(ByteOrder.nativeOrder()), tensor.shape, TYPES.getValue(tensor.dtype))
+    override fun fetch(): List<Tensor> {
+        val answer = checkNotNull(answer) { "nothing was invoked" }
+        return wanted.map { copy(answer[it].get() as OnnxTensor) }
+    }
 
-    /** The runtime frees its own memory when the answers are closed. */
+    override fun close() {
+        answer?.close()
+        fed.values.forEach(OnnxTensor::close)
+        session.close()
+    }
+
+    private fun native(tensor: Tensor): OnnxTensor {
+        val type = requireNotNull(TYPES[tensor.dtype]) { "ONNX Runtime's Java API takes no ${tensor.dtype}" }
+        return OnnxTensor.createTensor(environment, tensor.data.duplicate().order(ByteOrder.nativeOrder()), tensor.shape, type)
+    }
+
     private fun copy(tensor: OnnxTensor): Tensor {
-        val from: ByteBuffer = tensor.byteBuffer
-        val data = ByteBuffer.allocateDirect(from.remaining()).order(ByteOrder.nativeOrder())
+        val from = tensor.byteBuffer
+        val data = buffer(from.remaining())
         data.put(from).flip()
-        val dtype = TYPES.entries.first { it.value == tensor.info.type }.key
-        return Tensor(dtype, tensor.info.shape, data)
+        return Tensor(TYPES.entries.first { it.value == tensor.info.type }.key, tensor.info.shape, data)
     }
 }
