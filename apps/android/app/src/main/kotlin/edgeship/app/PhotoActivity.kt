@@ -1,0 +1,92 @@
+/** Live sample of image classifiers: pick a photo and see its classes. */
+package edgeship.app
+
+import android.app.Activity
+import android.content.Intent
+import android.graphics.Bitmap
+import android.graphics.BitmapFactory
+import android.media.ExifInterface
+import android.net.Uri
+import android.os.Bundle
+import android.widget.ImageView
+import android.widget.TextView
+import edgeship.bundle.Loaded
+import edgeship.contract.Picture
+import edgeship.contract.Score
+import edgeship.contract.softmax
+import edgeship.contract.topK
+import edgeship.engine.Tensor
+import edgeship.engine.floats
+import edgeship.engine.run
+import java.io.IOException
+import java.nio.ByteBuffer
+
+private const val PICK = 1
+private const val SHOWN = 5
+private const val MOST_PIXELS = 16_000_000
+
+class PhotoActivity : ModelScreen() {
+    private lateinit var view: ImageView
+    private lateinit var answer: TextView
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        view = ImageView(this).apply { adjustViewBounds = true }
+    }
+
+    override fun ready(loaded: Loaded) {
+        if (loaded.contract.images.isEmpty()) {
+            text("This model's contract has no picture among its inputs.")
+            return
+        }
+        button("Pick a photo") {
+            val asked = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
+            startActivityForResult(asked, PICK)
+        }
+        answer = text("")
+        add(view)
+    }
+
+    override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
+        val uri = data?.data
+        val loaded = loaded
+        if (requestCode != PICK || resultCode != Activity.RESULT_OK || uri == null || loaded == null) return
+        behind({ decoded(uri).let { it to classified(loaded, it, orientation(uri)) } }) { (bitmap, best) ->
+            view.setImageBitmap(bitmap)
+            answer.text = best.joinToString("\n") { "%s  %.3f".format(it.label, it.score) }
+        }
+    }
+
+    private fun classified(loaded: Loaded, bitmap: Bitmap, orientation: Int): List<Score> {
+        val input = loaded.contract.images.values.first().apply(picture(bitmap, orientation))
+        val batch = Tensor(input.dtype, longArrayOf(1) + input.shape, input.data)
+        val values = floats(loaded.model.run(listOf(batch)).first())
+        val scores = if (loaded.contract.logits == null) values else softmax(values)
+        return topK(scores, SHOWN, loaded.contract.labels)
+    }
+
+    /** The pixels as they are stored: not turned, not scaled to the screen, alpha apart. */
+    private fun decoded(uri: Uri): Bitmap {
+        val options = BitmapFactory.Options().apply {
+            inScaled = false
+            inPremultiplied = false
+            inPreferredConfig = Bitmap.Config.ARGB_8888
+        }
+        val bitmap = contentResolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }
+            ?: throw IOException("$uri is no picture that Android reads")
+        if (bitmap.width * bitmap.height.toLong() > MOST_PIXELS) throw IOException("more than $MOST_PIXELS pixels")
+        return bitmap
+    }
+
+    private fun orientation(uri: Uri): Int =
+        contentResolver.openInputStream(uri)?.use {
+            ExifInterface(it).getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)
+        }?.takeIf { it in 1..8 } ?: 1
+
+    /** ARGB_8888 lies in memory as red, green, blue, alpha. */
+    private fun picture(bitmap: Bitmap, orientation: Int): Picture {
+        val rgba = ByteArray(bitmap.byteCount)
+        bitmap.copyPixelsToBuffer(ByteBuffer.wrap(rgba))
+        return Picture(rgba, bitmap.width, bitmap.height, bitmap.rowBytes, orientation)
+    }
+}
