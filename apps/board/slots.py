@@ -1,41 +1,27 @@
 """Two slots for bundles: a new one is put beside the one in use, tried once, and given up where it does not answer.
 
 state.json is the one truth, replaced whole: whatever moment the power goes, `start` finds a slot that worked, or one
-that was never tried. What was begun and not ended is a slot that state.json does not name; the next install clears it.
+that was never tried. What was begun and not ended is a slot that state.json does not name; the next update goes on
+with what is right in it.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
-from . import trust
-from .tree import Tree, tree
-from .verify import BLOCK, Device, Verified, sha256, verify
+from . import disk, trust
+from . import state as states
+from .state import State
+from .verify import BLOCK, Device, Verified, digests, verify
 
 SLOTS = ("a", "b")
-STATE, ROOT = "state.json", "root.json"
-Stage = Literal["new", "trying", "good"]
-
-
-class BusyError(Exception):
-    """What is installed is being tried, and nobody said yet whether it is good."""
-
-
-@dataclass(frozen=True)
-class State:
-    """Which slot is used, how far it is trusted, and what was used before it."""
-
-    current: str
-    version: int
-    stage: Stage = "new"
-    before: tuple[str, int] | None = None
-    """The slot that worked before, and its version."""
+ROOT, PARTS = "root.json", "parts"
 
 
 @dataclass(frozen=True)
@@ -47,32 +33,109 @@ class Slots:
     @property
     def state(self) -> State | None:
         """What is installed; None where nothing is yet."""
-        try:
-            about: Mapping[str, Any] = json.loads((self.folder / STATE).read_text())
-        except FileNotFoundError:
-            return None
-        before = about["before"]
-        return State(about["current"], about["version"], about["stage"], (before[0], before[1]) if before else None)
+        return states.read(self.folder)
+
+    @property
+    def place(self) -> Path | None:
+        """The slot that `start` gave, or will."""
+        return self.folder / state.current if (state := self.state) else None
 
     def install(self, bundle: Path, root: trust.Root, device: Device) -> Verified:
         """Put a bundle beside the one that works; Refused where it may not be used, and what works stays as it is.
 
         `root` is the one that the device ships with; the newest that a bundle brought is kept and asked from then on.
-        BusyError while the bundle that is installed is being tried. Files that the other slot has are linked.
+        BusyError while the bundle that is installed is being tried. Files that a slot has are not written again.
         """
+        with self.alone():
+            root, device = self.known(root, device)
+            found = verify(bundle, root, device)
+            files = found.files
+            slot = self.begin(held := self.holding(digests(found.manifest)))
+            for digest in digests(found.manifest).keys() - held.keys():
+                with files.open(f"files/{digest}") as source, (slot / "files" / digest).open("wb") as target:
+                    while block := source.read(BLOCK):
+                        target.write(block)
+                    target.flush()
+                    os.fsync(target.fileno())
+            small = [name for name in files.sizes if not name.startswith("files/")]
+            return self.finish(slot, {name: files.read(name) for name in small}, root, device)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While something is installed nobody else may; BusyError where somebody does, or a bundle is being tried."""
+        with states.installing(self.folder):
+            if state := self.state:
+                state.check_not_tried()
+            yield
+
+    def known(self, root: trust.Root, device: Device) -> tuple[trust.Root, Device]:
+        """The newest root that this device has seen, and the device with what is installed on it."""
+        try:
+            kept = trust.anchor((self.folder / ROOT).read_bytes())
+        except FileNotFoundError:
+            kept = root
         state = self.state
-        if state and state.stage == "trying":
-            raise BusyError("the bundle that is installed is being tried: say whether it is good, or start again")
-        root = self._newer(root)
         known = replace(device, installed=state.version) if state else device
-        verify(bundle, root, known)
-        if state and state.stage == "new":  # it was never loaded: it makes way
-            state = self._back(state)
-        slot = next(name for name in SLOTS if state is None or name != state.current)
-        self._copy(tree(bundle), slot)
-        found = verify(self.folder / slot, root, known)
-        self._replace(ROOT, found.root.data)
-        self._write(State(slot, found.manifest["version"], "new", (state.current, state.version) if state else None))
+        return max(root, kept, key=lambda one: one.version), known
+
+    def installed(self, name: str) -> bytes | None:
+        """A small file of the bundle that works; None where there is none."""
+        return _read(self._working, name)
+
+    def newest(self, name: str) -> bytes | None:
+        """The same of the bundle that was installed last, loaded or not."""
+        return _read(self.place, name)
+
+    def base(self, digest: str) -> Path | None:
+        """Where the bundle that works has a file, which may have rotted; None where it has not."""
+        file = self._working and self._working / "files" / digest
+        return file if file and file.is_file() else None
+
+    def holding(self, wanted: Mapping[str, int]) -> dict[str, Path]:
+        """Which of these files, by digest and size, either slot has, whole."""
+        found = {}
+        for digest, size in wanted.items():
+            places = [self.folder / slot / "files" / digest for slot in SLOTS]
+            if whole := [file for file in places if _is(file, digest, size)]:
+                found[digest] = whole[0]
+        return found
+
+    def begin(self, held: Mapping[str, Path]) -> Path:
+        """The slot that is not in use, with these files, by digest, and no others. BusyError.
+
+        A bundle that was installed and never loaded makes way. The slot is named by state.json when it is finished.
+        """
+        with states.changing(self.folder):
+            if state := self.state:
+                state.check_not_tried()
+                if state.stage == "new":
+                    states.back(self.folder, state, state.given_up)
+        slot = self.folder / next(name for name in SLOTS if state is None or name != state.working)
+        files = slot / "files"
+        files.mkdir(parents=True, exist_ok=True)
+        for path in (*slot.iterdir(), *files.iterdir()):
+            if path != files and path not in held.values():
+                _remove(path)
+        for digest, file in held.items():
+            if file.parent != files:
+                os.link(file, files / digest)
+        return slot
+
+    def finish(self, slot: Path, small: Mapping[str, bytes], root: trust.Root, device: Device) -> Verified:
+        """Add what is not named by its digest, and let this slot be loaded next; Refused where it may not be used."""
+        for name, data in small.items():
+            (slot / name).parent.mkdir(exist_ok=True)
+            disk.write(slot / name, data)
+        for folder in (*(path for path in slot.iterdir() if path.is_dir()), slot, self.folder):
+            disk.sync(folder)
+        found = verify(slot, root, device)
+        with states.changing(self.folder):
+            state = self.state
+            disk.replace(self.folder / ROOT, found.root.data)
+            before = (state.current, state.version) if state else None
+            given_up = state.given_up if state else None
+            states.write(self.folder, State(slot.name, found.manifest["version"], "new", before, given_up))
+        shutil.rmtree(self.folder / PARTS, ignore_errors=True)
         return found
 
     def start(self) -> Path | None:
@@ -80,78 +143,58 @@ class Slots:
 
         The mark is on disk before this answers: a process that dies while it loads has used up the only try.
         """
-        state = self.state
-        if state and state.stage == "trying":
-            state = self._back(state)
-        if state and state.stage == "new":
-            self._write(replace(state, stage="trying"))
-        return self.folder / state.current if state else None
+        if self.place is None:
+            return None
+        with states.changing(self.folder):
+            state = self.state
+            try:
+                if state and state.stage == "trying":
+                    state = states.back(self.folder, state, state.version)
+                if state and state.stage == "new":
+                    states.write(self.folder, replace(state, stage="trying"))
+            except OSError:  # the disk is full: without a mark nothing is tried
+                if state is None or state.before is None:
+                    raise
+                return self.folder / state.before[0]
+            return self.folder / state.current if state else None
 
     def found_good(self) -> bool:
         """What `start` gave answers as it should: it is the one to go back to. False where nothing is being tried."""
-        state = self.state
-        if state is None or state.stage != "trying":
+        if self.place is None:
             return False
-        self._write(replace(state, stage="good"))
-        return True
+        with states.changing(self.folder):
+            state = self.state
+            if state is None or state.stage != "trying":
+                return False
+            states.write(self.folder, replace(state, stage="good", given_up=None))
+            return True
 
-    def _newer(self, root: trust.Root) -> trust.Root:
-        """The root that an earlier bundle brought, where it is the newer one."""
-        try:
-            kept = trust.anchor((self.folder / ROOT).read_bytes())
-        except FileNotFoundError:
-            return root
-        return max(root, kept, key=lambda one: one.version)
-
-    def _back(self, state: State) -> State | None:
-        """To the bundle that worked before; None where there was none."""
-        if state.before is None:
-            (self.folder / STATE).unlink()
-            _sync(self.folder)
-            return None
-        slot, version = state.before
-        back = State(slot, version, "good")
-        self._write(back)
-        return back
-
-    def _copy(self, files: Tree, slot: str) -> None:
-        place, other = self.folder / slot, self.folder / next(name for name in SLOTS if name != slot)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            shutil.rmtree(place)
-        there = tree(other) if other.is_dir() else Tree({}, files.open)
-        for name in files.sizes:
-            file = place / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if name.startswith("files/") and name in there.sizes and sha256(there, name) == name.removeprefix("files/"):
-                os.link(other / name, file)
-                continue
-            with files.open(name) as source, file.open("wb") as target:
-                while block := source.read(BLOCK):
-                    target.write(block)
-                target.flush()
-                os.fsync(target.fileno())
-        for folder in {place, *(path for path in place.rglob("*") if path.is_dir())}:
-            _sync(folder)
-        _sync(self.folder)
-
-    def _write(self, state: State) -> None:
-        self._replace(STATE, json.dumps(asdict(state)).encode())
-
-    def _replace(self, name: str, data: bytes) -> None:
-        partial = self.folder / f"{name}.partial"
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.folder / name)
-        _sync(self.folder)
+    @property
+    def _working(self) -> Path | None:
+        state = self.state
+        return self.folder / state.working if state and state.working else None
 
 
-def _sync(folder: Path) -> None:
-    """Names of files are on disk only when their folder is."""
-    handle = os.open(folder, os.O_RDONLY)
+def _read(place: Path | None, name: str) -> bytes | None:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return (place / name).read_bytes() if place else None
+    except OSError:
+        return None
+
+
+def _is(file: Path, digest: str, size: int) -> bool:
+    """Whether a file is there and has not rotted."""
+    try:
+        if file.stat().st_size != size:
+            return False
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -7,7 +7,7 @@ is there; it may also bear signatures of the root before it, which nobody can ch
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -15,7 +15,6 @@ from typing import Any, cast
 from .document import MOST_NUMBER, parse
 from .envelope import Envelope, decode
 from .refusal import Refused
-from .tree import Tree
 
 ROOT_TYPE = "application/vnd.edgeship.root+json"
 ROOT_SCHEMA = "edgeship-root/1"
@@ -53,10 +52,12 @@ def anchor(data: bytes) -> Root:
     return root
 
 
-def newest(root: Root, bundle: Tree, now: str) -> Root:
-    """The root at the end of the chain in roots/; Refused: root-malformed, -signature, -version or -expired."""
-    while (name := f"roots/{root.version + 1}.json") in bundle.sizes:
-        data = bundle.read(name)
+def newest(root: Root, read: Callable[[str], bytes | None], now: str) -> Root:
+    """The root at the end of the chain in roots/, as `read` gives its files, None for one that is not there.
+
+    Refused: root-malformed, -signature, -version or -expired.
+    """
+    while (data := read(name := f"roots/{root.version + 1}.json")) is not None:
         envelope = _root_envelope(data)
         _check_enough(envelope, root)  # before anything in it is read
         following = _parse(envelope.payload, data)

@@ -61,17 +61,36 @@ def verify(bundle: Path, root: trust.Root, device: Device) -> Verified:
     for name in (MANIFEST, ENVELOPE):
         if name not in files.sizes:
             raise Refused("file-missing", name)
-    root = trust.newest(root, files, device.now)
-    envelope = decode(files.read(ENVELOPE))
+    root = trust.newest(root, lambda name: files.read(name) if name in files.sizes else None, device.now)
+    payload = signed(files.read(ENVELOPE), root)
+    if files.read(MANIFEST) != payload:
+        raise Refused("manifest-differs", MANIFEST)
+    manifest = for_device(payload, device)
+    _check_files(manifest, files)
+    return Verified(manifest, files, executable(manifest, device), root)
+
+
+def signed(data: bytes, root: trust.Root) -> bytes:
+    """The manifest's bytes in an envelope that this root's keys signed; Refused where they did not."""
+    envelope = decode(data)
     if envelope.payload_type != MANIFEST_TYPE:
         raise Refused("payload-type", envelope.payload_type)
     trust.check(envelope, root.bundle, root.revoked)
-    if files.read(MANIFEST) != envelope.payload:
-        raise Refused("manifest-differs", MANIFEST)
-    manifest = _manifest(envelope.payload)
-    _check_use(manifest, device)
-    _check_files(manifest, files)
-    return Verified(manifest, files, _artifacts(manifest, device), root)
+    return envelope.payload
+
+
+def for_device(payload: bytes, device: Device) -> dict[str, Any]:
+    """A manifest that was signed, where it says what it must; Refused: as `_manifest`, incompatible, expired,
+    downgrade.
+    """
+    manifest = _manifest(payload)
+    if device.compatible is not None and manifest["compatible"] != device.compatible:
+        raise Refused("incompatible", manifest["compatible"])
+    if manifest["expires_at"] <= device.now:
+        raise Refused("expired", manifest["expires_at"])
+    if device.installed is not None and manifest["version"] < device.installed:
+        raise Refused("downgrade", f"{manifest['version']}, installed is {device.installed}")
+    return manifest
 
 
 def digests(manifest: Mapping[str, Any]) -> dict[str, int]:
@@ -148,15 +167,6 @@ def _is_artifact(about: dict[str, Any]) -> bool:
     )
 
 
-def _check_use(manifest: Mapping[str, Any], device: Device) -> None:
-    if device.compatible is not None and manifest["compatible"] != device.compatible:
-        raise Refused("incompatible", manifest["compatible"])
-    if manifest["expires_at"] <= device.now:
-        raise Refused("expired", manifest["expires_at"])
-    if device.installed is not None and manifest["version"] < device.installed:
-        raise Refused("downgrade", f"{manifest['version']}, installed is {device.installed}")
-
-
 def _check_files(manifest: Mapping[str, Any], files: Tree) -> None:
     """That exactly the manifest's files and roots are there, as it says."""
     stored = {f"files/{digest}": digest for digest in digests(manifest)}
@@ -185,8 +195,10 @@ def sha256(files: Tree, name: str) -> str:
     return found.hexdigest()
 
 
-def _artifacts(manifest: Mapping[str, Any], device: Device) -> tuple[str, ...]:
-    """Names of those that the device can execute, in the manifest's order."""
+def executable(manifest: Mapping[str, Any], device: Device) -> tuple[str, ...]:
+    """Names of the artifacts that the device can execute, in the manifest's order; Refused: runtime-missing,
+    runtime-too-old, wrong-abi.
+    """
     found = list(manifest["artifacts"])
     runtimes = device.runtimes
     wishes: tuple[tuple[str, Callable[[Any], bool]], ...] = (

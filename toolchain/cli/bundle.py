@@ -1,4 +1,4 @@
-"""Commands that bring models into apps: bundle, verify-bundle, keys."""
+"""Commands that bring models into apps: bundle, verify-bundle, publish, keys."""
 
 from __future__ import annotations
 
@@ -123,6 +123,40 @@ def verify_bundle(
         console.print_json({"bundle": str(bundle), "artifacts": verified.artifacts, "manifest": verified.manifest})
     else:
         console.show(bundle_view(bundle, verified.manifest, verified.artifacts))
+
+
+@app.command(cls=Command, epilog=exit_codes(REFUSED, WRONG, MISSING))
+def publish(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="What a static server has; made where it is not there.")],
+    keep: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT", min=0, help="Earlier versions that boards come from by deltas; files of others go."
+        ),
+    ] = 3,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The root that boards trust; else the first of your keys.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a bundle where boards update from: a static site's folder.
+
+    Each file once, by its digest, and deltas against what the folder had; the manifest comes last, so that no board
+    sees one whose files are missing.
+    """
+    from dataclasses import asdict
+
+    from edgeship.toolchain.commands import publish as publishing
+    from edgeship.toolchain.report.terminal import console
+    from edgeship.toolchain.report.terminal.bundle import published_view
+
+    version, ways = publishing.publish(bundle, to, keep, root)
+    fetched = [asdict(way) for way in ways]
+    if as_json:
+        console.print_json({"site": str(to), "version": version, "fetched": fetched})
+    else:
+        console.show(published_view(to, version, fetched))
 
 
 @app.command(cls=Command, epilog=exit_codes(UNREADABLE, WRONG, MISSING))

@@ -69,6 +69,17 @@ def codegen_view(name: str, files: Sequence[Path]) -> Iterator[Text]:
     yield from (Text(str(file)) for file in files)
 
 
+def published_view(site: Path, version: int, ways: Sequence[Mapping[str, Any]]) -> Iterator[Text | FittedTable]:
+    """What boards fetch of a version that was published, by the one that they have."""
+    yield Text(f"{site}: published: {version}", "green")
+    rows = [
+        [str(way["version"] or "none"), size(way["size_bytes"]), str(way["files"] - way["deltas"]), str(way["deltas"])]
+        for way in ways
+    ]
+    columns = [Column("a board has", "key"), Column("it fetches", "figure")]
+    yield FittedTable([*columns, Column("whole files", "figure"), Column("deltas", "figure")], rows)
+
+
 def keys_view(folder: Path, roots: Sequence[Path], root: Root) -> Iterator[Text | FittedTable]:
     """Who may sign."""
     yield Text(f"{folder}: root version {root.version}, until {root.expires_at}")

@@ -1,0 +1,134 @@
+"""Whether a bundle's files answer on this device as they did where the bundle was made: its golden samples, by SQNR.
+
+Needs numpy and the Python package of an artifact's runtime: one module for each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..document import parse
+from ..failure import FailedError
+from ..refusal import Refused
+from ..tree import Tree, tree
+from ..verify import MANIFEST, sha256
+
+RUNTIMES = {"executorch": "executorch", "litert": "litert", "onnxruntime": "onnx"}
+"""The module that loads a runtime's files, by the runtime's name in manifests."""
+MOST_DB = 200.0
+"""Of answers that are equal."""
+Arrays = Mapping[str, Any]
+Run = Callable[[Arrays], Arrays]
+"""Outputs of one sample's inputs, both by name."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """How near an artifact's answers come to the golden ones, and how near they must."""
+
+    artifact: str
+    sqnr_db: float
+    least_db: float
+
+    @property
+    def good(self) -> bool:
+        return self.sqnr_db >= self.least_db
+
+
+def check(bundle: Path, names: Sequence[str] = ()) -> list[Health]:
+    """Run the golden samples of a bundle that was verified, of these artifacts, else of all that this device can run.
+
+    Refused: file-digest, file-missing, runtime-missing where there is none to run. FailedError: artifact-unknown, or
+    not-good with what a runtime raised.
+    """
+    files = tree(bundle)
+    manifest = parse(files.read(MANIFEST))
+    artifacts = {artifact["name"]: artifact for artifact in manifest["artifacts"]}
+    if unknown := [name for name in names if name not in artifacts]:
+        raise FailedError("artifact-unknown", f"{unknown[0]}: the bundle has {', '.join(artifacts)}")
+    chosen = [artifacts[name] for name in names or artifacts]
+    runnable = [artifact for artifact in chosen if names or _loader(artifact)]
+    if not runnable:
+        raise Refused("runtime-missing", ", ".join(sorted({artifact["runtime"]["name"] for artifact in chosen})))
+    return [_checked(bundle, files, manifest["golden"], artifact) for artifact in runnable]
+
+
+def _loader(artifact: Mapping[str, Any]) -> Any | None:
+    """The module that loads an artifact's file; None where its runtime is not installed here."""
+    name = RUNTIMES.get(artifact["runtime"]["name"])
+    module = importlib.import_module(f".{name}", __package__) if name else None
+    return module if module and module.is_installed() else None
+
+
+def _checked(bundle: Path, files: Tree, golden: Mapping[str, Any], artifact: Mapping[str, Any]) -> Health:
+    loader = _loader(artifact)
+    if loader is None:
+        raise Refused("runtime-missing", artifact["runtime"]["name"])
+    inputs = {name: _array(files, about) for name, about in golden["inputs"].items()}
+    expected = {name: _array(files, about) for name, about in golden["outputs"][artifact["name"]].items()}
+    signal = noise = 0.0
+    with _telling(artifact["name"]), tempfile.TemporaryDirectory(prefix="check-", dir=bundle.parent) as folder:
+        _lay_out(bundle, files, artifact, Path(folder))
+        run: Run = loader.load(Path(folder, artifact["entry"]), artifact)
+        for sample in range(golden["samples"]):
+            answers = run({name: array[sample] for name, array in inputs.items()})
+            for name, array in expected.items():
+                wanted, found = array[sample].astype("float64"), answers[name].astype("float64")
+                signal += float((wanted**2).sum())
+                noise += float(((wanted - found) ** 2).sum()) if wanted.shape == found.shape else math.inf
+    return Health(artifact["name"], _decibel(signal, noise), artifact["min_sqnr_db"])
+
+
+@contextmanager
+def _telling(artifact: str) -> Iterator[None]:
+    """Whatever a runtime raises says that it does not do."""
+    try:
+        yield
+    except (Refused, OSError):
+        raise
+    except Exception as error:
+        raise FailedError("not-good", f"{artifact}: {type(error).__name__}: {error}") from error
+
+
+def _lay_out(bundle: Path, files: Tree, artifact: Mapping[str, Any], folder: Path) -> None:
+    """An artifact's files under their names, without copies."""
+    for file in artifact["files"]:
+        _check_digest(files, file["sha256"])
+        place = folder / file["path"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.link(bundle / "files" / file["sha256"], place)
+
+
+def _array(files: Tree, about: Mapping[str, Any]) -> Any:
+    """A golden tensor [samples, …]."""
+    import numpy
+
+    _check_digest(files, about["sha256"])
+    dtype = numpy.dtype(about["dtype"]).newbyteorder("<")
+    with files.open(f"files/{about['sha256']}") as stream:
+        return numpy.frombuffer(stream.read(), dtype).reshape(about["shape"]).astype(dtype.newbyteorder("="))
+
+
+def _check_digest(files: Tree, digest: str) -> None:
+    name = f"files/{digest}"
+    if name not in files.sizes:
+        raise Refused("file-missing", name)
+    if sha256(files, name) != digest:
+        raise Refused("file-digest", name)
+
+
+def _decibel(signal: float, noise: float) -> float:
+    """10 log10(signal / noise), within ±MOST_DB; noise that is no number is the worst."""
+    if noise == 0:
+        return MOST_DB
+    if signal == 0 or not math.isfinite(noise):
+        return -MOST_DB
+    return max(-MOST_DB, min(MOST_DB, 10 * (math.log10(signal) - math.log10(noise))))
