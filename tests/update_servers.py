@@ -32,6 +32,8 @@ class Habits:
     """Bytes behind a file's end, said to be of it."""
     failures: int = 0
     """So many requests of every file are answered 503."""
+    spared: str = ""
+    """A file that is served as it should be."""
     on_body: Callable[[str], None] = lambda path: None
     """Called with a file's path before its bytes go out."""
 
@@ -58,7 +60,7 @@ def serving(folder: Path, habits: Habits | None = None) -> Iterator[Site]:
     class Handler(_Handler):
         root, of = folder, site
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     site.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -69,6 +71,11 @@ def serving(folder: Path, habits: Habits | None = None) -> Iterator[Site]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients go away in the middle: that is what is tried."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -86,7 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
     def _answer(self, body: bool) -> None:
-        site, habits, path = self.of, self.of.habits, self.path.lstrip("/")
+        site, path = self.of, self.path.lstrip("/")
+        habits = Habits(on_body=site.habits.on_body) if path == site.habits.spared else site.habits
         site.asked.append((self.command, path))
         times = site.count(path, self.command)
         file = self.root / path

@@ -111,10 +111,11 @@ def _install(options: argparse.Namespace) -> Said:
 
 
 def _update(options: argparse.Namespace) -> Said:
-    from . import updates
+    from . import delta, updates
 
+    slots, device = Slots(options.store), _device_of(options)
     with connected(options.url, options.budget) as server:
-        updated = updates.update(server, Slots(options.store), options.trusted, _device_of(options), options.again)
+        updated = updates.update(server, slots, options.trusted, device, delta.library(), options.again)
         return updates.said(updated, server)
 
 

@@ -60,8 +60,12 @@ def bases(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def library() -> Callable[[Path], Decoder] | None:
-    """What makes decoders for deltas against a file; None where this system has no zstd."""
+Library = Callable[[Path], Decoder]
+"""Makes what decodes deltas against a file."""
+
+
+def library() -> Library | None:
+    """This system's; None where it has no zstd."""
     for module in ("compression.zstd", "backports.zstd"):
         with suppress(ImportError):
             return partial(Python, importlib.import_module(module))

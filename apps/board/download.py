@@ -42,20 +42,23 @@ class Sink(Protocol):
 @contextmanager
 def connected(url: str, budget: int | None, pause_s: float = 1.0) -> Iterator[Server]:
     """A server's files below an address."""
+    with new_client() as client:
+        yield Server(client, url, budget, pause_s)
+
+
+def new_client() -> httpx.Client:
+    """Asks for bytes as they are: they are counted, checked and asked for by their place."""
     import httpx
 
-    # identity: bytes are counted, checked and asked for by their place
-    with httpx.Client(
-        headers={"Accept-Encoding": "identity"}, timeout=httpx.Timeout(30, connect=10), follow_redirects=True
-    ) as client:
-        yield Server(client, url.rstrip("/"), budget, pause_s)
+    timeout = httpx.Timeout(30, connect=10)
+    return httpx.Client(headers={"Accept-Encoding": "identity"}, timeout=timeout, follow_redirects=True)
 
 
 class Server:
     """Brings files; `received` counts the bytes of all bodies."""
 
     def __init__(self, client: httpx.Client, url: str, budget: int | None, pause_s: float) -> None:
-        self._client, self._url, self._budget, self._pause_s = client, url, budget, pause_s
+        self._client, self._url, self._budget, self._pause_s = client, url.rstrip("/"), budget, pause_s
         self.received = 0
 
     def afford(self, count: int, what: str) -> None:

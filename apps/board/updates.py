@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import delta, parts, trust
-from .delta import DeltaError
+from .delta import DeltaError, Library
 from .document import parse
 from .download import Server
 from .failure import FailedError
@@ -46,8 +46,10 @@ class Updated:
     deltas: int = 0
 
 
-def update(server: Server, slots: Slots, root: trust.Root, device: Device, again: bool = False) -> Updated:
-    """Install what a server has, where it is newer; a version that was given up only `again`.
+def update(
+    server: Server, slots: Slots, root: trust.Root, device: Device, zstd: Library | None, again: bool = False
+) -> Updated:
+    """Install what a server has, where it is newer; a version that was given up only `again`. Without zstd no deltas.
 
     Refused, BusyError, FailedError: what works stays as it is.
     """
@@ -66,13 +68,15 @@ def update(server: Server, slots: Slots, root: trust.Root, device: Device, again
             return Updated(manifest["version"], given_up=True)
         held = slots.holding(digests(manifest))
         small = {MANIFEST: payload, ENVELOPE: envelope, **_roots(server, slots, manifest, seen)}
-        steps = _planned(server, slots, manifest, held.keys())
+        missing = {digest: size for digest, size in digests(manifest).items() if digest not in held}
+        bases = _bases(slots, manifest) if zstd else {}
+        steps = [_planned(server, digest, size, bases.get(digest)) for digest, size in missing.items()]
         begun = {step: parts.progress(slots.folder / PARTS / step.digest, step.source) for step in steps}
         server.afford(sum(step.source_size - at.received for step, at in begun.items()), "what is missing")
         slot = slots.begin(held)
         _forget(slots.folder / PARTS, steps)
         _check_room(slots.folder, sum(step.size - at.written for step, at in begun.items()))
-        fetched = [_fetch(server, slots.folder / PARTS, slot / "files", step) for step in steps]
+        fetched = [_fetch(server, slots.folder / PARTS, slot / "files", step, zstd) for step in steps]
         verified = slots.finish(slot, small, root, device)
         return Updated(manifest["version"], verified, whole=fetched.count("whole"), deltas=fetched.count("delta"))
 
@@ -102,28 +106,24 @@ def _roots(server: Server, slots: Slots, manifest: Mapping[str, Any], seen: Mapp
     return found
 
 
-def _planned(server: Server, slots: Slots, manifest: Mapping[str, Any], held: Iterable[str]) -> list[Step]:
-    """What is fetched, in the order of the manifest's files."""
-    bases: dict[str, str] = {}
-    with suppress(ValueError, KeyError, TypeError):  # the manifest on the disk may have rotted
-        bases = delta.bases(parse(slots.installed(MANIFEST) or b"{}"), manifest)
-    steps = []
-    for digest, size in digests(manifest).items():
-        if digest in held:
-            continue
-        whole = Step(digest, size, f"files/{digest}", size)
-        base = slots.base(bases[digest]) if digest in bases else None
-        steps.append((base and _delta(server, whole, base, bases[digest])) or whole)
-    return steps
+def _bases(slots: Slots, manifest: Mapping[str, Any]) -> dict[str, Path]:
+    """Files of the bundle that works from which there may be deltas to files of this manifest, by these."""
+    try:
+        pairs = delta.bases(parse(slots.installed(MANIFEST) or b""), manifest)
+    except (ValueError, KeyError, TypeError):  # nothing is installed, or what is there has rotted
+        return {}
+    found = {digest: slots.base(old) for digest, old in pairs.items()}
+    return {digest: base for digest, base in found.items() if base}
 
 
-def _delta(server: Server, whole: Step, base: Path, old: str) -> Step | None:
-    """The file as a delta; None where the server has none, it is no smaller, or nothing here decodes it."""
-    if delta.library() is None:
-        return None
-    source = delta.name(old, whole.digest)
-    size = server.size(source)
-    return Step(whole.digest, whole.size, source, size, base) if size and size < whole.size else None
+def _planned(server: Server, digest: str, size: int, base: Path | None) -> Step:
+    """As a delta, where the server has one."""
+    if base:
+        source = delta.name(base.name, digest)
+        length = server.size(source)
+        if length and length < size:
+            return Step(digest, size, source, length, base)
+    return Step(digest, size, f"files/{digest}", size)
 
 
 def _check_room(folder: Path, need: int) -> None:
@@ -141,10 +141,10 @@ def _forget(folder: Path, steps: Iterable[Step]) -> None:
             file.unlink()
 
 
-def _fetch(server: Server, folder: Path, files: Path, step: Step) -> str:
+def _fetch(server: Server, folder: Path, files: Path, step: Step, zstd: Library | None) -> str:
     """Bring one file; where its delta does not make it, whole."""
-    if step.base and (decoder := delta.library()):
-        with suppress(DeltaError), Part(folder / step.digest, step.source, step.size, decoder(step.base)) as part:
+    if step.base and zstd:
+        with suppress(DeltaError), Part(folder / step.digest, step.source, step.size, zstd(step.base)) as part:
             server.fetch(step.source, step.source_size, part)
             if part.move_to(files / step.digest):
                 return "delta"
