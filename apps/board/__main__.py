@@ -157,8 +157,15 @@ def _try(options: argparse.Namespace) -> Said:
     if done.returncode == 0 and slots.found_good():
         return {"bundle": str(place), "checked": json.loads(done.stdout)["artifacts"]}
     before = slots.start()
-    said = (done.stdout or done.stderr).strip().rpartition("\n")[2] or f"ended by {done.returncode}"
-    return {"bundle": str(before) if before else None, "given_up": state.version, "said": said}
+    return {"bundle": str(before) if before else None, "given_up": state.version, "said": _last_words(done)}
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Why a check was not good: what it says, or how it ended."""
+    try:
+        return str(json.loads(done.stdout)["said"])
+    except (ValueError, KeyError):
+        return f"the check ended by itself ({done.returncode}): {done.stderr.strip().rpartition(chr(10))[2]}"
 
 
 DOES = {

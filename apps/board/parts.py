@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +67,9 @@ class Part:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._decoder is None and self._written > self._saved:
+            with suppress(OSError):  # a disk that is full may be why this ends
+                self._save()
         self._stream.close()
 
     def take(self, data: bytes) -> None:
@@ -96,6 +100,7 @@ class Part:
         if self._written != self._size or self._digest.hexdigest() != file.name:
             return False
         self._sync()
+        self._saved = self._written
         self._place.replace(file)
         disk.sync(file.parent)
         _notes(self._place).unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from edgeship.toolchain.bundle.keys import Keys, rotate
 DEVICE = Device(NOW, compatible="digits")
 OLD = random.Random(0).randbytes(300_000)
 CHANGED = OLD[:1000] + random.Random(2).randbytes(150_000) + OLD[1000:]
+ZSTD = delta.library()
 DELTA = 151_000
 """Bytes, at most."""
 NEW = random.Random(1).randbytes(400_000)
@@ -51,7 +52,7 @@ class Scene:
         site: Site,
         budget: int | None = None,
         device: Device = DEVICE,
-        zstd: Library | None = delta.library(),
+        zstd: Library | None = ZSTD,
         again: bool = False,
     ) -> Updated:
         """As a board does, without pauses."""
@@ -252,15 +253,23 @@ def test_a_server_that_sends_more_than_it_said_ends_at_the_budget(scene: Scene, 
     assert failed.value.reason == "budget"
 
 
-def test_what_came_before_the_budget_ended_it_is_not_fetched_again(scene: Scene, tmp_path: Path) -> None:
+def test_what_came_before_an_update_failed_is_not_fetched_again(scene: Scene, tmp_path: Path) -> None:
     whole = random.Random(2).randbytes(3_000_000)
     scene.publish(Sound.make(scene.keys, 6).with_file("licences/new", whole))
-    with serving(scene.site, Habits(drops=99, drop_after=2_000_000, refuses_ranges=True, spared=ENVELOPE)) as site:
+    with serving(scene.site, Habits(drops=99, drop_after=2_000_000, spared=ENVELOPE)) as site:
+        site.habits.on_body = lambda path: _stop_at_the_second(site, path)
         with pytest.raises(FailedError):
-            scene.update(site, budget=4_000_000)
+            scene.update(site)
     with serving(scene.site) as site:
         scene.update(site)
+        assert 1_000_000 - 1 < site.sent < 1_200_000
     assert scene.used() == 6
+
+
+def _stop_at_the_second(site: Site, path: str) -> None:
+    """From then on this server does nothing right."""
+    if path.startswith("files/") and site.count(path) == 2:
+        site.habits.drop_after = 0
 
 
 def test_nothing_new_takes_the_manifest_and_no_more(scene: Scene) -> None:

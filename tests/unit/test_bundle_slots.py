@@ -12,8 +12,8 @@ import pytest
 from bundles import NOW, Sound, ring
 
 from edgeship.apps.board import trust
-from edgeship.apps.board.refusal import Refused
 from edgeship.apps.board.failure import BusyError
+from edgeship.apps.board.refusal import Refused
 from edgeship.apps.board.slots import Slots
 from edgeship.apps.board.verify import Device, verify
 from edgeship.toolchain.bundle.keys import Keys, rotate

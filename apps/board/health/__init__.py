@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from ..failure import FailedError
 from ..refusal import Refused
 from ..tree import Tree, tree
 from ..verify import MANIFEST, sha256
+from .tensors import real, stored
 
 RUNTIMES = {"executorch": "executorch", "litert": "litert", "onnxruntime": "onnx"}
 """The module that loads a runtime's files, by the runtime's name in manifests."""
@@ -32,7 +33,7 @@ Run = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Health:
-    """How near an artifact's answers come to the golden ones, and how near they must."""
+    """How near an artifact's answers come to the golden ones, in its worst output, and how near they must."""
 
     artifact: str
     sqnr_db: float
@@ -74,17 +75,18 @@ def _checked(bundle: Path, files: Tree, golden: Mapping[str, Any], artifact: Map
         raise Refused("runtime-missing", artifact["runtime"]["name"])
     inputs = {name: _array(files, about) for name, about in golden["inputs"].items()}
     expected = {name: _array(files, about) for name, about in golden["outputs"][artifact["name"]].items()}
-    signal = noise = 0.0
-    with _telling(artifact["name"]), tempfile.TemporaryDirectory(prefix="check-", dir=bundle.parent) as folder:
-        _lay_out(bundle, files, artifact, Path(folder))
-        run: Run = loader.load(Path(folder, artifact["entry"]), artifact)
+    takes, gives = ({tensor["name"]: tensor for tensor in artifact[side]} for side in ("inputs", "outputs"))
+    signal, noise = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 0.0)
+    with _telling(artifact["name"]), _laid_out(bundle, files, artifact) as folder:
+        run: Run = loader.load(folder / artifact["entry"], artifact)
         for sample in range(golden["samples"]):
-            answers = run({name: array[sample] for name, array in inputs.items()})
+            answers = run({name: stored(array[sample], takes[name]) for name, array in inputs.items()})
             for name, array in expected.items():
-                wanted, found = array[sample].astype("float64"), answers[name].astype("float64")
-                signal += float((wanted**2).sum())
-                noise += float(((wanted - found) ** 2).sum()) if wanted.shape == found.shape else math.inf
-    return Health(artifact["name"], _decibel(signal, noise), artifact["min_sqnr_db"])
+                wanted, found = array[sample].astype("float64"), real(answers[name], gives[name])
+                signal[name] += float((wanted**2).sum())
+                noise[name] += float(((wanted - found) ** 2).sum()) if wanted.shape == found.shape else math.inf
+    worst = min(_decibel(signal[name], noise[name]) for name in expected)
+    return Health(artifact["name"], worst, artifact["min_sqnr_db"])
 
 
 @contextmanager
@@ -98,13 +100,20 @@ def _telling(artifact: str) -> Iterator[None]:
         raise FailedError("not-good", f"{artifact}: {type(error).__name__}: {error}") from error
 
 
-def _lay_out(bundle: Path, files: Tree, artifact: Mapping[str, Any], folder: Path) -> None:
-    """An artifact's files under their names, without copies."""
-    for file in artifact["files"]:
-        _check_digest(files, file["sha256"])
-        place = folder / file["path"]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.link(bundle / "files" / file["sha256"], place)
+@contextmanager
+def _laid_out(bundle: Path, files: Tree, artifact: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder with an artifact's files under their names, without copies, while it is needed."""
+    folder = bundle.parent / "check"
+    shutil.rmtree(folder, ignore_errors=True)  # a runtime may have ended the process before
+    try:
+        for file in artifact["files"]:
+            _check_digest(files, file["sha256"])
+            place = folder / file["path"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(bundle / "files" / file["sha256"], place)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _array(files: Tree, about: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import Arrays, Run
-from .names import names
+from .tensors import names
 
 
 def is_installed() -> bool:

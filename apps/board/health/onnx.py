@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import Arrays, Run
-from .names import names, positions
+from .tensors import names, positions
 
 
 def is_installed() -> bool:
