@@ -81,6 +81,7 @@ bench: $(STAMP) weights
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.agent_overhead
 	$(BIN)/python -m benchmarks.arm_counts
+	$(BIN)/python -m benchmarks.update_bytes
 	$(BIN)/python -m benchmarks.aa_test
 	$(BIN)/python -m benchmarks.tables
 
@@ -91,6 +92,7 @@ bench-quick: $(STAMP)
 	$(BIN)/python -m benchmarks.zoo --quick
 	$(BIN)/python -m benchmarks.artifact_latency --quick
 	$(BIN)/python -m benchmarks.what_optimizations_bring --quick
+	$(BIN)/python -m benchmarks.update_bytes --quick
 	$(BIN)/python -m benchmarks.aa_test --quick
 
 # the pages' tables and plugins, from benchmarks/results and examples/plugins

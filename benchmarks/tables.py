@@ -23,6 +23,7 @@ from benchmarks.growth_table import growth_table
 from benchmarks.latency_table import latency_table
 from benchmarks.markdown import RUNTIMES, Document, conditions, grid
 from benchmarks.overhead_table import overhead_table
+from benchmarks.update_table import update_table
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share, size
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,6 +187,7 @@ TABLES: dict[str, Callable[[Document, Path], str]] = {
     "arm_counts": arm_counts_table,
     "agent_overhead": overhead_table,
     "aa_test": aa_table,
+    "update_bytes": update_table,
     "speed": speed_table,
 }
 

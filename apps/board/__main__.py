@@ -36,6 +36,8 @@ def main() -> int:
         said = DOES[options.command](options)
     except (Refused, FailedError) as error:
         said = {"reason": error.reason, "said": str(error)}
+    except ModuleNotFoundError as error:
+        said = {"reason": "missing", "said": f"{error.name} is not installed: pip install {error.name}"}
     except OSError as error:
         said = {"reason": "disk", "said": str(error)}
     print(json.dumps(said))

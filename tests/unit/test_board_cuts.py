@@ -101,10 +101,7 @@ def test_an_update_cut_short_after_any_change_leaves_a_working_slot_and_goes_on(
     with serving(scene.site) as site:
         cuts = _cuts(scene, tmp_path, step, power, url=site.url)
     _check(cuts, 90 // step)
-    received = [cut["received"] for cut in cuts]
-    # whatever was on the disk was not fetched again
-    assert received == sorted(received, reverse=True)
-    assert received[0] > 1_200_000 > 200_000 > received[-1]
+    _check_received([cut["received"] for cut in cuts])
 
 
 @pytest.mark.parametrize(("step", "power"), WAYS)
@@ -126,6 +123,13 @@ def _fill(file: Path) -> None:
     with contextlib.suppress(OSError), file.open("wb", buffering=0) as stream:
         while True:
             stream.write(bytes(4096))
+
+
+def _check_received(received: list[int]) -> None:
+    """First all of the large file, then, once a megabyte is on the disk, its rest, then nothing but the manifest."""
+    stages = [0 if count > 1_200_000 else 1 if count > 50_000 else 2 for count in received]
+    assert stages == sorted(stages)
+    assert set(stages) >= {0, 2}
 
 
 def _on(disk: Path, scene: Scene) -> Slots:

@@ -157,3 +157,15 @@ def test_the_boards_command_line_installs_starts_and_confirms(keys: Keys, tmp_pa
     assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})
     assert board("good", "--store", store) == (0, {"good": True})
     assert board("start", "--store", store) == (0, {"bundle": str(store / "a")})
+
+
+def test_what_is_not_installed_on_a_board_is_named(keys: Keys, tmp_path: Path) -> None:
+    import json
+
+    (tmp_path / "httpx.py").write_text("raise ModuleNotFoundError(name='httpx')")
+    command = [sys.executable, "-m", "edgeship.apps.board", "update", "http://127.0.0.1:9"]
+    words = [*command, "--root", str(keys.roots[0]), "--store", str(tmp_path / "store")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    said = {"reason": "missing", "said": "httpx is not installed: pip install httpx"}
+    assert (done.returncode, json.loads(done.stdout)) == (1, said)

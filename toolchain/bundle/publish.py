@@ -52,7 +52,8 @@ def published(site: Path) -> int | None:
 def publish(bundle: Verified, site: Path, keep: int) -> list[Way]:
     """Add a bundle that was verified to a site, and say what boards fetch that come from the newest `keep` versions.
 
-    What neither it nor those versions have is removed. EdgeshipError where another bundle has its version.
+    What neither it nor those versions have is removed. EdgeshipError where the site has a newer one, or another bundle
+    of its version; RecipeError for a folder of something else.
     """
     manifest, files = bundle.manifest, bundle.files
     _check_new(site, manifest["version"], files.read(MANIFEST))
@@ -95,7 +96,11 @@ def check_installed() -> None:
 
 
 def _check_new(site: Path, version: int, payload: bytes) -> None:
-    there = published(site)
+    there = published(site) or 0
+    if there > version:
+        raise EdgeshipError(
+            f"{site}: has version {there}, which is newer than {version}", "--bundle-version of `edgeship bundle`"
+        )
     if there == version and (site / MANIFEST).read_bytes() != payload:
         raise EdgeshipError(
             f"{site}: another bundle of version {version} is published", "give this one a version of its own"

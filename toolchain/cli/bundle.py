@@ -140,10 +140,10 @@ def publish(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Put a bundle where boards update from: a static site's folder.
+    """Put a bundle into a folder that boards update from.
 
-    Each file once, by its digest, and deltas against what the folder had; the manifest comes last, so that no board
-    sees one whose files are missing.
+    Any static server can serve it: each file once, by its digest, and deltas against what the folder had. The manifest
+    comes last, so that no board sees one whose files are missing.
     """
     from dataclasses import asdict
 

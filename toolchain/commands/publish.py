@@ -15,9 +15,9 @@ def publish(bundle: Path, site: Path, keep: int, root: Path | None) -> tuple[int
     """Add a bundle to a site; its version, and what boards fetch of it, by what they have.
 
     RecipeError for a folder of something else; EdgeshipError with the reason for which boards would refuse the bundle,
-    also as older than what the site has.
+    or where it is older than what the site has.
     """
     publishing.check_installed()
-    there = publishing.published(site)
-    verified = bundling.verify(bundle, root, Device(trust.now(), installed=there))
+    publishing.published(site)  # a wrong folder is told first
+    verified = bundling.verify(bundle, root, Device(trust.now()))
     return verified.manifest["version"], publishing.publish(verified, site, keep)

@@ -73,20 +73,25 @@ def _checked(bundle: Path, files: Tree, golden: Mapping[str, Any], artifact: Map
     loader = _loader(artifact)
     if loader is None:
         raise Refused("runtime-missing", artifact["runtime"]["name"])
-    inputs = {name: _array(files, about) for name, about in golden["inputs"].items()}
-    expected = {name: _array(files, about) for name, about in golden["outputs"][artifact["name"]].items()}
+    with _telling(artifact["name"]), _laid_out(bundle, files, artifact) as folder:
+        inputs = {name: _array(files, about) for name, about in golden["inputs"].items()}
+        expected = {name: _array(files, about) for name, about in golden["outputs"][artifact["name"]].items()}
+        run: Run = loader.load(folder / artifact["entry"], artifact)
+        worst = _worst(run, artifact, golden["samples"], inputs, expected)
+    return Health(artifact["name"], worst, artifact["min_sqnr_db"])
+
+
+def _worst(run: Run, artifact: Mapping[str, Any], samples: int, inputs: Arrays, expected: Arrays) -> float:
+    """The least SQNR of an output over all samples, in dB."""
     takes, gives = ({tensor["name"]: tensor for tensor in artifact[side]} for side in ("inputs", "outputs"))
     signal, noise = dict.fromkeys(expected, 0.0), dict.fromkeys(expected, 0.0)
-    with _telling(artifact["name"]), _laid_out(bundle, files, artifact) as folder:
-        run: Run = loader.load(folder / artifact["entry"], artifact)
-        for sample in range(golden["samples"]):
-            answers = run({name: stored(array[sample], takes[name]) for name, array in inputs.items()})
-            for name, array in expected.items():
-                wanted, found = array[sample].astype("float64"), real(answers[name], gives[name])
-                signal[name] += float((wanted**2).sum())
-                noise[name] += float(((wanted - found) ** 2).sum()) if wanted.shape == found.shape else math.inf
-    worst = min(_decibel(signal[name], noise[name]) for name in expected)
-    return Health(artifact["name"], worst, artifact["min_sqnr_db"])
+    for sample in range(samples):
+        answers = run({name: stored(array[sample], takes[name]) for name, array in inputs.items()})
+        for name, array in expected.items():
+            wanted, found = array[sample].astype("float64"), real(answers[name], gives[name])
+            signal[name] += float((wanted**2).sum())
+            noise[name] += float(((wanted - found) ** 2).sum()) if wanted.shape == found.shape else math.inf
+    return min(_decibel(signal[name], noise[name]) for name in expected)
 
 
 @contextmanager
@@ -94,7 +99,7 @@ def _telling(artifact: str) -> Iterator[None]:
     """Whatever a runtime raises says that it does not do."""
     try:
         yield
-    except (Refused, OSError):
+    except (Refused, OSError, ModuleNotFoundError):
         raise
     except Exception as error:
         raise FailedError("not-good", f"{artifact}: {type(error).__name__}: {error}") from error
