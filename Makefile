@@ -39,7 +39,7 @@ android-archives: $(STAMP)
 check-android-libs: $(if $(APK),$(STAMP),android-archives)
 	$(BIN)/python tests/android_libs.py $(or $(APK),apps/android/target/archives/*)
 
-# the Swift core of apps/ios, the same suites and inference; needs mmdebstrap, and makes a root with Swift 6 (in minutes, once)
+# the Swift core of apps/ios: suites, slots, contract and real inference; makes a root with Swift 6 (mmdebstrap; minutes, once)
 .PHONY: test-ios-core
 test-ios-core: $(STAMP)
 	$(BIN)/pytest -q -s tests/e2e/test_ios.py

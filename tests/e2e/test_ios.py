@@ -13,13 +13,14 @@ from pathlib import Path
 
 import ios_data
 import pytest
-from parity_cases import Writer, compare
+from parity_cases import compare
 
 from edgeship.apps.board.document import parse
 from edgeship.toolchain.protocol.messages import Result
 
 ROOT = Path(__file__).parents[2]
 IOS = ROOT / "apps" / "ios"
+IN_ROOT = [] if sys.platform == "darwin" else [str(IOS / "in-root")]
 
 
 def _missing() -> str:
@@ -52,9 +53,33 @@ def tested(data: Path) -> str:
 
 def _conformance(suite: str, *paths: Path) -> list[str]:
     """What the command line answers to each line of a file."""
-    there = [] if sys.platform == "darwin" else [str(IOS / "in-root")]
-    command = [*there, str(IOS / ".build" / "debug" / "conformance"), suite, *map(str, paths)]
+    command = [*IN_ROOT, str(IOS / ".build" / "debug" / "conformance"), suite, *map(str, paths)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_swifts_own_parser_takes_what_nothing_here_compiles() -> None:
+    files = [*(IOS / "App").rglob("*.swift"), *(IOS / "Engines").rglob("*.swift")]
+    assert len(files) > 15
+    parse = [*IN_ROOT, "swiftc", "-frontend", "-parse", "-swift-version", "6", *map(str, files)]
+    done = subprocess.run(parse, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_swift_files_are_formatted() -> None:
+    lint = [
+        *IN_ROOT,
+        "swift",
+        "format",
+        "lint",
+        "--strict",
+        "--configuration",
+        str(IOS / ".swift-format"),
+        "--recursive",
+    ]
+    done = subprocess.run(
+        [*lint, *(str(IOS / part) for part in ("BenchCore", "Engines", "App"))], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_hostile_bundles_are_refused_as_in_python(tested: str, data: Path) -> None:
@@ -88,11 +113,12 @@ def test_results_are_those_that_the_host_reads(tested: str, data: Path) -> None:
     assert len(results["verify"].runs[0].outputs or []) == 20
 
 
-def test_pictures_texts_and_scores_are_as_pillow_transformers_and_numpy_have_them(tested: str, tmp_path: Path) -> None:
-    Writer(tmp_path / "cases").write()
-    answers = _conformance("contract", tmp_path / "cases" / "cases.jsonl", tmp_path / "answers")
+def test_pictures_texts_and_scores_are_as_pillow_transformers_and_numpy_have_them(
+    tested: str, data: Path, tmp_path: Path
+) -> None:
+    answers = _conformance("contract", data / "contract" / "cases.jsonl", tmp_path / "answers")
     assert {json.loads(line)["error"] for line in answers} == {None}
-    compared = compare(tmp_path / "cases", tmp_path / "answers")
+    compared = compare(data / "contract", tmp_path / "answers")
     print(compared)
     assert compared.complete, compared.wrong
     assert compared.asked["text"] == 2000

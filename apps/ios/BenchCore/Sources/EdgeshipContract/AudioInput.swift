@@ -41,7 +41,8 @@ extension AudioInput: Decodable {
     public init(from decoder: any Decoder) throws {
         let about = try decoder.container(keyedBy: Key.self)
         self.init(
-            sampleRateHz: try about.decode(Int.self, forKey: .sampleRateHz), frame: try about.decode(Int.self, forKey: .frame),
+            sampleRateHz: try about.decode(Int.self, forKey: .sampleRateHz),
+            frame: try about.decode(Int.self, forKey: .frame),
             scale: try about.decodeIfPresent(Double.self, forKey: .scale) ?? 1,
             centre: try about.decodeIfPresent(Bool.self, forKey: .centre) ?? false,
             level: try about.decodeIfPresent(Bool.self, forKey: .level) ?? false)

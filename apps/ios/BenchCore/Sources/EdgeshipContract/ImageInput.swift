@@ -51,7 +51,8 @@ public struct ImageInput: Sendable {
     let mean, std: [Float]
     let layout: Layout
 
-    /// `crop` is cut from the centre, black where the picture ends; `mean` and `std` have one number, or one per channel.
+    /// `crop` is cut from the centre, black where the picture ends; `mean` and `std` have one number, or one for each
+    /// channel.
     public init(
         resize: Resize? = nil, crop: Size? = nil, interpolation: Filter = .bilinear, colour: Colour = .rgb,
         scale: Float = Float(1.0 / 255), mean: [Float] = [0], std: [Float] = [1], layout: Layout = .chw

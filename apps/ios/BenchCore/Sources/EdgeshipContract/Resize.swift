@@ -114,7 +114,8 @@ private func alongRows(_ pixels: Pixels, _ width: Int, _ filter: Filter) -> Pixe
                 for (column, weights) in all.enumerated() {
                     for channel in 0..<channels {
                         let start = begin + weights.first * channels + channel
-                        target[(row * width + column) * channels + channel] = sum(bytes, start, channels, weights.shares)
+                        target[(row * width + column) * channels + channel] = sum(
+                            bytes, start, channels, weights.shares)
                     }
                 }
             }

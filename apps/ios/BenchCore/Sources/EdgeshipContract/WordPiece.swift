@@ -71,7 +71,8 @@ public struct WordPiece: Sendable {
         }
         let rest = [Int64](repeating: 0, count: maxLength - ids.count)
         return Encoded(
-            inputIDs: ids + rest.map { _ in padding }, attentionMask: ids.map { _ in 1 } + rest, tokenTypeIDs: types + rest)
+            inputIDs: ids + rest.map { _ in padding }, attentionMask: ids.map { _ in 1 } + rest,
+            tokenTypeIDs: types + rest)
     }
 
     private func tokens(_ text: String) -> [Int64] {

@@ -17,7 +17,8 @@ public struct TextInput: Sendable {
         guard let wordPiece else { throw Malformed("wordpiece") }
         let encoded = try wordPiece.encode(text, maxLength: maxLength)
         let outputs = [
-            "input_ids": encoded.inputIDs, "attention_mask": encoded.attentionMask, "token_type_ids": encoded.tokenTypeIDs,
+            "input_ids": encoded.inputIDs, "attention_mask": encoded.attentionMask,
+            "token_type_ids": encoded.tokenTypeIDs,
         ]
         guard let ids = outputs[output] else { throw Malformed(output) }
         return try Tensor(ids, [1, maxLength])

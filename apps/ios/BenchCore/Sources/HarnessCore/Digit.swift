@@ -1,4 +1,4 @@
-// A drawing as the digits of UCI's data set are made: 32 × 32 points of ink, counted in blocks of 4 × 4, enlarged again.
+// A drawing as the digits of UCI's data set are made: 32 × 32 points of ink, counted in blocks of 4 × 4, and enlarged.
 
 import BenchCore
 

@@ -7,6 +7,7 @@ import EdgeshipContract
 public struct Samples: Sendable {
     public let loaded: Loaded
     public let contract: Contract
+    private let turns = Turns()
 
     public init(_ loaded: Loaded) throws {
         self.loaded = loaded
@@ -44,6 +45,21 @@ public struct Samples: Sendable {
     }
 
     private func first(_ inputs: [Tensor]) async throws -> [Float] {
-        try await loaded.model.run(inputs)[0].floats()
+        try await turns.run(loaded.model, inputs)[0].floats()
+    }
+}
+
+/// Calls one after another: a model takes one at a time, and screens ask whenever something changes.
+private actor Turns {
+    private var last: Task<[Tensor], any Error>?
+
+    func run(_ model: any Model, _ inputs: [Tensor]) async throws -> [Tensor] {
+        let before = last
+        let mine = Task {
+            _ = try? await before?.value
+            return try await model.run(inputs)
+        }
+        last = mine
+        return try await mine.value
     }
 }

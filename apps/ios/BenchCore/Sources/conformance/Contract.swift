@@ -6,10 +6,10 @@ import Foundation
 
 /// Writes the answer below `out`; files are named relative to `folder`.
 func answerContract(_ asked: Object, in folder: URL, out: URL) throws {
-    func bytes(_ key: Text) throws -> [UInt8] {
+    func bytes(_ key: ExactText) throws -> [UInt8] {
         Array(try Data(contentsOf: folder.appendingPathComponent(asked.text(key).description)))
     }
-    func decoded<Settings: Decodable>(_ key: Text) throws -> Settings {
+    func decoded<Settings: Decodable>(_ key: ExactText) throws -> Settings {
         try JSONDecoder().decode(Settings.self, from: JSONEncoder().encode(JSON.object(asked.member(key))))
     }
     func picture() throws -> Picture {

@@ -17,7 +17,7 @@ func contract(_ line: String, _ number: Int, _ cases: URL, _ out: URL) throws ->
     do {
         try answerContract(parse(Array(line.utf8)), in: cases.deletingLastPathComponent(), out: out)
     } catch let problem {
-        error = String(decoding: try encode(JSON.text(Text("\(type(of: problem)): \(problem)"))), as: UTF8.self)
+        error = String(decoding: try encode(JSON.text(ExactText("\(type(of: problem)): \(problem)"))), as: UTF8.self)
     }
     return #"{"case": \#(number), "error": \#(error)}"#
 }

@@ -22,7 +22,10 @@ struct ConformanceTests {
             #expect(answered == expected, "\(name)")
             refused += answered == expected && answered != "fine" ? 1 : 0
         }
-        print("\(refused) of \(hostile) hostile bundles refused, each with its reason; \(asked.count - hostile) sound ones taken")
+        print(
+            "\(refused) of \(hostile) hostile bundles refused, each with its reason;",
+            "\(asked.count - hostile) sound ones taken"
+        )
     }
 
     @Test("the suites meet every reason")

@@ -73,7 +73,8 @@ final class SlotsTests {
         #expect(try !slots.foundGood())  // said of 5, which is still running
         _ = try slots.install(bundle("six"), root, device)
         #expect(try used(slots) == 6)
-        #expect(throws: Busy.self) { try slots.install(bundle("six"), self.root, self.device) }  // its files are in use
+        // its files are in use
+        #expect(throws: Busy.self) { try slots.install(bundle("six"), self.root, self.device) }
         #expect(try used(slots) == 5)
     }
 

@@ -2,6 +2,7 @@
 
 import BenchCore
 import Foundation
+import HarnessCore
 import Testing
 
 struct AgentTests {
@@ -13,7 +14,8 @@ struct AgentTests {
 
     private var machine: Machine {
         let system = DeviceFacts(
-            manufacturer: nil, model: nil, os: OperatingSystem("linux"), cpu: Processor("x86_64"), ram: nil, emulator: nil)
+            manufacturer: nil, model: nil, os: OperatingSystem("linux"), cpu: Processor("x86_64"), ram: nil,
+            emulator: nil)
         return Machine(AgentFacts(version: "1", build: "debug"), system, memory: SystemMemory(), thermal: Cool())
     }
 
@@ -91,6 +93,41 @@ struct AgentTests {
         #expect(run.error?.phase == .load)
         try Data("{}".utf8).write(to: file)
         await #expect(throws: NoJob.self) { try await answer(file, runtimes, machine) }
+    }
+
+    @Test("a folder's job is answered beside it, with the exit code of all agents")
+    func headless() async throws {
+        defer { digits.clear() }
+        let job = try job(JobConfig(mode: "cold"))
+        #expect(await execute(in: digits.folder, runtimes, machine) == 0)
+        let place = digits.folder.appendingPathComponent("result.json")
+        #expect(try decode(BenchResult.self, Data(contentsOf: place)).runs[0].error == nil)
+        #expect(await execute(in: digits.folder, [], machine) == 1)
+        try FileManager.default.removeItem(at: job)
+        #expect(await execute(in: digits.folder, runtimes, machine) == 2)
+    }
+
+    @Test("the benchmark screen's launches tell a first load from a later one")
+    func screen() async throws {
+        defer { digits.clear() }
+        let (forgotten, told) = (Phases(), Phases())
+        let flavour = Flavour(runtimes[0]) { forgotten.add(.start) }
+        let one = try await measured(
+            digits.artifact(), on: "cpu", of: flavour, machine, threads: 1,
+            scratch: digits.folder.appendingPathComponent("bench"),
+            kept: digits.folder.appendingPathComponent("results"),
+            config: JobConfig(mode: "latency", measure: Stop(minIters: 5, maxNs: 1_000_000_000))
+        ) { told.add($0) }
+        #expect(forgotten.all.count == 1)
+        #expect(told.all.last == .collect)
+        #expect(one.files.allSatisfy { FileManager.default.fileExists(atPath: $0.path) })
+        #expect(one.summary.hasPrefix("cpu: first load "))
+        #expect(one.summary.hasSuffix(" samples"))
+        let none = try await measured(
+            digits.artifact(), on: "gpu", of: flavour, machine, threads: 1,
+            scratch: digits.folder.appendingPathComponent("bench"), kept: digits.folder
+        ) { told.add($0) }
+        #expect(none.summary.hasPrefix("gpu: start: runtime.backend: this agent cannot do gpu (ios 1 can: cpu)"))
     }
 }
 

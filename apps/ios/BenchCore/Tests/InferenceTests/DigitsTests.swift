@@ -18,7 +18,10 @@ struct DigitsTests {
         }
         let sqnr = try await artifact.sqnrDB(model)
         let told = String(format: "%.1f", sqnr)
-        print("\(agree) of \(artifact.samples) digits classified as in Python by onnxruntime \(digits.engine.version), SQNR \(told) dB")
+        print(
+            "\(agree) of \(artifact.samples) digits classified as in Python,",
+            "SQNR \(told) dB, by onnxruntime \(digits.engine.version)"
+        )
         #expect(artifact.samples == digitsCount)
         #expect(agree == artifact.samples)
         #expect(sqnr >= artifact.minSQNRdB)
@@ -32,7 +35,8 @@ struct DigitsTests {
         try FileManager.default.copyItem(at: digits.bundle, to: copy)
         let bundle = try verify(copy, digits.root, digits.device)
         let artifact = try Artifact(bundle, bundle.artifacts[0])
-        try Data(count: Int(FileManager.default.attributesOfItem(atPath: copy.path)[.size] as? Int ?? 0)).write(to: copy)
+        try Data(count: Int(FileManager.default.attributesOfItem(atPath: copy.path)[.size] as? Int ?? 0)).write(
+            to: copy)
         await #expect(throws: Refused.self) {
             try await artifact.open(digits.engine, in: digits.folder.appendingPathComponent("files"), threads: 1)
         }
@@ -54,6 +58,13 @@ struct DigitsTests {
         #expect(try await load(digits.engine) ?? 0 > 30)
         #expect(try slots.state?.stage == .good)
         #expect(try await load(digits.engine) == 0)  // not tried again
+        let version = try slots.state?.current.version ?? 0
+        for (name, expected) in [("sick", version), ("better", version + 2)] {
+            let bundle = digits.data.appendingPathComponent("\(name).zip")
+            #expect(try slots.install(bundle, digits.root, digits.device).manifest.whole("version") > version)
+            #expect(try await load(digits.engine) != nil)
+            #expect(try slots.state?.current.version == expected, "\(name)")
+        }
     }
 }
 

@@ -23,7 +23,8 @@ final class OnnxEngine: Engine, @unchecked Sendable {
     private var environment: OpaquePointer?
 
     init(library: URL) throws {
-        guard let handle = dlopen(library.path, RTLD_NOW | RTLD_LOCAL), let symbol = dlsym(handle, "OrtGetApiBase") else {
+        guard let handle = dlopen(library.path, RTLD_NOW | RTLD_LOCAL), let symbol = dlsym(handle, "OrtGetApiBase")
+        else {
             throw OrtError(description: String(cString: dlerror()))
         }
         let base = unsafeBitCast(symbol, to: OrtEntrance.self)()
@@ -82,7 +83,8 @@ private final class OnnxModel: Model, @unchecked Sendable {
             var value: OpaquePointer?
             let shape = tensor.shape.map(Int64.init)
             let made = ort_tensor_of(
-                engine.api, memory, data.baseAddress, tensor.data.count, shape, shape.count, types[tensor.dtype] ?? 0, &value)
+                engine.api, memory, data.baseAddress, tensor.data.count, shape, shape.count, types[tensor.dtype] ?? 0,
+                &value)
             fed.append((value, data))
             try engine.check(made)
         }

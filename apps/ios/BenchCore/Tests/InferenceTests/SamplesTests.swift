@@ -26,7 +26,19 @@ struct SamplesTests {
         #expect(try await samples.classified(ring).first?.label == "0")
         let stroke = drawing { row, column in abs(column - 16) < 3 && abs(row - 15.5) < 15 }
         #expect(try await samples.classified(stroke).first?.label == "1")
-        await #expect(throws: Malformed.self) { try await samples.classified(Picture(rgba: [0, 0, 0, 0], width: 1, height: 1)) }
+        let answers = try await withThrowingTaskGroup(of: (Int, String?).self) { group in
+            for number in 0..<20 {
+                group.addTask { (number, try await samples.classified(number % 2 == 0 ? ring : stroke).first?.label) }
+            }
+            return try await group.reduce(into: [String?](repeating: nil, count: 20)) { $0[$1.0] = $1.1 }
+        }
+        #expect(answers == (0..<20).map { "\($0 % 2)" })  // asked all at once
+        var one = Ink()
+        for x in [14.0, 16, 18] { one.stroke(from: (x, 1), to: (x, 31)) }
+        #expect(try await samples.classified(one.points).first?.label == "1")
+        await #expect(throws: Malformed.self) {
+            try await samples.classified(Picture(rgba: [0, 0, 0, 0], width: 1, height: 1))
+        }
     }
 
     @Test("a drawing's points become the numbers that the data set has")

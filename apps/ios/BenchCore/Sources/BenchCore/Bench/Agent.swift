@@ -11,7 +11,7 @@ public struct NoJob: Error, CustomStringConvertible {
 ///
 /// It takes as long as the job says: call it where nothing waits for it.
 public func answer(
-    _ file: URL, _ runtimes: [Runtime], _ machine: Machine, progress: @escaping Progress = { _ in }
+    _ file: URL, _ runtimes: [Runtime], _ machine: Machine, progress: @escaping ProgressHandler = { _ in }
 ) async throws -> BenchResult {
     let (job, config) = try read(file)
     let (why, wanted, started) = (refusal(job, runtimes), job.runtime, utcNow())
@@ -36,6 +36,20 @@ public func answer(
             name: wanted.name, version: session?.version ?? "unknown", backend: wanted.backend ?? "cpu",
             threads: wanted.threads ?? 1, options: wanted.options ?? [:], placement: session?.placement),
         config: config, runs: [run])
+}
+
+/// A folder's job.json in, its result.json out; the exit code of all agents: 0 for a result without error, 1 for one with
+/// an error, 2 where there is none.
+public func execute(in folder: URL, _ runtimes: [Runtime], _ machine: Machine) async -> Int32 {
+    do {
+        let job = folder.appendingPathComponent("job.json")
+        let result = try await answer(job, runtimes, machine) { print("phase: \($0.rawValue)") }
+        try write(result, to: folder.appendingPathComponent("result.json"))
+        return result.runs[0].error == nil ? 0 : 1
+    } catch {
+        print("no result: \(error)")
+        return 2
+    }
 }
 
 func utcNow() -> String {

@@ -63,7 +63,8 @@ public struct Stop: Codable, Sendable {
     public var maxIters: Int?
     public var adaptive: Bool?
 
-    public init(minIters: Int? = nil, minNs: Int? = nil, maxNs: Int? = nil, maxIters: Int? = nil, adaptive: Bool? = nil) {
+    public init(minIters: Int? = nil, minNs: Int? = nil, maxNs: Int? = nil, maxIters: Int? = nil, adaptive: Bool? = nil)
+    {
         (self.minIters, self.minNs, self.maxNs) = (minIters, minNs, maxNs)
         (self.maxIters, self.adaptive) = (maxIters, adaptive)
     }

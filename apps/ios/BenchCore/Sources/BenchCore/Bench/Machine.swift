@@ -67,7 +67,8 @@ public struct DeviceFacts: Codable, Sendable {
     public var emulator: Bool?
     public var rooted: Bool?
 
-    public init(manufacturer: String?, model: String?, os: OperatingSystem, cpu: Processor, ram: Int?, emulator: Bool?) {
+    public init(manufacturer: String?, model: String?, os: OperatingSystem, cpu: Processor, ram: Int?, emulator: Bool?)
+    {
         (self.manufacturer, self.model, self.os) = (manufacturer, model, os)
         (self.cpu, self.ram, self.emulator) = (cpu, ram, emulator)
     }

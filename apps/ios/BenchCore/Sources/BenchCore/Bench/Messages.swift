@@ -35,16 +35,16 @@ extension JSON: Codable {
         } else if let bool = try? value.decode(Bool.self) {
             self = .bool(bool)
         } else if let whole = try? value.decode(Int.self) {
-            self = .number(Text("\(whole)"))
+            self = .number(ExactText("\(whole)"))
         } else if let number = try? value.decode(Double.self) {
-            self = .number(Text("\(number)"))
+            self = .number(ExactText("\(number)"))
         } else if let text = try? value.decode(String.self) {
-            self = .text(Text(text))
+            self = .text(ExactText(text))
         } else if let elements = try? value.decode([JSON].self) {
             self = .array(elements)
         } else {
             let members = try value.decode([String: JSON].self)
-            self = .object(Dictionary(uniqueKeysWithValues: members.map { (Text($0), $1) }))
+            self = .object(Dictionary(uniqueKeysWithValues: members.map { (ExactText($0), $1) }))
         }
     }
 

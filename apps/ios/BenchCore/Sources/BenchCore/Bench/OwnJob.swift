@@ -27,7 +27,7 @@ public func writeJob(
             })
     }
     try Data(inputs).write(to: folder.appendingPathComponent("inputs.bin"))
-    let file = try artifact.about.members("files").first { try $0.text("path") == Text(artifact.entry) }
+    let file = try artifact.about.members("files").first { try $0.text("path") == ExactText(artifact.entry) }
     let job = BenchJob(
         schema: "bench-job/1", id: UUID().uuidString.lowercased(),
         artifact: JobArtifact(

@@ -79,7 +79,9 @@ import Foundation
             var found: [String: Int] = [:]
             for line in try String(contentsOfFile: "/proc/self/status", encoding: .utf8).split(separator: "\n") {
                 let words = line.split { " :\t".contains($0) }
-                guard words.count > 1, let name = Self.names[String(words[0])], let kib = Int(words[1]) else { continue }
+                guard words.count > 1, let name = Self.names[String(words[0])], let kib = Int(words[1]) else {
+                    continue
+                }
                 found[name] = kib * 1024
             }
             return found

@@ -6,7 +6,7 @@ import Foundation
 public struct Runtime: Sendable {
     public let name: String
     public let backends: [String]
-    let start: @Sendable () throws -> any Engine
+    public let start: @Sendable () throws -> any Engine
 
     public init(_ name: String, backends: [String], start: @escaping @Sendable () throws -> any Engine) {
         (self.name, self.backends, self.start) = (name, backends, start)
@@ -14,7 +14,7 @@ public struct Runtime: Sendable {
 }
 
 /// Where a run is; told to whoever shows it.
-public typealias Progress = @Sendable (Phase) -> Void
+public typealias ProgressHandler = @Sendable (Phase) -> Void
 
 private let stateEveryNs = 1_000_000_000
 private let ticksPerSample = 100
@@ -24,7 +24,7 @@ final class Session {
     private let folder: URL
     private let runtime: Runtime
     private let machine: Machine
-    private let progress: Progress
+    private let progress: ProgressHandler
     private let began: Int
     private var phase = Phase.start
     private var cold = ColdStart(pageCache: "unknown")
@@ -33,7 +33,8 @@ final class Session {
     private(set) var version = "unknown"
     private(set) var placement: Placement?
 
-    init(_ job: BenchJob, in folder: URL, _ runtime: Runtime, _ machine: Machine, _ progress: @escaping Progress) {
+    init(_ job: BenchJob, in folder: URL, _ runtime: Runtime, _ machine: Machine, _ progress: @escaping ProgressHandler)
+    {
         (self.job, self.folder, self.runtime, self.machine, self.progress) = (job, folder, runtime, machine, progress)
         began = machine.clock.nowNs()
         cold.processStart = machine.processStartNs
@@ -96,7 +97,7 @@ final class Session {
 
     private var load: Load {
         let (asked, file) = (job.runtime, folder.appendingPathComponent(job.artifact.path))
-        let options = Dictionary(uniqueKeysWithValues: (asked.options ?? [:]).map { (Text($0), $1) })
+        let options = Dictionary(uniqueKeysWithValues: (asked.options ?? [:]).map { (ExactText($0), $1) })
         return Load(
             file, inputs: job.cases[0].map(\.name), outputs: job.outputs ?? [], threads: asked.threads ?? 1,
             backend: asked.backend ?? "cpu", options: options)

@@ -1,7 +1,7 @@
 // A bundle in a zip file, read by its directory (PKWARE's APPNOTE 4.3): entries one after another, nothing between.
 //
-// Foundation reads no zip files, and other libraries take much that other readers do not. Here a file that is read at all
-// is read alike in every language.
+// Foundation reads no zip files, and other libraries take much that other readers do not. Here a file that is read at
+// all is read alike in every language.
 
 private let endSignature = 0x0605_4B50
 private let centralSignature = 0x0201_4B50
@@ -20,7 +20,7 @@ private struct BrokenArchive: Error {
 }
 
 /// The entries of a zip file; `Refused`: path-outside, link, duplicate-entry, compressed; other errors.
-func entries(_ path: String) throws -> [Text: Part] {
+func entries(_ path: String) throws -> [ExactText: Part] {
     let archive = try Reader(path)
     let end = Header(bytes: try archive.bytes(archive.size - endBytes, endBytes))
     let (size, start) = (end.int(12), end.int(16))
@@ -35,8 +35,8 @@ func entries(_ path: String) throws -> [Text: Part] {
     return found
 }
 
-private func read(_ directory: Header, of archive: Reader, _ path: String, end: Int) throws -> [Text: Part] {
-    var found: [Text: Part] = [:]
+private func read(_ directory: Header, of archive: Reader, _ path: String, end: Int) throws -> [ExactText: Part] {
+    var found: [ExactText: Part] = [:]
     var (at, expected) = (0, 0)
     while at < directory.bytes.count {
         let entry = try Central(directory, at)
@@ -55,7 +55,7 @@ private func read(_ directory: Header, of archive: Reader, _ path: String, end: 
 
 /// One entry as the directory has it.
 private struct Central {
-    let name: Text
+    let name: ExactText
     let flags, method, packed, size, mode, offset: Int
     /// What the entry's own header must repeat.
     let shared: ArraySlice<UInt8>
@@ -64,10 +64,11 @@ private struct Central {
         guard at + centralBytes <= directory.bytes.count else { throw BrokenArchive(place: "a directory cut short") }
         let length = directory.short(at + 28)
         let begin = at + centralBytes
-        guard directory.int(at) == centralSignature, directory.int(at + 30) == 0, begin + length <= directory.bytes.count
+        guard directory.int(at) == centralSignature, directory.int(at + 30) == 0,
+            begin + length <= directory.bytes.count
         else { throw BrokenArchive(place: "a directory that is not one") }
-        name = Text(utf8: Array(directory.bytes[begin..<begin + length]))
-        guard Text(name.description) == name else { throw BrokenArchive(place: "a name that is not UTF-8") }
+        name = ExactText(utf8: Array(directory.bytes[begin..<begin + length]))
+        guard ExactText(name.description) == name else { throw BrokenArchive(place: "a name that is not UTF-8") }
         (flags, method) = (directory.short(at + 8), directory.short(at + 10))
         (packed, size) = (directory.int(at + 20), directory.int(at + 24))
         (mode, offset) = (directory.short(at + 40), directory.int(at + 42))
@@ -75,7 +76,7 @@ private struct Central {
     }
 
     /// `Refused`: path-outside, link, duplicate-entry, compressed.
-    func check(_ before: [Text: Part]) throws {
+    func check(_ before: [ExactText: Part]) throws {
         guard isPlain(name) else { throw Refused(.pathOutside, name) }
         guard [0, regularFile].contains(mode & kindOfMode) else { throw Refused(.link, name) }
         guard before[name] == nil else { throw Refused(.duplicateEntry, name) }

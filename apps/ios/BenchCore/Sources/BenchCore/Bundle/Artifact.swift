@@ -33,7 +33,8 @@ public struct Artifact: Sendable {
     }
 
     /// Write the files below a folder of this artifact's own, and load them; `Refused`: file-digest.
-    public func open(_ engine: any Engine, in folder: URL, threads: Int, backend: String = "") async throws -> any Model {
+    public func open(_ engine: any Engine, in folder: URL, threads: Int, backend: String = "") async throws -> any Model
+    {
         try unpack(into: folder)
         let load = Load(
             folder.appendingPathComponent(entry), inputs: inputNames, outputs: outputNames, threads: threads,
@@ -46,7 +47,7 @@ public struct Artifact: Sendable {
 
     /// A file of the artifact by its path; `Refused`: file-missing, file-digest.
     public func file(_ path: String) throws -> [UInt8] {
-        guard let file = try about.members("files").first(where: { try $0.text("path") == Text(path) }) else {
+        guard let file = try about.members("files").first(where: { try $0.text("path") == ExactText(path) }) else {
             throw Refused(.fileMissing, path)
         }
         var found: [UInt8] = []
@@ -67,13 +68,13 @@ public struct Artifact: Sendable {
     /// One golden sample's inputs, in the model's order.
     public func inputs(_ sample: Int) throws -> [Tensor] {
         let golden = try bundle.manifest.member("golden").member("inputs")
-        return try inputNames.map { try tensor(golden.member(Text($0)), sample) }
+        return try inputNames.map { try tensor(golden.member(ExactText($0)), sample) }
     }
 
     /// What this file answered to it on the machine that made the bundle.
     public func outputs(_ sample: Int) throws -> [Tensor] {
-        let golden = try bundle.manifest.member("golden").member("outputs").member(Text(name))
-        return try outputNames.map { try tensor(golden.member(Text($0)), sample) }
+        let golden = try bundle.manifest.member("golden").member("outputs").member(ExactText(name))
+        return try outputNames.map { try tensor(golden.member(ExactText($0)), sample) }
     }
 
     /// What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from `minSQNRdB` on.
@@ -88,7 +89,7 @@ public struct Artifact: Sendable {
     }
 
     /// Only bytes that are those that were verified: a file may have changed since.
-    private func stored(_ digest: Text, _ use: (UnsafeRawBufferPointer) throws -> Void) throws {
+    private func stored(_ digest: ExactText, _ use: (UnsafeRawBufferPointer) throws -> Void) throws {
         let name = "files/" + digest
         guard let part = bundle.files.parts[name] else { throw Refused(.fileMissing, name) }
         var hash = SystemHash()

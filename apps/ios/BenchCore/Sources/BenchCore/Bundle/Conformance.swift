@@ -4,7 +4,7 @@ import Foundation
 
 /// "fine", or the word of the reason.
 public func answer(_ asked: Object) throws -> String {
-    func optional(_ key: Text) throws -> String? {
+    func optional(_ key: ExactText) throws -> String? {
         asked[key] == nil ? nil : try asked.text(key).description
     }
     let runtimes = try asked.member("runtimes").map { key, value in (key.description, value.text?.description ?? "") }

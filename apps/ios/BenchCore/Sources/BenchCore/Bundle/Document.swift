@@ -92,7 +92,7 @@ private struct Parser {
         return found
     }
 
-    private mutating func number() throws -> Text {
+    private mutating func number() throws -> ExactText {
         let start = at
         _ = took("-")
         if !took("0") { try digits() }
@@ -102,7 +102,7 @@ private struct Parser {
             try digits()
         }
         guard at - start <= longestNumber else { throw Malformed("too long a number") }
-        return Text(utf8: Array(bytes[start..<at]))
+        return ExactText(utf8: Array(bytes[start..<at]))
     }
 
     private mutating func digits() throws {
@@ -112,12 +112,12 @@ private struct Parser {
     }
 
     /// What follows the quote; control characters may stand within it.
-    private mutating func text() throws -> Text {
+    private mutating func text() throws -> ExactText {
         var found: [UInt8] = []
         while let byte = next {
             at += 1
             switch byte {
-            case UInt8(ascii: "\""): return Text(utf8: found)
+            case UInt8(ascii: "\""): return ExactText(utf8: found)
             case UInt8(ascii: "\\"): found += try escaped()
             default: found.append(byte)
             }

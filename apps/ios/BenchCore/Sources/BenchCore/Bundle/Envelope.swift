@@ -6,13 +6,13 @@ import Foundation
 
 /// A key's id and its Ed25519 signature over the envelope's `signed` bytes.
 struct Signature: Sendable {
-    let key: Text
+    let key: ExactText
     let bytes: [UInt8]
 }
 
 struct Envelope: Sendable {
     let payload: [UInt8]
-    let payloadType: Text
+    let payloadType: ExactText
     let signatures: [Signature]
 
     /// The bytes that are signed: DSSE's pre-authentication encoding.
@@ -24,7 +24,8 @@ struct Envelope: Sendable {
     private var written: [UInt8] {
         let each = signatures.map { #"{"keyid":"\#($0.key)","sig":"\#(Data($0.bytes).base64EncodedString())"}"# }
         let payload = Data(payload).base64EncodedString()
-        let text = #"{"payload":"\#(payload)","payloadType":"\#(payloadType)","signatures":[\#(each.joined(separator: ","))]}"#
+        let text =
+            #"{"payload":"\#(payload)","payloadType":"\#(payloadType)","signatures":[\#(each.joined(separator: ","))]}"#
         return Array(text.utf8)
     }
 
@@ -37,7 +38,7 @@ struct Envelope: Sendable {
         }
     }
 
-    init(payload: [UInt8], payloadType: Text, signatures: [Signature]) {
+    init(payload: [UInt8], payloadType: ExactText, signatures: [Signature]) {
         (self.payload, self.payloadType, self.signatures) = (payload, payloadType, signatures)
     }
 
@@ -54,11 +55,11 @@ struct Envelope: Sendable {
 }
 
 /// What JSON writers of every language write alike: printable ASCII without quotes and backslashes.
-private func isPrintable(_ text: Text) -> Bool {
+private func isPrintable(_ text: ExactText) -> Bool {
     text.consists { (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
 }
 
-private func base64(_ text: Text) throws -> [UInt8] {
+private func base64(_ text: ExactText) throws -> [UInt8] {
     guard let data = Data(base64Encoded: Data(text.utf8)) else { throw Malformed("base64") }
     return Array(data)
 }

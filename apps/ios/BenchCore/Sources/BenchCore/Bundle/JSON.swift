@@ -9,14 +9,14 @@ public struct Malformed: Error {
     }
 }
 
-public typealias Object = [Text: JSON]
+public typealias Object = [ExactText: JSON]
 
 public enum JSON: Equatable, Sendable {
     case object(Object)
     case array([JSON])
-    case text(Text)
+    case text(ExactText)
     /// As it is written: 5 is a whole number and 5.0 is none.
-    case number(Text)
+    case number(ExactText)
     case bool(Bool)
     case null
 
@@ -31,7 +31,7 @@ public enum JSON: Equatable, Sendable {
         return Double(text.description)
     }
 
-    public var text: Text? {
+    public var text: ExactText? {
         guard case .text(let text) = self else { return nil }
         return text
     }
@@ -53,41 +53,41 @@ public enum JSON: Equatable, Sendable {
 
 /// Each throws `Malformed` where the key is missing or its value is of another type.
 extension Object {
-    public func member(_ key: Text) throws -> Object {
+    public func member(_ key: ExactText) throws -> Object {
         try found(self[key]?.object, key)
     }
 
-    public func list(_ key: Text) throws -> [JSON] {
+    public func list(_ key: ExactText) throws -> [JSON] {
         guard case .array(let elements) = self[key] else { throw Malformed(key) }
         return elements
     }
 
-    public func members(_ key: Text) throws -> [Object] {
+    public func members(_ key: ExactText) throws -> [Object] {
         try list(key).map { try found($0.object, key) }
     }
 
-    public func texts(_ key: Text) throws -> [Text] {
+    public func texts(_ key: ExactText) throws -> [ExactText] {
         try list(key).map { try found($0.text, key) }
     }
 
-    public func wholes(_ key: Text) throws -> [Int] {
+    public func wholes(_ key: ExactText) throws -> [Int] {
         try list(key).map { try found($0.whole, key) }
     }
 
-    public func text(_ key: Text) throws -> Text {
+    public func text(_ key: ExactText) throws -> ExactText {
         try found(self[key]?.text, key)
     }
 
-    public func whole(_ key: Text) throws -> Int {
+    public func whole(_ key: ExactText) throws -> Int {
         try found(self[key]?.whole, key)
     }
 
-    public func double(_ key: Text) throws -> Double {
+    public func double(_ key: ExactText) throws -> Double {
         try found(self[key]?.double, key)
     }
 }
 
-private func found<Found>(_ value: Found?, _ key: Text) throws -> Found {
+private func found<Found>(_ value: Found?, _ key: ExactText) throws -> Found {
     guard let value else { throw Malformed(key) }
     return value
 }

@@ -13,11 +13,13 @@ public struct Loaded: Sendable {
 
 extension Slots {
     /// Load what is installed; nil where nothing is. A new bundle's golden samples are tried on this device: it is kept
-    /// where they come near enough, else the one before is loaded. `folder` is where its files are put under their names.
+    /// where they come near enough, else the one before is loaded. Its files are put into `folder` under their names.
     ///
     /// `root` is the one that the app ships with, `device` says what the app takes. Should the process die in here, the
     /// next call gives the bundle before.
-    public func load(_ engine: any Engine, _ root: Root, _ device: Device, in folder: URL, threads: Int) async throws -> Loaded? {
+    public func load(_ engine: any Engine, _ root: Root, _ device: Device, in folder: URL, threads: Int) async throws
+        -> Loaded?
+    {
         while let place = try start() {
             let isTried = try state?.stage == .trying
             do {
@@ -27,7 +29,7 @@ extension Slots {
                     _ = try foundGood()
                     return loaded
                 }
-            } catch where isTried {
+            } catch  where isTried {
                 continue  // to the one before
             }
         }
@@ -35,16 +37,18 @@ extension Slots {
     }
 
     private func loaded(
-        _ place: URL, _ engine: any Engine, _ root: Root, _ device: Device, _ folder: URL, _ threads: Int, _ isTried: Bool
+        _ place: URL, _ engine: any Engine, _ root: Root, _ device: Device, _ folder: URL, _ threads: Int,
+        _ isTried: Bool
     ) async throws -> Loaded {
         let bundle = try verify(place, newer(root), device.undated())
-        let wanted = Text(engine.runtime)
+        let wanted = ExactText(engine.runtime)
         guard let about = try bundle.artifacts.first(where: { try $0.member("runtime").text("name") == wanted }) else {
             throw Refused(.runtimeMissing, wanted)
         }
         let artifact = try Artifact(bundle, about)
         if FileManager.default.fileExists(atPath: folder.path) { try FileManager.default.removeItem(at: folder) }
         let model = try await artifact.open(engine, in: folder, threads: threads)
-        return Loaded(bundle: bundle, artifact: artifact, model: model, sqnrDB: isTried ? try await artifact.sqnrDB(model) : nil)
+        return Loaded(
+            bundle: bundle, artifact: artifact, model: model, sqnrDB: isTried ? try await artifact.sqnrDB(model) : nil)
     }
 }

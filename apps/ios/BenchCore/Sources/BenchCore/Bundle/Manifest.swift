@@ -1,9 +1,10 @@
 // What a manifest must say before anything else is asked of it.
 
 private let schemaVersion = 1
-private let schema: Text = "edgeship-bundle/"
+private let schema: ExactText = "edgeship-bundle/"
 
-/// What is read of a manifest, of the right types; `Refused`: schema-too-new, manifest-malformed, path-outside, too-large.
+/// What is read of a manifest, of the right types; `Refused`: schema-too-new, manifest-malformed, path-outside,
+/// too-large.
 func manifest(_ payload: [UInt8]) throws -> Object {
     do {
         let about = try parse(payload)
@@ -15,13 +16,13 @@ func manifest(_ payload: [UInt8]) throws -> Object {
 }
 
 /// Sizes of a bundle's files by digest.
-func sizes(_ manifest: Object) throws -> [Text: Int] {
+func sizes(_ manifest: Object) throws -> [ExactText: Int] {
     let pairs = try manifest.members("files").map { (try $0.text("sha256"), try $0.whole("size_bytes")) }
     return Dictionary(uniqueKeysWithValues: pairs)
 }
 
 /// The numbers that a version begins with, 1.23 of 1.23-rc1 and of 1.23+cpu; [0] where it begins with none.
-func numbers(_ version: Text) -> [Int] {
+func numbers(_ version: ExactText) -> [Int] {
     var found: [Int] = []
     var rest = version.utf8[...]
     while true {
@@ -40,7 +41,9 @@ private func check(_ about: Object) throws {
     _ = try (about.text("name"), about.text("compatible"))
     let artifacts = try about.members("artifacts")
     let roots = try about.members("roots")
-    let used = try [about.members("licences"), about.member("golden").members("files")] + artifacts.map { try $0.members("files") }
+    let used =
+        try [about.members("licences"), about.member("golden").members("files")]
+        + artifacts.map { try $0.members("files") }
     let digests = try about.members("files").map { try $0.text("sha256") }
     let sizes = try about.members("files").map { try $0.whole("size_bytes") }
     let isSound =
@@ -66,7 +69,8 @@ private func check(_ about: Object) throws {
 /// `Refused`: schema-too-new.
 private func schemaNumber(_ about: Object) throws -> Int {
     let text = try about.text("schema")
-    guard let digits = text.after(schema), digits.consists(length: 1...9, of: isDigit), let number = Int(digits.description)
+    guard let digits = text.after(schema), digits.consists(length: 1...9, of: isDigit),
+        let number = Int(digits.description)
     else { throw Malformed("schema") }
     guard number <= schemaVersion else { throw Refused(.schemaTooNew, text) }
     return number
@@ -81,25 +85,25 @@ private func checkArtifact(_ about: Object) throws {
 }
 
 /// Whether an entry is one of these files, or a folder of some.
-private func has(_ paths: [Text], _ entry: Text) -> Bool {
+private func has(_ paths: [ExactText], _ entry: ExactText) -> Bool {
     paths.contains { $0 == entry || $0.hasPrefix(entry + "/") }
 }
 
-private func isDigest(_ text: Text) -> Bool {
+private func isDigest(_ text: ExactText) -> Bool {
     text.consists(length: 64...64, of: isHexadecimal)
 }
 
 /// Whether this is numbers of at most nine digits with points between, and nothing else.
-private func isNumbers(_ text: Text) -> Bool {
+private func isNumbers(_ text: ExactText) -> Bool {
     text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
-        Text(utf8: Array($0)).consists(length: 1...9, of: isDigit)
+        ExactText(utf8: Array($0)).consists(length: 1...9, of: isDigit)
     }
 }
 
 /// Whether this is roots/1.json, roots/2.json, …
-private func isRootFile(_ path: Text) -> Bool {
+private func isRootFile(_ path: ExactText) -> Bool {
     let suffix = Array(".json".utf8)
     guard let rest = path.after("roots/")?.utf8, rest.suffix(suffix.count) == suffix[...] else { return false }
-    let number = Text(utf8: Array(rest.dropLast(suffix.count)))
+    let number = ExactText(utf8: Array(rest.dropLast(suffix.count)))
     return number.consists(length: 1...9, of: isDigit) && !number.hasPrefix("0")
 }

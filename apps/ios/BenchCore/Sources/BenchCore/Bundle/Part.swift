@@ -35,7 +35,8 @@ final class Reader: Sendable {
     func bytes(_ offset: Int, _ count: Int) throws -> [UInt8] {
         guard offset >= 0, count <= size, offset <= size - count else { throw POSIXError(.EIO) }
         return try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            try fill(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), from: offset)
+            try fill(
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), from: offset)
             filled = count
         }
     }
@@ -64,11 +65,21 @@ public struct Part: Sendable {
     }
 
     /// Its SHA-256.
-    public func digest() throws -> Text {
+    public func digest() throws -> ExactText {
         var hash = SystemHash()
         try forEachBlock { hash.update($0) }
         return hexadecimal(hash.finished())
     }
+}
+
+/// The SHA-256 of files' contents, one after another, as text.
+public func contentDigest(_ files: [URL]) throws -> String {
+    var hash = SystemHash()
+    for file in files where !file.hasDirectoryPath {
+        let size = try Reader(file.path).size
+        try Part(path: file.path, offset: 0, size: size).forEachBlock { hash.update($0) }
+    }
+    return hexadecimal(hash.finished()).description
 }
 
 func systemError() -> POSIXError {

@@ -23,7 +23,9 @@ public struct SlotState: Equatable, Sendable {
 
     var written: String {
         let before = before.map { #"["\#($0.name)",\#($0.version)]"# } ?? "null"
-        return #"{"current":"\#(current.name)","version":\#(current.version),"stage":"\#(stage.rawValue)","before":\#(before)}"#
+        return
+            #"{"current":"\#(current.name)","version":\#(current.version),"#
+            + #""stage":"\#(stage.rawValue)","before":\#(before)}"#
     }
 }
 

@@ -1,8 +1,8 @@
 // Two slots for bundles: a new one is put beside the one in use, tried once, and given up where it does not answer.
 //
 // state.json is the one truth, replaced whole: whatever moment the power goes, `start` finds a slot that worked, or one
-// that was never tried. What was begun and not ended is a slot that state.json does not name; the next install clears it.
-// The files are those of apps/board/slots.py. The bytes come with the app, or by the app's own client.
+// that was never tried. What was begun and not ended is a slot that state.json does not name; the next install clears
+// it. The files are those of apps/board/slots.py. The bytes come with the app, or by the app's own client.
 
 import Foundation
 
@@ -31,8 +31,8 @@ public struct Slots: Sendable {
 
     /// Put a bundle beside the one that works; `Refused` where it may not be used, and what works stays as it is.
     ///
-    /// `root` is the one that the app ships with; the newest that a bundle brought is kept and asked from then on. `Busy`
-    /// while the bundle that is installed is being tried. Files that the other slot has are linked.
+    /// `root` is the one that the app ships with; the newest that a bundle brought is kept and asked from then on.
+    /// `Busy` while the bundle that is installed is being tried. Files that the other slot has are linked.
     public func install(_ bundle: URL, _ root: Root, _ device: Device) throws -> Verified {
         var state = try state
         guard state?.stage != .trying else { throw Busy() }

@@ -9,17 +9,17 @@ let mostBytesInMemory = 16 << 20
 
 /// Where each file's bytes are, by its name with / between folders.
 public struct Tree: Sendable {
-    public let parts: [Text: Part]
+    public let parts: [ExactText: Part]
 
     /// A small file's bytes; `Refused`: file-missing, too-large, unreadable.
-    public func read(_ name: Text) throws -> [UInt8] {
+    public func read(_ name: ExactText) throws -> [UInt8] {
         guard let part = parts[name] else { throw Refused(.fileMissing, name) }
         guard part.size <= mostBytesInMemory else { throw Refused(.tooLarge, name) }
         return try orUnreadable(name) { try part.bytes() }
     }
 
     /// A file's SHA-256; `Refused`: file-missing, unreadable.
-    func digest(_ name: Text) throws -> Text {
+    func digest(_ name: ExactText) throws -> ExactText {
         guard let part = parts[name] else { throw Refused(.fileMissing, name) }
         return try orUnreadable(name) { try part.digest() }
     }
@@ -48,18 +48,18 @@ private func orUnreadable<Found>(_ place: some CustomStringConvertible, _ read: 
 }
 
 /// A folder that cannot be read may hold what nobody looked at: it throws.
-private func folder(_ root: String) throws -> [Text: Part] {
-    var found: [Text: Part] = [:]
+private func folder(_ root: String) throws -> [ExactText: Part] {
+    var found: [ExactText: Part] = [:]
     var waiting = [""]
     while let folder = waiting.popLast() {
         for name in try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)") {
             let inside = folder.isEmpty ? name : "\(folder)/\(name)"
-            guard isPlain(Text(inside)) else { throw Refused(.pathOutside, inside) }
+            guard isPlain(ExactText(inside)) else { throw Refused(.pathOutside, inside) }
             let about = try FileManager.default.attributesOfItem(atPath: "\(root)/\(inside)")  // of a link itself
             switch about[.type] as? FileAttributeType {
             case .typeRegular:
                 guard let size = about[.size] as? NSNumber else { throw Refused(.unreadable, inside) }
-                found[Text(inside)] = Part(path: "\(root)/\(inside)", offset: 0, size: size.intValue)
+                found[ExactText(inside)] = Part(path: "\(root)/\(inside)", offset: 0, size: size.intValue)
             case .typeDirectory: waiting.append(inside)
             default: throw Refused(.link, inside)
             }
@@ -70,7 +70,7 @@ private func folder(_ root: String) throws -> [Text: Part] {
 }
 
 /// No sum is larger than a number can be: each is at most a file's size on a disk, or 32 bits.
-private func checkRoom(_ parts: [Text: Part]) throws {
+private func checkRoom(_ parts: [ExactText: Part]) throws {
     let total = parts.values.reduce(0) { $0 + $1.size }
     guard parts.count <= mostEntries, total <= mostBytes else {
         throw Refused(.tooLarge, "\(parts.count) entries of \(total) bytes")

@@ -3,23 +3,23 @@
 // Every signature in a bundle must be a named key's and must fit. The root that an app ships with is trusted because it
 // is there; it may also bear signatures of the root before it, which nobody can check any more.
 
-private let rootType: Text = "application/vnd.edgeship.root+json"
-private let rootSchema: Text = "edgeship-root/1"
+private let rootType: ExactText = "application/vnd.edgeship.root+json"
+private let rootSchema: ExactText = "edgeship-root/1"
 private let keyBytes = 32
 
 /// Keys by their ids, and how many of them must sign.
 struct Role: Sendable {
-    let keys: [Text: [UInt8]]
+    let keys: [ExactText: [UInt8]]
     let threshold: Int
 }
 
 /// Who signs roots and who signs bundles.
 public struct Root: Sendable {
     public let version: Int
-    let expiresAt: Text
+    let expiresAt: ExactText
     let root: Role
     let bundle: Role
-    let revoked: Set<Text>
+    let revoked: Set<ExactText>
     /// Its envelope: what a device keeps to start from the next time.
     public let data: [UInt8]
 }
@@ -33,10 +33,10 @@ public func anchor(_ data: [UInt8]) throws -> Root {
 }
 
 /// The root at the end of the chain in a bundle's roots/; `Refused`: root-malformed, -signature, -version, -expired.
-func newest(_ trusted: Root, _ bundle: Tree, now: Text) throws -> Root {
+func newest(_ trusted: Root, _ bundle: Tree, now: ExactText) throws -> Root {
     var root = trusted
     while true {
-        let name = Text("roots/\(root.version + 1).json")
+        let name = ExactText("roots/\(root.version + 1).json")
         guard bundle.parts[name] != nil else { break }
         let data = try bundle.read(name)
         let envelope = try rootEnvelope(data)
@@ -53,7 +53,7 @@ func newest(_ trusted: Root, _ bundle: Tree, now: Text) throws -> Root {
 
 /// That the role's keys signed, enough of them and none else; `Refused`: key-revoked, key-unknown, signature,
 /// too-few-signatures.
-func check(_ envelope: Envelope, _ role: Role, revoked: Set<Text> = []) throws {
+func check(_ envelope: Envelope, _ role: Role, revoked: Set<ExactText> = []) throws {
     let signed = envelope.signed
     for signature in envelope.signatures {
         guard !revoked.contains(signature.key) else { throw Refused(.keyRevoked, signature.key) }
@@ -66,7 +66,7 @@ func check(_ envelope: Envelope, _ role: Role, revoked: Set<Text> = []) throws {
 }
 
 /// Whether this is a time as bundles have them, 2026-11-30T12:00:00Z; in UTC, they are earlier where they sort earlier.
-func isTime(_ text: Text) -> Bool {
+func isTime(_ text: ExactText) -> Bool {
     let form = Array("0000-00-00T00:00:00Z".utf8)
     return text.utf8.count == form.count
         && zip(text.utf8, form).allSatisfy { byte, wanted in isDigit(wanted) ? isDigit(byte) : byte == wanted }
@@ -78,7 +78,9 @@ func isVersion(_ number: Int) -> Bool {
 }
 
 private func rootEnvelope(_ data: [UInt8]) throws -> Envelope {
-    guard let envelope = try? Envelope.read(data), envelope.payloadType == rootType else { throw Refused(.rootMalformed) }
+    guard let envelope = try? Envelope.read(data), envelope.payloadType == rootType else {
+        throw Refused(.rootMalformed)
+    }
     return envelope
 }
 
@@ -128,13 +130,13 @@ private func publicKey(_ value: JSON) throws -> [UInt8] {
 }
 
 /// 32 bytes of 64 small letters; nil where they are others.
-private func keyOf(_ text: Text) -> [UInt8]? {
+private func keyOf(_ text: ExactText) -> [UInt8]? {
     guard text.consists(length: 2 * keyBytes...2 * keyBytes, of: isHexadecimal) else { return nil }
     let string = text.description
     return stride(from: 0, to: 2 * keyBytes, by: 2).compactMap { UInt8(string.dropFirst($0).prefix(2), radix: 16) }
 }
 
-private func role(_ about: Object, _ keys: [Text: [UInt8]]) throws -> Role {
+private func role(_ about: Object, _ keys: [ExactText: [UInt8]]) throws -> Role {
     let names = try about.texts("keyids")
     let threshold = try about.whole("threshold")
     guard isVersion(threshold), names.allSatisfy({ keys[$0] != nil }) else { throw Malformed("roles") }

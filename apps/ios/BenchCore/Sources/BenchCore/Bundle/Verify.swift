@@ -2,30 +2,30 @@
 
 import Foundation
 
-let manifestName: Text = "manifest.json"
-let envelopeName: Text = "manifest.dsse.json"
-private let manifestType: Text = "application/vnd.edgeship.bundle+json"
+let manifestName: ExactText = "manifest.json"
+let envelopeName: ExactText = "manifest.dsse.json"
+private let manifestType: ExactText = "application/vnd.edgeship.bundle+json"
 
 /// Where the bundle would be used; what is nil or empty is not asked about.
 public struct Device: Sendable {
     /// Its clock, in UTC: 2026-11-30T12:00:00Z.
-    private(set) var now: Text
+    private(set) var now: ExactText
     /// Version of this bundle that is there already.
     public var installed: Int?
-    let compatible: Text?
-    let abi: Text?
-    let runtimes: [Text: Text]
+    let compatible: ExactText?
+    let abi: ExactText?
+    let runtimes: [ExactText: ExactText]
 
     /// `compatible` is what its product takes; `runtimes` are versions by name.
     public init(
         now: String = Device.clock(), installed: Int? = nil, compatible: String? = nil, abi: String? = nil,
         runtimes: [String: String] = [:]
     ) {
-        self.now = Text(now)
+        self.now = ExactText(now)
         self.installed = installed
-        self.compatible = compatible.map { Text($0) }
-        self.abi = abi.map { Text($0) }
-        self.runtimes = Dictionary(uniqueKeysWithValues: runtimes.map { (Text($0), Text($1)) })
+        self.compatible = compatible.map { ExactText($0) }
+        self.abi = abi.map { ExactText($0) }
+        self.runtimes = Dictionary(uniqueKeysWithValues: runtimes.map { (ExactText($0), ExactText($1)) })
     }
 
     /// The same on a day when nothing has expired: what was fresh when it was installed does not stop to work one day.
@@ -100,10 +100,13 @@ private func artifacts(_ manifest: Object, _ device: Device) throws -> [Object] 
     let wishes: [(Reason, (Object) throws -> Bool)] = [
         (.runtimeMissing, { try runtimes.isEmpty || runtimes[$0.member("runtime").text("name")] != nil }),
         (.runtimeTooOld, { try runtimes.isEmpty || isNewEnough($0.member("runtime"), runtimes) }),
-        (.wrongABI, { artifact in
-            let abis = try artifact.texts("abis")
-            return device.abi.map { abis.isEmpty || abis.contains($0) } ?? true
-        }),
+        (
+            .wrongABI,
+            { artifact in
+                let abis = try artifact.texts("abis")
+                return device.abi.map { abis.isEmpty || abis.contains($0) } ?? true
+            }
+        ),
     ]
     return try wishes.reduce(manifest.members("artifacts")) { left, wish in
         let fitting = try left.filter(wish.1)
@@ -115,7 +118,7 @@ private func artifacts(_ manifest: Object, _ device: Device) throws -> [Object] 
 }
 
 /// By the numbers they begin with: 1.23.0 is not older than 1.23.
-private func isNewEnough(_ runtime: Object, _ versions: [Text: Text]) throws -> Bool {
+private func isNewEnough(_ runtime: Object, _ versions: [ExactText: ExactText]) throws -> Bool {
     guard let version = versions[try runtime.text("name")] else { return false }
     let (ours, least) = (numbers(version), numbers(try runtime.text("minimum_version")))
     let length = max(ours.count, least.count)

@@ -103,7 +103,8 @@ public func positions(_ wanted: [String], _ found: [String], _ what: String) thr
     let named = wanted.compactMap(found.firstIndex)
     if named.count == wanted.count { return named }
     guard wanted.count == found.count else {
-        throw WrongFile("the file has the \(what) \(found.joined(separator: ", ")); asked for: \(wanted.joined(separator: ", "))")
+        throw WrongFile(
+            "the file has the \(what) \(found.joined(separator: ", ")); asked for: \(wanted.joined(separator: ", "))")
     }
     return Array(found.indices)
 }

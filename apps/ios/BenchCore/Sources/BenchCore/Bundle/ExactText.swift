@@ -3,7 +3,7 @@
 /// UTF-8 bytes. Swift's `String` takes é and e with an accent for one text, and / with an accent for no /.
 ///
 /// JSON can hold half a character (`\ud800`); its bytes are kept, too, as UTF-8 would have them.
-public struct Text: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+public struct ExactText: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     public let utf8: [UInt8]
 
     public init(utf8: [UInt8]) {
@@ -23,21 +23,21 @@ public struct Text: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, 
     }
 
     /// As code points sort.
-    public static func < (one: Text, other: Text) -> Bool {
+    public static func < (one: ExactText, other: ExactText) -> Bool {
         one.utf8.lexicographicallyPrecedes(other.utf8)
     }
 
-    public static func + (one: Text, other: Text) -> Text {
-        Text(utf8: one.utf8 + other.utf8)
+    public static func + (one: ExactText, other: ExactText) -> ExactText {
+        ExactText(utf8: one.utf8 + other.utf8)
     }
 
-    func hasPrefix(_ prefix: Text) -> Bool {
+    func hasPrefix(_ prefix: ExactText) -> Bool {
         utf8.starts(with: prefix.utf8)
     }
 
     /// What follows a prefix; nil where the text does not begin with it.
-    func after(_ prefix: Text) -> Text? {
-        hasPrefix(prefix) ? Text(utf8: Array(utf8.dropFirst(prefix.utf8.count))) : nil
+    func after(_ prefix: ExactText) -> ExactText? {
+        hasPrefix(prefix) ? ExactText(utf8: Array(utf8.dropFirst(prefix.utf8.count))) : nil
     }
 
     /// Whether it has this length and these bytes alone; any length where none is given.
@@ -57,7 +57,7 @@ func isHexadecimal(_ byte: UInt8) -> Bool {
 }
 
 /// Bytes as two letters each.
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> Text {
+func hexadecimal(_ bytes: some Sequence<UInt8>) -> ExactText {
     let letters = Array("0123456789abcdef".utf8)
-    return Text(utf8: bytes.flatMap { [letters[Int($0 >> 4)], letters[Int($0 & 15)]] })
+    return ExactText(utf8: bytes.flatMap { [letters[Int($0 >> 4)], letters[Int($0 & 15)]] })
 }
