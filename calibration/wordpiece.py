@@ -6,6 +6,7 @@ import json
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from edgeship.toolchain.api import WordPiece
@@ -57,11 +58,18 @@ def wordpiece(tokenizer: Any) -> tuple[WordPiece, dict[str, bytes]] | None:
     )
     return found, {
         found.vocabulary: "".join(f"{token}\n" for token in vocabulary).encode(),
-        found.characters: characters(about["normalizer"], backend.pre_tokenizer).encode(),
+        found.characters: _table(about["normalizer"]).encode(),
     }
 
 
-def characters(normalizer: dict[str, Any], parting: Any) -> str:
+def _table(normalizer: dict[str, Any]) -> str:
+    lower, strips = normalizer["lowercase"], normalizer["strip_accents"]
+    cleans, parts = normalizer["clean_text"], normalizer["handle_chinese_chars"]
+    return characters(cleans, parts, lower if strips is None else strips, lower)
+
+
+@cache  # seconds each
+def characters(cleans: bool, parts_chinese: bool, strips: bool, lowers: bool) -> str:
     """What becomes of each character under a BertNormalizer's options and a BertPreTokenizer, one range per line.
 
     Asked of the library itself, so that no two versions of Unicode can differ. `first FROM TO CODES`: replaced by these
@@ -70,10 +78,9 @@ def characters(normalizer: dict[str, Any], parting: Any) -> str:
     `=` is the character itself. `hangul`: syllables are taken apart.
     """
     from tokenizers.normalizers import NFD, BertNormalizer, Lowercase
+    from tokenizers.pre_tokenizers import BertPreTokenizer
 
-    lower = normalizer["lowercase"]
-    strips = lower if normalizer["strip_accents"] is None else normalizer["strip_accents"]
-    clean = BertNormalizer(normalizer["clean_text"], normalizer["handle_chinese_chars"], False, False)
+    clean, parting = BertNormalizer(cleans, parts_chinese, False, False), BertPreTokenizer()
     stripped = BertNormalizer(False, False, True, False)
     decomposed: Change = NFD().normalize_str if strips else lambda text: text
     lines = ["hangul"] if strips else []
@@ -85,7 +92,7 @@ def characters(normalizer: dict[str, Any], parting: Any) -> str:
         if strips and decomposed(character) != character:
             return character  # which `first` leaves none of
         text = stripped.normalize_str(character) if strips else character
-        return Lowercase().normalize_str(text) if lower else text
+        return Lowercase().normalize_str(text) if lowers else text
 
     def words(code: int) -> int:
         return len(parting.pre_tokenize_str(f"a{chr(code)}a"))  # 1: a letter, 2: a space, 3: a word of its own

@@ -53,5 +53,7 @@ def digits_text(variants: tuple[str, ...], targets: tuple[str, ...]) -> str:
         for line in text.splitlines()
         if not re.match(r"[\w-]+ = \[.*\]$", line) or line.split(" = ")[0] in variants
     ]
-    kept = [line for line in text.splitlines() if line in keep or line.startswith(("inputs", "outputs", "dims"))]
+    kept = [
+        line for line in text.splitlines() if line in keep or line.startswith(("inputs", "outputs", "dims", "labels"))
+    ]
     return "\n".join(kept) + "\n"

@@ -62,7 +62,7 @@ def _made(source: Source, language: Language) -> str:
 
 KOTLIN = Language(
     name="kotlin",
-    files={"Wrapper.kt.j2": "{Camel}.kt", "GoldenTest.kt.j2": "{Camel}GoldenTest.kt"},
+    files={"Wrapper.kt.j2": "{Camel}.kt", "Golden.kt.j2": "{Camel}Golden.kt"},
     types={"picture": "Picture", "sound": "FloatArray", "text": "String", "tensor": "Tensor"},
     indent=4,
     string=_string,

@@ -67,12 +67,12 @@ def _made(source: Source, language: Language) -> str:
         return f"try Tensor(encoded.{OUTPUTS[source.output]}, {f'[1, {length}]' if source.batched else f'[{length}]'})"
     if source.parameter.kind == "sound":
         return f"try Tensor(Self.{constant}.apply({name}), {batch}[Self.{constant}.frame])"
-    return f"{'batched' if source.batched else 'plain'}(try Self.{constant}.apply({name}))"
+    return f"try tensor(Self.{constant}.apply({name}){', batched: true' if source.batched else ''})"
 
 
 SWIFT = Language(
     name="swift",
-    files={"Wrapper.swift.j2": "{Camel}.swift", "GoldenTests.swift.j2": "{Camel}GoldenTests.swift"},
+    files={"Wrapper.swift.j2": "{Camel}.swift", "Golden.swift.j2": "{Camel}Golden.swift"},
     types={"picture": "Picture", "sound": "[Float]", "text": "String", "tensor": "Tensor"},
     indent=4,
     string=_string,
