@@ -53,6 +53,8 @@ abstract class Screen : Activity() {
 
 /** A screen with one product's model. */
 abstract class ModelScreen : Screen() {
+    /** Set and closed by the worker. */
+    @Volatile
     protected var loaded: Loaded? = null
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -60,8 +62,7 @@ abstract class ModelScreen : Screen() {
         val name = requireNotNull(intent.getStringExtra(PRODUCT)) { "the screen was started without $PRODUCT" }
         title = name
         val waiting = text("Loading …")
-        behind({ edgeship.shelf.load(edgeship.shelf.products.first { it.name == name }) }) {
-            loaded = it
+        behind({ edgeship.shelf.load(edgeship.shelf.products.first { it.name == name }).also { loaded = it } }) {
             waiting.text = if (it == null) "No bundle of $name works on this device." else told(it)
             if (it != null) ready(it)
         }
@@ -72,7 +73,7 @@ abstract class ModelScreen : Screen() {
 
     override fun onDestroy() {
         super.onDestroy()
-        loaded?.let { edgeship.worker.execute(it.model::close) }
+        edgeship.worker.execute { loaded?.model?.close() }
     }
 
     private fun told(loaded: Loaded): String {

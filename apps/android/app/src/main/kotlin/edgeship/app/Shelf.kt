@@ -3,6 +3,7 @@ package edgeship.app
 
 import android.content.Context
 import android.os.Build
+import edgeship.bundle.Busy
 import edgeship.bundle.Device
 import edgeship.bundle.Loaded
 import edgeship.bundle.Refused
@@ -23,6 +24,9 @@ class Product(val name: String, val slots: Slots)
 
 class Shelf(private val app: EdgeshipApp) {
     private val folder = File(app.filesDir, BUNDLES)
+
+    /** Versions by product: each is installed once, so that one that was given up is not tried at every start. */
+    private val installed = app.getSharedPreferences(BUNDLES, Context.MODE_PRIVATE)
 
     /** The root of trust that the app ships with. */
     private val root: Root = anchor(app.assets.open("root.json").use { it.readBytes() })
@@ -46,6 +50,8 @@ class Shelf(private val app: EdgeshipApp) {
                 install(file)
             } catch (refusal: Refused) {
                 refused += "${file.name}: ${refusal.message} (${refusal.reason.word})"
+            } catch (busy: Busy) {
+                // the process died while it tried one: loading goes back first, and this comes at the next start
             }
         }
         return refused
@@ -58,7 +64,9 @@ class Shelf(private val app: EdgeshipApp) {
     private fun install(file: File) {
         val slots = Slots(File(folder, file.nameWithoutExtension))
         val version = verify(file, slots.newer(root), device).manifest.number("version")
-        if (slots.state?.current?.version != version) slots.install(file, root, device)
+        if (version <= installed.getLong(slots.folder.name, 0)) return
+        slots.install(file, root, device)
+        installed.edit().putLong(slots.folder.name, version).commit()
     }
 
     /** Assets have no names in the file system: this one's bytes, copied. */

@@ -28,7 +28,7 @@ class Contract(about: JsonObject, file: (String) -> ByteArray) {
     val labels: List<String> = if ("labels" in about) about.texts("labels") else emptyList()
 
     /** The output whose softmax is the classes' probability; null where none is. */
-    val logits: String? = if (about["logits"] is JsonPrimitive && (about["logits"] as JsonPrimitive).isString) about.text("logits") else null
+    val logits: String? = (about["logits"] as? JsonPrimitive)?.takeIf { it.isString }?.content
 
     private fun having(key: String): Map<String, JsonObject> =
         inputs.mapValues { it.value as? JsonObject ?: throw Malformed(it.key) }.filterValues { key in it }

@@ -30,15 +30,17 @@ class Picture(
 
     /** Where in [rgba] the pixel is that is seen at this place. */
     private fun source(x: Int, y: Int): Int {
-        val (column, row) = when (orientation) {
-            1 -> x to y
-            2 -> width - 1 - x to y
-            3 -> width - 1 - x to height - 1 - y
-            4 -> x to height - 1 - y
-            5 -> y to x
-            6 -> y to height - 1 - x
-            7 -> width - 1 - y to height - 1 - x
-            else -> width - 1 - y to x
+        val column = when (orientation) {
+            1, 4 -> x
+            2, 3 -> width - 1 - x
+            5, 6 -> y
+            else -> width - 1 - y
+        }
+        val row = when (orientation) {
+            1, 2 -> y
+            3, 4 -> height - 1 - y
+            5, 8 -> x
+            else -> height - 1 - x
         }
         return row * strideBytes + 4 * column
     }
