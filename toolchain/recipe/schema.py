@@ -86,7 +86,7 @@ def schema() -> Schema:
     # defined once: each model may have data of its own
     definitions = {**options.definitions, "data": options.data(), "evaluation": options.data(metric=options.metric())}
     data = {key: {"$ref": f"#/$defs/{'evaluation' if key == 'evaluation' else 'data'}"} for key in DATA_KEYS}
-    own = {**data, CONTRACT: options.of(ContractOptions)}
+    own: dict[str, Schema] = {**data, CONTRACT: options.of(ContractOptions)}
     model = options.of(ModelSource, **own)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
