@@ -85,7 +85,9 @@ def schema() -> Schema:
     one_pass = {"anyOf": [{"enum": list(passes)}, *(_requiring(table, "pass") for table in passes.values())]}
     # defined once: each model may have data of its own
     definitions = {**options.definitions, "data": options.data(), "evaluation": options.data(metric=options.metric())}
-    data = {key: {"$ref": f"#/$defs/{'evaluation' if key == 'evaluation' else 'data'}"} for key in DATA_KEYS}
+    data: dict[str, Schema] = {
+        key: {"$ref": f"#/$defs/{'evaluation' if key == 'evaluation' else 'data'}"} for key in DATA_KEYS
+    }
     own: dict[str, Schema] = {**data, CONTRACT: options.of(ContractOptions)}
     model = options.of(ModelSource, **own)
     return {
