@@ -55,30 +55,43 @@ def update(
     """
     with slots.alone():
         root, device = slots.known(root, device)
-        seen: dict[str, bytes] = {}
-        root = trust.newest(root, lambda name: _root(server, name, seen), device.now)
-        envelope = _needed(server, ENVELOPE)
-        payload = signed(envelope, root)
-        manifest = for_device(payload, device)
-        executable(manifest, device)
-        state = slots.state
-        if payload == slots.newest(MANIFEST):
-            return Updated(manifest["version"])
-        if state and state.given_up == manifest["version"] and not again:
-            return Updated(manifest["version"], given_up=True)
+        root, manifest, small = _offered(server, root, device)
+        version, state = manifest["version"], slots.state
+        if small[MANIFEST] == slots.newest(MANIFEST):
+            return Updated(version)
+        if state and state.given_up == version and not again:
+            return Updated(version, given_up=True)
+        small = _with_roots(server, slots, manifest, small)
         held = slots.holding(digests(manifest))
-        small = {MANIFEST: payload, ENVELOPE: envelope, **_roots(server, slots, manifest, seen)}
         missing = {digest: size for digest, size in digests(manifest).items() if digest not in held}
         bases = _bases(slots, manifest) if zstd else {}
         steps = [_planned(server, digest, size, bases.get(digest)) for digest, size in missing.items()]
-        begun = {step: parts.progress(slots.folder / PARTS / step.digest, step.source) for step in steps}
+        folder = slots.folder / PARTS
+        begun = {step: parts.progress(folder / step.digest, step.source) for step in steps}
         server.afford(sum(step.source_size - at.received for step, at in begun.items()), "what is missing")
         slot = slots.begin(held)
-        _forget(slots.folder / PARTS, steps)
-        _check_room(slots.folder, sum(step.size - at.written for step, at in begun.items()))
-        fetched = [_fetch(server, slots.folder / PARTS, slot / "files", step, zstd) for step in steps]
+        _forget(folder, steps)
+        _check_room(folder, sum(step.size - at.written for step, at in begun.items()))
+        fetched = [_fetch(server, folder, slot / "files", step, zstd) for step in steps]
         verified = slots.finish(slot, small, root, device)
-        return Updated(manifest["version"], verified, whole=fetched.count("whole"), deltas=fetched.count("delta"))
+        return Updated(version, verified, whole=fetched.count("whole"), deltas=fetched.count("delta"))
+
+
+def _offered(server: Server, root: trust.Root, device: Device) -> tuple[trust.Root, dict[str, Any], dict[str, bytes]]:
+    """The newest root, the manifest that its keys signed for this device, and the small files that came; Refused."""
+    small: dict[str, bytes] = {}
+
+    def next_root(name: str) -> bytes | None:
+        if (data := server.read(name)) is not None:
+            small[name] = data
+        return data
+
+    root = trust.newest(root, next_root, device.now)
+    small[ENVELOPE] = _needed(server, ENVELOPE)
+    small[MANIFEST] = signed(small[ENVELOPE], root)
+    manifest = for_device(small[MANIFEST], device)
+    executable(manifest, device)
+    return root, manifest, small
 
 
 def _needed(server: Server, name: str) -> bytes:
@@ -88,19 +101,13 @@ def _needed(server: Server, name: str) -> bytes:
     return data
 
 
-def _root(server: Server, name: str, seen: dict[str, bytes]) -> bytes | None:
-    """The next root, where the server has one; kept for the slot."""
-    data = server.read(name)
-    if data is not None:
-        seen[name] = data
-    return data
-
-
-def _roots(server: Server, slots: Slots, manifest: Mapping[str, Any], seen: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The roots that the manifest names: those that just came, those of the bundle that works, else the server's."""
-    found = {}
+def _with_roots(
+    server: Server, slots: Slots, manifest: Mapping[str, Any], small: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Manifest and envelope with the roots that are named: as they just came, or the bundle that works has them."""
+    found = {name: small[name] for name in (MANIFEST, ENVELOPE)}
     for root in manifest["roots"]:
-        known = (seen.get(root["path"]), slots.installed(root["path"]))
+        known = (small.get(root["path"]), slots.installed(root["path"]))
         right = [data for data in known if data is not None and hashlib.sha256(data).hexdigest() == root["sha256"]]
         found[root["path"]] = right[0] if right else _needed(server, root["path"])
     return found

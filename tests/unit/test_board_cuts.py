@@ -101,7 +101,7 @@ def test_an_update_cut_short_after_any_change_leaves_a_working_slot_and_goes_on(
     with serving(scene.site) as site:
         cuts = _cuts(scene, tmp_path, step, power, url=site.url)
     _check(cuts, 90 // step)
-    _check_received([cut["received"] for cut in cuts])
+    _check_received([cut["received"] for cut in cuts], all_cuts=step == 1)
 
 
 @pytest.mark.parametrize(("step", "power"), WAYS)
@@ -125,11 +125,14 @@ def _fill(file: Path) -> None:
             stream.write(bytes(4096))
 
 
-def _check_received(received: list[int]) -> None:
-    """First all of the large file, then, once a megabyte is on the disk, its rest, then nothing but the manifest."""
-    stages = [0 if count > 1_200_000 else 1 if count > 50_000 else 2 for count in received]
-    assert stages == sorted(stages)
-    assert set(stages) >= {0, 2}
+def _check_received(received: list[int], all_cuts: bool) -> None:
+    """First all of the large file, then, once a megabyte is on the disk, its rest, then nothing but the manifest.
+
+    Where one ends and the next begins depends on how the network cut the bytes.
+    """
+    stages = ["all" if count > 1_200_000 else "rest" if count > 50_000 else "none" for count in received]
+    assert (stages[0], stages[-1]) == ("all", "none")
+    assert not all_cuts or stages.count("rest") > 1
 
 
 def _on(disk: Path, scene: Scene) -> Slots:

@@ -109,7 +109,7 @@ def test_without_zstd_files_are_fetched_whole(scene: Scene, six: Sound) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda file: file.write_bytes(publishing.make_delta(OLD, CHANGED[::-1])),
+        lambda file: file.write_bytes(publishing.make_delta(OLD, b"x" + CHANGED[1:])),
         lambda file: file.write_bytes(publishing.make_delta(OLD, CHANGED * 2)),
         lambda file: file.write_bytes(publishing.make_delta(OLD, CHANGED[:1000])),
         lambda file: file.write_bytes(b"<html>not found</html>"),
