@@ -41,7 +41,7 @@ def write_required(files: Mapping[str, Path], out: Path) -> list[str]:
     (out / LIST).write_text(yaml.safe_dump(merged.to_dict(), default_flow_style=False))
     backends = sorted({backend for file in files.values() for backend in read(file).delegates})
     (out / SETTINGS).write_text("\n".join(_settings(list(files), operators, backends)) + "\n")
-    return [*operators, *backends]
+    return [*operators, *(f"backend {backend}" for backend in backends)]
 
 
 def _list_of(name: str, file: Path) -> str:

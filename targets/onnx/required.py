@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ def write_required(files: Mapping[str, Path], out: Path) -> list[str]:
     """
     from onnxruntime.tools.ort_format_model import create_config_from_models
 
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)  # says where it writes
     with tempfile.TemporaryDirectory() as folder:
         graphs = [graph for name, file in files.items() for graph in _graphs(name, file, Path(folder))]
         for written, with_types in ((CONFIG, False), (WITH_TYPES, True)):

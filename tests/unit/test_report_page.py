@@ -187,7 +187,7 @@ def test_links_are_relative_and_nothing_is_fetched() -> None:
 def test_every_table_can_be_sorted_and_names_its_columns() -> None:
     page = render(report([line(variant, target) for variant in VARIANTS for target in ("onnx", "litert")]))
     tables = re.findall(r"<table.*?</table>", page, flags=re.DOTALL)
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         assert "sortable" in table
         assert len(re.findall('<th scope="col"', table)) == len(re.findall("<th[ >]", table))

@@ -1,4 +1,4 @@
-"""Commands around the build of an app: required-operators, layout."""
+"""Commands around the build of an app: reduced-build, layout."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Root = Annotated[
 ]
 
 
-@app.command("required-operators", cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING))
-def required_operators(
+@app.command("reduced-build", cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING))
+def reduced_build(
     sources: Annotated[
         list[Path],
         typer.Argument(metavar="BUNDLE|RUN|FILE", help="What the runtime must execute; of a run all that passes."),
@@ -27,7 +27,7 @@ def required_operators(
     root: Root = None,
     as_json: Json = False,
 ) -> None:
-    """Write the operator lists that reduced builds of runtimes take.
+    """Write what reduced builds of runtimes must contain.
 
     ONNX Runtime's required_operators.config, ExecuTorch's selected_operators.yaml with the settings of its CMake build,
     the operators that LiteRT looks up. One list for everything that is named.
@@ -63,7 +63,7 @@ def layout(
     root: Root = None,
     as_json: Json = False,
 ) -> None:
-    """Lay a bundle out as Play or Apple deliver it themselves.
+    """Lay a bundle out for Play's or Apple's own delivery.
 
     Play: an AI pack, a Gradle module. Apple: an asset pack's manifest and files for ba-package. The bundle's files stay
     as they are, and the app verifies them as it does any bundle.

@@ -1,4 +1,4 @@
-"""`required-operators`: what a runtime must be able to do for files, in the form that its reduced build takes."""
+"""`reduced-build`: what a runtime must be able to do for files, in the form that its reduced build takes."""
 
 from __future__ import annotations
 

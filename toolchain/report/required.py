@@ -1,4 +1,4 @@
-"""edgeship-required-operators/1: what `required-operators` wrote as one JSON document."""
+"""edgeship-reduced-build/1: what `reduced-build` wrote as one JSON document."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class Required(Record):
 class RequiredOperators(Record):
     """Every runtime that the files have."""
 
-    schema_: Literal["edgeship-required-operators/1"] = Field("edgeship-required-operators/1", alias="schema")
+    schema_: Literal["edgeship-reduced-build/1"] = Field("edgeship-reduced-build/1", alias="schema")
     folder: str
     runtimes: list[Required]

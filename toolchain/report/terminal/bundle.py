@@ -50,7 +50,7 @@ def downloads_view(found: Sequence[Download]) -> Iterator[Text | FittedTable]:
     figures = [Column(title, "figure") for title in ("file", "runtime", "together")]
     title = "a user downloads"
     yield FittedTable([Column(title, "key"), Column("device", "key"), *figures, Column("runtime of", "text")], rows)
-    yield Text("compressed; a runtime with fewer operators is smaller: edgeship required-operators", "dim")
+    yield Text("compressed; a runtime with fewer operators is smaller: edgeship reduced-build", "dim")
 
 
 def _bytes(count_: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What `required-operators` wrote, for a person."""
+"""What `reduced-build` wrote, for a person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def required_view(found: RequiredOperators) -> Iterator[Text | FittedTable]:
     for each in found.runtimes:
         yield Text(f"{each.runtime}: {', '.join(each.files)}", "bold")
         if each.whole:
-            yield Text(each.whole, "dim")
+            yield from (Text(each.whole, "dim"), Text(""))
             continue
         title = count(len(each.operators), "operator")
         yield FittedTable([Column(title, "key")], [[operator] for operator in each.operators])
