@@ -20,11 +20,13 @@ from edgeship.targets.executorch.required import SETTINGS
 from edgeship.targets.litert.required import LIST as LITERT_LIST
 from edgeship.targets.onnx.required import CONFIG, WITH_TYPES
 from edgeship.toolchain.commands.required import required_operators
-from edgeship.toolchain.devices.agents import build, kits
+from edgeship.toolchain.devices.agents import build, carried, kits
 from edgeship.toolchain.devices.agents.python import agents_folder
+from edgeship.toolchain.devices.emulated import qemu
+from edgeship.toolchain.devices.emulated.cores import CORES
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 from edgeship.toolchain.protocol.jobs import Load, read_outputs
-from edgeship.toolchain.protocol.messages import Job, Result, dump
+from edgeship.toolchain.protocol.messages import Config, Job, Result, Stop, dump
 from edgeship.toolchain.report.terminal.required import required_view
 
 pytestmark = pytest.mark.heavy
@@ -61,6 +63,27 @@ def _executed(file: Path) -> set[str]:
     (profiled,) = operators([file], Local(), Calls(), lambda note: None).files
     assert profiled.error is None
     return {operator.kind for operator in profiled.operators}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="no qemu-aarch64 (make system-deps)")
+@pytest.mark.parametrize("core", ["cortex-a53", "cortex-a76"])
+def test_what_an_arm64_core_executes_is_in_the_list(core: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
+    """By ONNX Runtime's wheel for arm64, on an emulated core."""
+    file = tiny_files.get("conv_net", "onnx")
+    (found,) = required_operators([path_of(file)], tmp_path / "out", None).runtimes
+    there = carried.files_for(kits.ONNXRUNTIME, "arm64")
+    config = Config(mode="profile", measure=Stop(min_iters=2))
+    job = laid_out(Load(file.artifact, file.folder, file.rows, file.feedback), tmp_path, config, capture=False)
+    (tmp_path / "job.json").write_text(dump(job))
+    machine = ["-cpu", CORES[core].emulated_as, "-L", str(qemu.machine(CORES[core]))]
+    loader = [str(there["lib"] / carried.LOADER), "--library-path", str(there["lib"]), str(there["runner"])]
+    places = [str(tmp_path / name) for name in ("job.json", "result.json")]
+    subprocess.run([qemu.installed().path, *machine, *loader, *places], check=True, timeout=300)
+    (run,) = Result.load(tmp_path / "result.json").runs
+    executed = {operator.type for operator in run.ops or []}
+    assert executed, run.error
+    assert executed <= {name.rpartition(".")[2] for name in found.operators}
 
 
 @pytest.fixture
