@@ -1,7 +1,7 @@
 """Measures the archives of targets/libraries.toml again: `python -m benchmarks.library_sizes [FOLDER]`.
 
-Each is fetched by its own client (npm, pip, Maven) into FOLDER, 200 MB in all, and measured as the file says; exit code 1
-where a figure is another.
+Each is fetched by its own client (npm, pip, Maven) into FOLDER, 200 MB in all, and measured as the file says; exit
+code 1 where a figure is another.
 """
 
 from __future__ import annotations

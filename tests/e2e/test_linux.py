@@ -1,4 +1,4 @@
-"""docs/integrate-linux.md, done: a bundle installed, pictures read in Python here and in C++ on emulated arm64 cores."""
+"""docs/integrate-linux.md, done: a bundle installed, pictures read in Python here and in C++ on emulated cores."""
 
 from __future__ import annotations
 
