@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -97,31 +98,32 @@ def board(made: Board) -> Board:
     return made
 
 
-def test_a_board_reads_pictures_in_python_and_keeps_the_bundle(board: Board) -> None:
+def tried(board: Board) -> str:
+    """The bundle that answers here as it should."""
+    done = board.python("-m", "board", "try", "--store", "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(json.loads(done.stdout)["bundle"])
+
+
+def test_a_board_reads_pictures_in_python(board: Board) -> None:
+    bundle = tried(board)
     for picture, label in board.pictures.items():
-        done = board.python("read_digit.py", "store", picture)
+        done = board.python("read_digit.py", bundle, "app-root.json", picture)
         assert re.fullmatch(rf"{label} \(\d+%\)\n", done.stdout), done.stdout + done.stderr
-    assert '"stage": "good"' in (board.folder / "store" / "state.json").read_text()
 
 
-def test_a_bundle_whose_answers_are_others_is_not_kept(board: Board) -> None:
-    """A model that was broken by its runtime: here the wrapper answers with noise."""
-    wrapper = (board.folder / "digits.py").read_text()
-    try:
-        noisy = wrapper.replace("*self._model.run(inputs)", "*[-answer for answer in self._model.run(inputs)]")
-        assert noisy != wrapper
-        (board.folder / "digits.py").write_text(noisy)
-        done = board.python("read_digit.py", "store", next(iter(board.pictures)))
-    finally:
-        (board.folder / "digits.py").write_text(wrapper)
+def test_a_file_that_changed_since_is_not_read(board: Board) -> None:
+    bundle = board.folder / tried(board)
+    file = next(iter((bundle / "files").iterdir()))
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    done = board.python("read_digit.py", bundle, "app-root.json", next(iter(board.pictures)))
     assert done.returncode == 1
-    assert "does not answer as it should" in done.stderr
-    assert '"stage": "trying"' in (board.folder / "store" / "state.json").read_text()
+    assert "file-digest" in done.stderr or "digest" in done.stderr, done.stderr
 
 
 @needs_cross
 def test_an_arm64_core_reads_the_same_in_cpp(board: Board, tmp_path: Path) -> None:
-    assert board.python("unpack.py", "store", tmp_path / "model").returncode == 0
+    assert board.python("unpack.py", tried(board), "app-root.json", tmp_path / "model").returncode == 0
     there = files_for(ONNXRUNTIME, "arm64")["lib"]
     wrapper, out = board.folder.parent / "cpp", tmp_path / "build"
     settings = {
