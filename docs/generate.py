@@ -1,4 +1,4 @@
-"""Writes what the code says itself: docs/recipe.md, reasons in docs/bundles.md, the JSON Schemas (`make docs`)."""
+"""Writes what the code says itself: docs/recipe.md, parts of other pages, the JSON Schemas (`make docs`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from docs import blocks
 from edgeship.apps.board.refusal import REASONS
 from edgeship.toolchain import registry
 from edgeship.toolchain.bundle.manifest import Manifest
@@ -26,6 +27,7 @@ BUNDLE_SCHEMA = ROOT / "docs" / "edgeship-bundle-1.schema.json"
 BUNDLES = ROOT / "docs" / "bundles.md"
 REPORT_SCHEMA = ROOT / "docs" / "edgeship-report-2.schema.json"
 PROTOCOL = ROOT / "apps" / "protocol"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 Schema = dict[str, Any]
 
 HEAD = """# The recipe
@@ -168,6 +170,8 @@ def main() -> None:
     RECIPE.write_text(recipe_page())
     REPORT_SCHEMA.write_text(report_schema())
     write_schemas(PROTOCOL)
+    for page in PAGES:
+        page.write_text(blocks.render(page.read_text(), ROOT))
 
 
 if __name__ == "__main__":
