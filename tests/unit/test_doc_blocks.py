@@ -42,7 +42,9 @@ def test_a_whole_file_is_shown_in_its_language(tmp_path: Path) -> None:
     assert '```toml\nname = "a"\n```' in blocks.render(page_of("recipe.toml#model"), tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "# docs: a\n", "# docs: a\n# docs: b\n# docs: end\n", "# docs: a\n# docs: end\n" * 2])
+@pytest.mark.parametrize(
+    "text", ["", "# docs: a\n", "# docs: a\n# docs: b\n# docs: end\n", "# docs: a\n# docs: end\n" * 2]
+)
 def test_a_part_that_is_not_there_once_is_an_error(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.sh").write_text(text)
     with pytest.raises(ValueError, match=r"run\.sh: has no one part 'a'"):
