@@ -176,7 +176,7 @@ def test_files_of_several_runtimes_share_a_folder_and_a_system_s_runtime_has_no_
         "has no build with fewer operators",
     ]
     assert [place.name for place in (tmp_path / "out").iterdir()] == ["litert"]
-    assert len(list(required_view(found))) == 8
+    assert len(list(required_view(found))) == 10
 
 
 def test_what_cannot_be_read_leaves_nothing_half_written(tiny_files: TinyFiles, tmp_path: Path) -> None:
