@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
-    *(ROOT / "docs" / f"{name}.md" for name in ("results", "verdicts", "integrate-linux")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("results", "verdicts")),
 )
 SLOWER = 1.05
 FEW = 50
@@ -49,18 +49,10 @@ def render(text: str, root: Path = ROOT, results: Path = RESULTS) -> str:
         return f"<!-- table:{name} -->\n{body}\n<!-- /table:{name} -->"
 
     def code(match: re.Match[str]) -> str:
-        return f"<!-- code:{match['file']} -->\n{shown(root / match['file'])}\n<!-- /code -->"
+        return f"<!-- code:{match['file']} -->\n{plugin(root / match['file'])}\n<!-- /code -->"
 
     text = re.sub(r"<!-- table:(?P<name>\w+) -->.*?<!-- /table:(?P=name) -->", table, text, flags=re.DOTALL)
     return re.sub(r"<!-- code:(?P<file>\S+) -->.*?<!-- /code -->", code, text, flags=re.DOTALL)
-
-
-def shown(file: Path) -> str:
-    """A file as a block of its language."""
-    if file.parent.joinpath("pyproject.toml").exists() or file.name == "__init__.py":
-        return plugin(file)
-    language = "cmake" if file.name == "CMakeLists.txt" else {".py": "python"}.get(file.suffix, file.suffix[1:])
-    return f"```{language}\n{file.read_text()}```"
 
 
 def plugin(file: Path) -> str:
