@@ -36,9 +36,19 @@ struct SamplesTests {
         var one = Ink()
         for x in [14.0, 16, 18] { one.stroke(from: (x, 1), to: (x, 31)) }
         #expect(try await samples.classified(one.points).first?.label == "1")
-        await #expect(throws: Malformed.self) {
-            try await samples.classified(Picture(rgba: [0, 0, 0, 0], width: 1, height: 1))
+        #expect(try await samples.classified(photo(ring)).first?.label == "0")
+        #expect(try await samples.classified(photo(stroke)).first?.label == "1")
+        await #expect(throws: Malformed.self) { try await samples.nearest(to: "a text", ["another"]) }
+    }
+
+    /// Bright ink on dark ground, three times as large, and taken with the phone upside down.
+    private func photo(_ ink: [Bool]) throws -> Picture {
+        let side = 3 * inkSide
+        let rgba = (0..<side * side).reversed().flatMap { at -> [UInt8] in
+            let isInk = ink[at / side / 3 * inkSide + at % side / 3]
+            return [isInk ? 255 : 0, isInk ? 250 : 5, isInk ? 240 : 10, 255]
         }
+        return try Picture(rgba: rgba, width: side, height: side, orientation: 3)
     }
 
     @Test("a drawing's points become the numbers that the data set has")
