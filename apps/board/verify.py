@@ -43,12 +43,18 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Verified:
+class Usable:
     """A bundle that may be used: its manifest, its files by digest, and which artifacts this device can execute."""
 
     manifest: Mapping[str, Any]
     files: Tree
     artifacts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verified(Usable):
+    """And who vouches for it."""
+
     root: trust.Root
     """The newest; a device keeps it for the next bundle."""
 
@@ -68,6 +74,21 @@ def verify(bundle: Path, root: trust.Root, device: Device) -> Verified:
     manifest = for_device(payload, device)
     _check_files(manifest, files)
     return Verified(manifest, files, executable(manifest, device), root)
+
+
+def installed(slot: Path, device: Device) -> Usable:
+    """Look at a bundle in its slot, which was verified when it came: whether its files are still what they were.
+
+    Neither the clock nor a root is asked: what is installed goes on working after its expiry, and after its key was
+    revoked; only what comes next must not be old or theirs. Refused where a file has rotted, or for this device's
+    runtimes and ABI.
+    """
+    files = tree(slot)
+    if MANIFEST not in files.sizes:
+        raise Refused("file-missing", MANIFEST)
+    manifest = _manifest(files.read(MANIFEST))
+    _check_files(manifest, files)
+    return Usable(manifest, files, executable(manifest, device))
 
 
 def signed(data: bytes, root: trust.Root) -> bytes:
