@@ -128,7 +128,7 @@ def main() -> None:
         if "bundle" in job:
             slots.install(Path(job["bundle"]), root, device)
             return 0
-        server = Server(client, job["url"], None, pause_s=0)
+        server = Server(client, job["url"], None, lambda said: None, pause_s=0)
         updates.update(server, slots, root, device, delta.library(), again)
         return server.received
 

@@ -23,6 +23,8 @@ from .slots import Slots
 from .verify import Device, verify
 
 Said = dict[str, Any]
+UNTRIED = ("artifact-unknown", "missing", "runtime-missing")
+"""Reasons of a check that say nothing of the bundle."""
 
 
 def main() -> int:
@@ -58,7 +60,7 @@ def _options() -> argparse.Namespace:
         command = commands.add_parser(name, help=said)
         if name == "update":
             command.add_argument("url", help="where `edgeship publish` wrote to, as a static server has it")
-            command.add_argument("--budget", type=int, metavar="BYTES", help="end before more than this is received")
+            command.add_argument("--budget", type=_bytes, metavar="BYTES", help="end before more than this is received")
             command.add_argument("--again", action="store_true", help="also a version that was tried and given up")
         else:
             command.add_argument("bundle", type=Path)
@@ -89,6 +91,13 @@ def _options() -> argparse.Namespace:
     return options
 
 
+def _bytes(text: str) -> int:
+    """A number of bytes; ValueError, which argparse tells."""
+    if (count := int(text)) < 0:
+        raise ValueError(text)
+    return count
+
+
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if not trust.is_time(options.now):
         parser.error(f"--now {options.now}: is not a time like 2026-11-30T12:00:00Z")
@@ -116,7 +125,7 @@ def _update(options: argparse.Namespace) -> Said:
     from . import delta, updates
 
     slots, device = Slots(options.store), _device_of(options)
-    with connected(options.url, options.budget) as server:
+    with connected(options.url, options.budget, lambda said: print(said, file=sys.stderr)) as server:
         updated = updates.update(server, slots, options.trusted, device, delta.library(), options.again)
         return updates.said(updated, server)
 
@@ -156,18 +165,26 @@ def _try(options: argparse.Namespace) -> Said:
     chosen = [word for name in options.artifact for word in ("--artifact", name)]
     command = [sys.executable, "-m", str(__package__), "check", "--store", str(options.store), *chosen]
     done = subprocess.run(command, capture_output=True, text=True)
+    told = _told(done)
+    if told.get("reason") in UNTRIED:
+        slots.untried()
+        return told
     if done.returncode == 0 and slots.found_good():
-        return {"bundle": str(place), "checked": json.loads(done.stdout)["artifacts"]}
+        return {"bundle": str(place), "checked": told["artifacts"]}
     before = slots.start()
-    return {"bundle": str(before) if before else None, "given_up": state.version, "said": _last_words(done)}
+    found: Said = {"bundle": str(before) if before else None, "given_up": state.version, "said": told["said"]}
+    return found if before else {"reason": "nothing-installed", **found}
 
 
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """Why a check was not good: what it says, or how it ended."""
+def _told(done: subprocess.CompletedProcess[str]) -> Said:
+    """What a check says in its last line, after what the runtime prints; or how it ended."""
     try:
-        return str(json.loads(done.stdout)["said"])
-    except (ValueError, KeyError):
-        return f"the check ended by itself ({done.returncode}): {done.stderr.strip().rpartition(chr(10))[2]}"
+        found = json.loads(done.stdout.strip().rpartition("\n")[2])
+        if isinstance(found, dict) and ("said" in found or "artifacts" in found):
+            return found
+    except ValueError:
+        pass
+    return {"said": f"the check ended by itself ({done.returncode}): {done.stderr.strip().rpartition(chr(10))[2]}"}
 
 
 DOES = {

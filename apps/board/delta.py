@@ -86,7 +86,10 @@ class Python:
 
     def __init__(self, zstd: Any, base: Path) -> None:
         self._zstd = zstd
-        self._base = zstd.ZstdDict(base.read_bytes(), is_raw=True)
+        try:
+            self._base = zstd.ZstdDict(base.read_bytes(), is_raw=True)
+        except (ValueError, zstd.ZstdError, OSError) as error:  # it has rotted
+            raise DeltaError(str(error)) from error
         self.restart()
 
     def restart(self) -> None:
@@ -117,6 +120,7 @@ class System:
     """By libzstd, which maps the old file where Python copies it."""
 
     def __init__(self, library: ctypes.CDLL, base: Path) -> None:
+        self._context = None
         self._create = _function(library, "ZSTD_createDCtx", ctypes.c_void_p)
         self._free = _function(library, "ZSTD_freeDCtx", ctypes.c_size_t, ctypes.c_void_p)
         self._reset = _function(library, "ZSTD_DCtx_reset", ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int)
@@ -126,15 +130,19 @@ class System:
         buffer = ctypes.POINTER(_Buffer)
         self._step = _function(library, "ZSTD_decompressStream", ctypes.c_size_t, ctypes.c_void_p, buffer, buffer)
         self._is_error = _function(library, "ZSTD_isError", ctypes.c_uint, ctypes.c_size_t)
-        with base.open("rb") as stream:  # a private mapping, which ctypes takes; nothing is written to it
-            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        try:
+            with base.open("rb") as stream:  # a private mapping, which ctypes takes; nothing is written to it
+                self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (ValueError, OSError) as error:  # it has rotted
+            raise DeltaError(str(error)) from error
         self._base = (ctypes.c_char * len(self._map)).from_buffer(self._map)
         self._target = ctypes.create_string_buffer(_PIECE)
         self._context = self._create()
         self.restart()
 
     def __del__(self) -> None:
-        self._free(self._context)
+        if self._context:
+            self._free(self._context)
 
     def restart(self) -> None:
         session_only = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -20,6 +21,16 @@ def replace(file: Path, data: bytes) -> None:
     write(partial, data)
     partial.replace(file)
     sync(file.parent)
+
+
+def link(file: Path, name: Path) -> None:
+    """Give a file a second name; a copy where the file system has no such (vfat, exFAT)."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
+        with name.open("rb+") as stream:
+            os.fsync(stream.fileno())
 
 
 def sync(folder: Path) -> None:

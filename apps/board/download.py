@@ -40,10 +40,10 @@ class Sink(Protocol):
 
 
 @contextmanager
-def connected(url: str, budget: int | None, pause_s: float = 1.0) -> Iterator[Server]:
-    """A server's files below an address."""
+def connected(url: str, budget: int | None, on_try: Callable[[str], None], pause_s: float = 1.0) -> Iterator[Server]:
+    """A server's files below an address; `on_try` is told what went wrong before each further try."""
     with new_client() as client:
-        yield Server(client, url, budget, pause_s)
+        yield Server(client, url, budget, on_try, pause_s)
 
 
 def new_client() -> httpx.Client:
@@ -57,8 +57,11 @@ def new_client() -> httpx.Client:
 class Server:
     """Brings files; `received` counts the bytes of all bodies."""
 
-    def __init__(self, client: httpx.Client, url: str, budget: int | None, pause_s: float) -> None:
+    def __init__(
+        self, client: httpx.Client, url: str, budget: int | None, on_try: Callable[[str], None], pause_s: float
+    ) -> None:
         self._client, self._url, self._budget, self._pause_s = client, url.rstrip("/"), budget, pause_s
+        self._on_try = on_try
         self.received = 0
 
     def afford(self, count: int, what: str) -> None:
@@ -92,6 +95,7 @@ class Server:
             elif (idle := idle + 1) == TRIES:
                 raise FailedError("server", f"{self._url}/{name}: {said}, {TRIES} times")
             if sink.received < size:
+                self._on_try(f"{self._url}/{name}: {said}")
                 self._pause(idle)
 
     def _get(self, name: str, size: int, sink: Sink) -> str:
@@ -170,6 +174,7 @@ class Server:
                 return ask()
             except (httpx.RequestError, _AgainError) as error:
                 said = _said(error)
+                self._on_try(f"{self._url}/{name}: {said}")
         raise FailedError("server", f"{self._url}/{name}: {said}, {TRIES} times")
 
     def _count(self, data: bytes, name: str) -> None:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from . import disk, trust
 from . import state as states
+from .refusal import Refused
 from .state import State
 from .verify import BLOCK, Device, Verified, digests, verify
 
 SLOTS = ("a", "b")
-ROOT, PARTS = "root.json", "parts"
+ROOT, PARTS, TRYING = "root.json", "parts", "trying"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Slots:
     @property
     def place(self) -> Path | None:
         """The slot that `start` gave, or will."""
-        return self.folder / state.current if (state := self.state) else None
+        return _slot(self.folder, self.state)
 
     def install(self, bundle: Path, root: trust.Root, device: Device) -> Verified:
         """Put a bundle beside the one that works; Refused where it may not be used, and what works stays as it is.
@@ -70,13 +71,16 @@ class Slots:
 
     def known(self, root: trust.Root, device: Device) -> tuple[trust.Root, Device]:
         """The newest root that this device has seen, and the device with what is installed on it."""
-        try:
-            kept = trust.anchor((self.folder / ROOT).read_bytes())
-        except FileNotFoundError:
-            kept = root
+        kept = self._kept() or root
         state = self.state
         known = replace(device, installed=state.version) if state else device
         return max(root, kept, key=lambda one: one.version), known
+
+    def keep(self, root: trust.Root) -> None:
+        """A root that was seen counts from then on, whatever comes of the bundle that brought it."""
+        kept = self._kept()
+        if kept is None or kept.version < root.version:
+            disk.replace(self.folder / ROOT, root.data)
 
     def installed(self, name: str) -> bytes | None:
         """A small file of the bundle that works; None where there is none."""
@@ -118,7 +122,7 @@ class Slots:
                 _remove(path)
         for digest, file in held.items():
             if file.parent != files:
-                os.link(file, files / digest)
+                disk.link(file, files / digest)
         return slot
 
     def finish(self, slot: Path, small: Mapping[str, bytes], root: trust.Root, device: Device) -> Verified:
@@ -131,8 +135,8 @@ class Slots:
         found = verify(slot, root, device)
         with states.changing(self.folder):
             state = self.state
-            disk.replace(self.folder / ROOT, found.root.data)
-            before = (state.current, state.version) if state else None
+            self.keep(found.root)
+            before = (state.current, state.version) if state and state.current else None
             given_up = state.given_up if state else None
             states.write(self.folder, State(slot.name, found.manifest["version"], "new", before, given_up))
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
@@ -142,21 +146,25 @@ class Slots:
         """The bundle to load now; one that was tried and never found good is given up for the one before it.
 
         The mark is on disk before this answers: a process that dies while it loads has used up the only try.
+        Where the disk is full the bundle before is given, and the try that is open counts no more.
         """
         if self.place is None:
             return None
+        trying = self.folder / TRYING
         with states.changing(self.folder):
             state = self.state
             try:
                 if state and state.stage == "trying":
                     state = states.back(self.folder, state, state.version)
                 if state and state.stage == "new":
+                    trying.touch()
                     states.write(self.folder, replace(state, stage="trying"))
             except OSError:  # the disk is full: without a mark nothing is tried
                 if state is None or state.before is None:
                     raise
+                trying.unlink(missing_ok=True)  # which needs no room
                 return self.folder / state.before[0]
-            return self.folder / state.current if state else None
+            return _slot(self.folder, state)
 
     def found_good(self) -> bool:
         """What `start` gave answers as it should: it is the one to go back to. False where nothing is being tried."""
@@ -164,15 +172,34 @@ class Slots:
             return False
         with states.changing(self.folder):
             state = self.state
-            if state is None or state.stage != "trying":
+            if state is None or state.stage != "trying" or not (self.folder / TRYING).exists():
                 return False
             states.write(self.folder, replace(state, stage="good", given_up=None))
+            (self.folder / TRYING).unlink()
             return True
+
+    def untried(self) -> None:
+        """What `start` gave was not loaded after all: its try is not used up."""
+        with states.changing(self.folder):
+            state = self.state
+            if state and state.stage == "trying":
+                states.write(self.folder, replace(state, stage="new"))
+
+    def _kept(self) -> trust.Root | None:
+        """The newest root that was seen; None where there is none, or it has rotted: the device's own counts then."""
+        try:
+            return trust.anchor((self.folder / ROOT).read_bytes())
+        except (OSError, Refused):
+            return None
 
     @property
     def _working(self) -> Path | None:
         state = self.state
         return self.folder / state.working if state and state.working else None
+
+
+def _slot(folder: Path, state: State | None) -> Path | None:
+    return folder / state.current if state and state.current else None
 
 
 def _read(place: Path | None, name: str) -> bytes | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import disk
-from .failure import BusyError
+from .failure import BusyError, FailedError
 
 STATE = "state.json"
 Stage = Literal["new", "trying", "good"]
@@ -21,7 +21,8 @@ Stage = Literal["new", "trying", "good"]
 class State:
     """Which slot is used, how far it is trusted, and what was used before it."""
 
-    current: str
+    current: str | None
+    """None where the first bundle was given up, and nothing is left."""
     version: int
     stage: Stage = "new"
     before: tuple[str, int] | None = None
@@ -46,10 +47,13 @@ def read(folder: Path) -> State | None:
     """None where nothing is installed."""
     try:
         about: Mapping[str, Any] = json.loads((folder / STATE).read_text())
+        before = about["before"]
+        return State(**{**about, "before": (before[0], before[1]) if before else None})
     except FileNotFoundError:
         return None
-    before = about["before"]
-    return State(**{**about, "before": (before[0], before[1]) if before else None})
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        said = f"{folder / STATE}: cannot be read: remove the folder, and install again"
+        raise FailedError("state", said) from error
 
 
 def write(folder: Path, state: State) -> None:
@@ -57,13 +61,9 @@ def write(folder: Path, state: State) -> None:
     disk.replace(folder / STATE, json.dumps(asdict(state)).encode())
 
 
-def back(folder: Path, state: State, given_up: int | None) -> State | None:
-    """To the bundle that worked before; None where there was none."""
-    if state.before is None:
-        (folder / STATE).unlink()
-        disk.sync(folder)
-        return None
-    slot, version = state.before
+def back(folder: Path, state: State, given_up: int | None) -> State:
+    """To the bundle that worked before; to nothing where there was none."""
+    slot, version = state.before or (None, 0)
     found = State(slot, version, "good", given_up=given_up)
     write(folder, found)
     return found

@@ -55,7 +55,7 @@ def update(
     """
     with slots.alone():
         root, device = slots.known(root, device)
-        root, manifest, small = _offered(server, root, device)
+        root, manifest, small = _offered(server, slots, root, device)
         version, state = manifest["version"], slots.state
         if small[MANIFEST] == slots.newest(MANIFEST):
             return Updated(version)
@@ -77,7 +77,9 @@ def update(
         return Updated(version, verified, whole=fetched.count("whole"), deltas=fetched.count("delta"))
 
 
-def _offered(server: Server, root: trust.Root, device: Device) -> tuple[trust.Root, dict[str, Any], dict[str, bytes]]:
+def _offered(
+    server: Server, slots: Slots, root: trust.Root, device: Device
+) -> tuple[trust.Root, dict[str, Any], dict[str, bytes]]:
     """The newest root, the manifest that its keys signed for this device, and the small files that came; Refused."""
     small: dict[str, bytes] = {}
 
@@ -87,6 +89,7 @@ def _offered(server: Server, root: trust.Root, device: Device) -> tuple[trust.Ro
         return data
 
     root = trust.newest(root, next_root, device.now)
+    slots.keep(root)  # whatever comes of what is offered: nobody can hold a revocation back again
     small[ENVELOPE] = _needed(server, ENVELOPE)
     small[MANIFEST] = signed(small[ENVELOPE], root)
     manifest = for_device(small[MANIFEST], device)

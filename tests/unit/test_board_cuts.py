@@ -152,13 +152,13 @@ def test_on_a_disk_that_fills_up_at_any_file_the_device_uses_what_it_had(scene: 
         folders = ("manifest", "deltas/", "files/")
         for folder in folders:
             habits = Habits(on_body=lambda path, folder=folder: _fill(filler) if path.startswith(folder) else None)  # type: ignore[misc]
-            with serving(scene.site, habits) as site, connected(site.url, None, 0) as server:
+            with serving(scene.site, habits) as site, connected(site.url, None, print, 0) as server:
                 with pytest.raises((OSError, FailedError), match=r"No space left|are free"):
                     updates.update(server, slots, scene.root, DEVICE, delta.library())
                 assert _used(slots, scene.root) == 5
                 filler.unlink()
         print(f"{len(folders)}/{len(folders)} end in a working slot")
-        with serving(scene.site) as site, connected(site.url, None, 0) as server:
+        with serving(scene.site) as site, connected(site.url, None, print, 0) as server:
             updates.update(server, slots, scene.root, DEVICE, delta.library())
         assert _used(slots, scene.root) == 6
 
@@ -166,7 +166,7 @@ def test_on_a_disk_that_fills_up_at_any_file_the_device_uses_what_it_had(scene: 
 def test_what_does_not_fit_on_the_disk_is_not_begun(scene: Scene, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "1M") as disk:
         slots = _on(disk, scene)
-        with serving(scene.site) as site, connected(site.url, None, 0) as server:
+        with serving(scene.site) as site, connected(site.url, None, print, 0) as server:
             with pytest.raises(FailedError) as failed:
                 updates.update(server, slots, scene.root, DEVICE, delta.library())
             assert failed.value.reason == "room"

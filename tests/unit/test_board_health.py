@@ -197,6 +197,24 @@ def test_try_goes_back_where_the_runtime_ends_the_process(
     assert "ended by itself (-6)" in said["said"]
 
 
+def test_a_first_bundle_that_try_gives_up_leaves_nothing_and_says_so(
+    tiny_files: TinyFiles, keys: Keys, tmp_path: Path
+) -> None:
+    board = Board(tmp_path / "store")
+    _install(board, _sound(keys, {"onnx": tiny_files.get("conv_net", "onnx")}, 5, noise=0.5), tmp_path)
+    code, said = board("try")
+    assert (code, said["reason"], said["bundle"], said["given_up"]) == (1, "nothing-installed", None, 5)
+
+
+def test_a_try_that_could_not_be_made_says_nothing_of_the_bundle(
+    board: Board, tiny_files: TinyFiles, keys: Keys, tmp_path: Path
+) -> None:
+    _install(board, _sound(keys, {"onnx": tiny_files.get("conv_net", "onnx")}, 6), tmp_path)
+    code, said = board("try", "--artifact", "other")
+    assert (code, said["reason"]) == (1, "artifact-unknown")
+    assert board("try")[1]["bundle"] == str(board.store / "b")
+
+
 def test_nothing_installed_is_told(tmp_path: Path) -> None:
     board = Board(tmp_path / "store")
     assert board("check") == (

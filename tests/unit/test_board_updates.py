@@ -56,7 +56,7 @@ class Scene:
         again: bool = False,
     ) -> Updated:
         """As a board does, without pauses."""
-        with connected(site.url, budget, pause_s=0) as server:
+        with connected(site.url, budget, print, pause_s=0) as server:
             return update(server, self.slots, self.root, device, zstd, again)
 
     def used(self) -> int:
@@ -128,9 +128,10 @@ def test_a_delta_that_does_not_make_its_file_makes_way_for_the_whole_one(
     assert scene.used() == 6
 
 
-def test_from_a_file_that_rotted_no_delta_makes_anything(scene: Scene, six: Sound) -> None:
+@pytest.mark.parametrize("left", [len(OLD), 5, 0])
+def test_from_a_file_that_rotted_no_delta_makes_anything(scene: Scene, six: Sound, left: int) -> None:
     file = next(path for path in (scene.slots.folder / "a" / "files").iterdir() if path.stat().st_size == len(OLD))
-    file.write_bytes(bytes(len(OLD)))
+    file.write_bytes(bytes(left))
     with serving(scene.site) as site:
         assert scene.update(site).deltas == 0
     assert scene.used() == 6
@@ -322,6 +323,18 @@ def test_new_roots_come_first_and_are_kept(scene: Scene) -> None:
         scene.update(site)
         assert ("GET", "roots/2.json") not in site.asked
     assert scene.used() == 7
+
+
+def test_a_revocation_that_was_seen_counts_though_the_server_hides_it_again(scene: Scene, six: Sound) -> None:
+    rotate(scene.keys, "bundle")
+    hidden = scene.site / "roots" / "2.json"
+    hidden.parent.mkdir(exist_ok=True)
+    hidden.write_bytes(scene.keys.roots[1].read_bytes())
+    for _ in range(2):
+        with serving(scene.site) as site, pytest.raises(Refused) as refused:
+            scene.update(site)
+        assert refused.value.reason == "key-revoked"
+        hidden.unlink(missing_ok=True)
 
 
 def test_an_update_writes_little_more_than_what_it_brings(scene: Scene, six: Sound) -> None:

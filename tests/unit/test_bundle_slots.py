@@ -12,10 +12,10 @@ import pytest
 from bundles import NOW, Sound, ring
 
 from edgeship.apps.board import trust
-from edgeship.apps.board.failure import BusyError
+from edgeship.apps.board.failure import BusyError, FailedError
 from edgeship.apps.board.refusal import Refused
 from edgeship.apps.board.slots import Slots
-from edgeship.apps.board.verify import Device, verify
+from edgeship.apps.board.verify import Device, installed, verify
 from edgeship.toolchain.bundle.keys import Keys, rotate
 
 DEVICE = Device(NOW, compatible="digits")
@@ -77,6 +77,10 @@ def test_a_first_bundle_that_never_answers_is_given_up(tmp_path: Path, keys: Key
     slots.install(Sound.make(keys).write(tmp_path / "bundle"), root, DEVICE)
     assert slots.start() is not None
     assert slots.start() is None
+    assert slots.state is not None
+    assert slots.state.given_up == 5
+    slots.install(tmp_path / "bundle", root, DEVICE)
+    assert slots.start() is not None
 
 
 def test_only_what_was_loaded_is_found_good_and_what_was_never_loaded_makes_way(
@@ -136,6 +140,56 @@ def test_a_full_disk_leaves_the_slot_in_use(
         with pytest.raises(OSError, match="No space left"):
             store.install(bundle, root, DEVICE)
     assert _used(store, root) == 5
+
+
+def test_a_bundle_that_another_one_answered_for_on_a_full_disk_is_not_found_good(
+    store: Slots, keys: Keys, root: trust.Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.install(Sound.make(keys, 6).write(tmp_path / "six"), root, DEVICE)
+    assert _used(store, root) == 6  # it is tried, and the process dies
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert _used(store, root) == 5
+    assert not store.found_good()  # said of 5, when there is room again
+    assert [_used(store, root) for _ in range(2)] == [5, 5]
+
+
+def test_a_try_that_was_none_is_not_used_up(store: Slots, keys: Keys, root: trust.Root, tmp_path: Path) -> None:
+    store.install(Sound.make(keys, 6).write(tmp_path / "six"), root, DEVICE)
+    assert _used(store, root) == 6
+    store.untried()
+    assert _used(store, root) == 6
+    assert store.found_good()
+
+
+def test_a_state_that_cannot_be_read_says_what_to_do(store: Slots) -> None:
+    (store.folder / "state.json").write_text("{")
+    with pytest.raises(FailedError, match="remove the folder, and install again") as failed:
+        store.start()
+    assert failed.value.reason == "state"
+
+
+def test_a_kept_root_that_rotted_makes_way_for_the_devices_own(
+    store: Slots, keys: Keys, root: trust.Root, tmp_path: Path
+) -> None:
+    (store.folder / "root.json").write_text("{")
+    store.install(Sound.make(keys, 6).write(tmp_path / "six"), root, DEVICE)
+    assert _used(store, root) == 6
+
+
+def test_what_is_installed_is_usable_after_its_expiry_and_its_keys_end(store: Slots, keys: Keys) -> None:
+    rotate(keys, "bundle")
+    slot = store.start()
+    assert slot is not None
+    assert installed(slot, Device("2999-01-01T00:00:00Z")).manifest["version"] == 5
+    rotten = next((slot / "files").iterdir())
+    rotten.write_bytes(bytes(rotten.stat().st_size))
+    with pytest.raises(Refused) as refused:
+        installed(slot, DEVICE)
+    assert refused.value.reason == "file-digest"
 
 
 def test_the_boards_command_line_installs_starts_and_confirms(keys: Keys, tmp_path: Path) -> None:

@@ -104,6 +104,19 @@ def test_a_folder_of_something_else_is_left_alone(keys: Keys, tmp_path: Path) ->
     assert _names(tmp_path, "photos") == {"one.jpg"}
 
 
+@pytest.mark.parametrize(
+    "manifest", ['{"version": "3"}', '{"name": "web"}', "{", '{"schema": "edgeship-bundle/1", "version": 1}']
+)
+def test_a_folder_with_another_manifest_is_left_alone(keys: Keys, tmp_path: Path, manifest: str) -> None:
+    site = tmp_path / "site"
+    (site / "files").mkdir(parents=True)
+    (site / "files" / "mine.txt").write_text("mine")
+    (site / "manifest.json").write_text(manifest)
+    with pytest.raises(RecipeError, match="holds something else"):
+        _publish(keys, 5, site)
+    assert (site / "files" / "mine.txt").read_text() == "mine"
+
+
 def test_a_bundle_that_boards_would_refuse_is_not_published(keys: Keys, tmp_path: Path) -> None:
     site = tmp_path / "site"
     bundle = Sound.make(keys, 5).write(tmp_path / "bundle")

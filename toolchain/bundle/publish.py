@@ -18,6 +18,7 @@ from edgeship.apps.board.document import parse
 from edgeship.apps.board.tree import Tree
 from edgeship.apps.board.verify import ENVELOPE, MANIFEST, Verified, digests
 from edgeship.toolchain.artifact import digest
+from edgeship.toolchain.bundle.manifest import SCHEMA
 from edgeship.toolchain.errors import EdgeshipError, RecipeError, missing_extra
 
 FILES, DELTAS, ROOTS, MANIFESTS = "files", "deltas", "roots", "manifests"
@@ -41,11 +42,18 @@ class Way:
 
 def published(site: Path) -> int | None:
     """The version that a site has; None where it is empty, or not there. RecipeError for another folder's."""
+    other = RecipeError(f"{site}: holds something else", "name an empty folder, or one that was published to")
     manifest = site / MANIFEST
     if manifest.is_file():
-        return int(parse(manifest.read_bytes())["version"])
+        try:
+            about = parse(manifest.read_bytes())
+            if about["schema"] == SCHEMA and (site / MANIFESTS / f"{about['version']}.json").is_file():
+                return int(about["version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise other from error
+        raise other
     if site.exists() and (not site.is_dir() or any(path.name not in BEGUN for path in site.iterdir())):
-        raise RecipeError(f"{site}: holds something else", "name an empty folder, or one that was published to")
+        raise other
     return None
 
 
@@ -58,10 +66,11 @@ def publish(bundle: Verified, site: Path, keep: int) -> list[Way]:
     manifest, files = bundle.manifest, bundle.files
     _check_new(site, manifest["version"], files.read(MANIFEST))
     before = _before(site, manifest["version"])[:keep]
-    for name in files.sizes:
-        if name not in (MANIFEST, ENVELOPE):
-            _copy(files, name, site / name)
+    for name in [name for name in files.sizes if name.startswith(f"{FILES}/")]:
+        _copy(files, name, site / name)
     made = {name for old in before for name in _deltas(site, old, manifest)}
+    for name in [name for name in files.sizes if name.startswith(f"{ROOTS}/")]:  # late: they may revoke a key
+        _copy(files, name, site / name)
     for name in (f"{MANIFESTS}/{manifest['version']}.json", MANIFEST):
         _replace(site / name, files.read(MANIFEST))
     _replace(site / ENVELOPE, files.read(ENVELOPE))

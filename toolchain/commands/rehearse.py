@@ -16,7 +16,14 @@ from edgeship.toolchain.devices.emulated.device import EmulatedLink, core_of
 from edgeship.toolchain.devices.emulated.other_version import OtherVersion
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.other_python import OtherPython, python_with
-from edgeship.toolchain.errors import EXIT_INCONCLUSIVE, EXIT_LINE_FAILED, DeviceError, RecipeError, missing_extra
+from edgeship.toolchain.errors import (
+    EXIT_INCONCLUSIVE,
+    EXIT_LINE_FAILED,
+    DeviceError,
+    MissingError,
+    RecipeError,
+    missing_extra,
+)
 from edgeship.toolchain.judge import limits, parity
 from edgeship.toolchain.judge.answers import rows, stacked
 from edgeship.toolchain.measure import bench
@@ -85,7 +92,7 @@ def rehearse(
 
 def exit_code(found: Rehearsal, inconclusive: int = EXIT_INCONCLUSIVE) -> int:
     """1 where a file does not run, answers differently or gets slower; `inconclusive` where that is not known."""
-    if any(each.error or each.outputs == "different" for each in found.files):
+    if any(each.error or each.uncounted or each.outputs == "different" for each in found.files):
         return EXIT_LINE_FAILED
     told = [comparison for each in found.files for comparison in (each.latency, each.instructions) if comparison]
     return code_of(*told, inconclusive=inconclusive)
@@ -117,8 +124,8 @@ def _count(
         for link, version in zip(links, versions, strict=True):
             try:
                 counts.append(counting.count(subject, link, store))
-            except DeviceError as error:
-                each.error = f"not counted under {version}: {error}"
+            except (DeviceError, MissingError) as error:
+                each.uncounted = f"not counted under {version}: {error}"
                 break
         else:
             names = (f"{each.file} ({versions[0]})", f"{each.file} ({versions[1]})")

@@ -25,6 +25,7 @@ class Rehearsed(Record):
     )
     latency: Comparison | None = Field(None, description="the other version beside today's; absent where not measured")
     instructions: Comparison | None = Field(None, description="the same, counted on an emulated core")
+    uncounted: str | None = Field(None, description="why it was not counted, where that was asked for")
     error: str | None = Field(None, description="why it does not run, and under which version")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import disk
 from ..document import parse
 from ..failure import FailedError
 from ..refusal import Refused
@@ -115,7 +115,7 @@ def _laid_out(bundle: Path, files: Tree, artifact: Mapping[str, Any]) -> Iterato
             _check_digest(files, file["sha256"])
             place = folder / file["path"]
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(bundle / "files" / file["sha256"], place)
+            disk.link(bundle / "files" / file["sha256"], place)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from edgeship.toolchain.measure.comparison import Comparison
 from edgeship.toolchain.report.format import decibel, milliseconds, ratio, share
 from edgeship.toolchain.report.rehearsal import Rehearsal, Rehearsed
 from edgeship.toolchain.report.terminal.comparison import STYLES
@@ -21,12 +20,12 @@ def rehearsal_view(found: Rehearsal) -> Iterator[Text | FittedTable]:
     figures = [f"{found.installed} ms", f"{found.other} ms", "ratio", "95% interval"]
     columns = [Column("file", "key"), Column("outputs", "text"), *(Column(title, "figure") for title in figures)]
     yield FittedTable([*columns, Column("latency", "text")], [[each.file, *_cells(each)] for each in found.files])
-    counted = [each.instructions for each in found.files if each.instructions]
+    counted = [each for each in found.files if each.instructions or each.uncounted]
     if counted:
         yield Text("")
         versions = [Column(f"{version}, M instr", "figure") for version in (found.installed, found.other)]
-        columns = [Column("file", "key"), *versions, Column("ratio", "figure"), Column(counted[0].device, "text")]
-        yield FittedTable(columns, [[each.file, *_counts(each.instructions)] for each in found.files])
+        columns = [Column("file", "key"), *versions, Column("ratio", "figure"), Column("on an ARM core", "text")]
+        yield FittedTable(columns, [[each.file, *_counts(each)] for each in counted])
     yield Text("")
     yield Text(
         f"{found.distribution} {found.other} beside {found.installed}, both under the Python agent; outputs on "
@@ -39,11 +38,13 @@ def rehearsal_view(found: Rehearsal) -> Iterator[Text | FittedTable]:
         yield Text(f"{timed[0].pairs} pairs of launches, effects of {share(timed[0].threshold)} matter", "dim")
 
 
-def _counts(found: Comparison | None) -> list[str | Text]:
+def _counts(each: Rehearsed) -> list[str | Text]:
+    found = each.instructions
     if found is None:
-        return ["", "", "", ""]
+        return ["", "", "", Text(each.uncounted or "", "bold red")]
     millions = [f"{figure / 1e6:.3f}" for figure in found.figures]
-    return [*millions, f"{found.ratio:.4f}", Text(found.verdict, STYLES[found.verdict])]
+    verdict = f"{found.verdict} on {found.device}"
+    return [*millions, f"{found.ratio:.4f}", Text(verdict, STYLES[found.verdict])]
 
 
 def _cells(each: Rehearsed) -> list[str | Text]:
