@@ -1,4 +1,4 @@
-"""Makes what the Swift tests read: what the Kotlin tests read, and the library of ONNX Runtime.
+"""Makes what the Swift tests read: what the Kotlin tests read, the library of ONNX Runtime, and a generated wrapper.
 
 `python tests/ios_data.py DATA`, and then `apps/ios/test-core DATA` tests; `make test-ios-core` does both, and more.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from importlib.metadata import files
 from pathlib import Path
@@ -18,6 +19,8 @@ def main(folder: Path) -> None:
     android_data.main(folder)
     library = next(file for file in files("onnxruntime") or () if file.name.startswith("libonnxruntime."))
     shutil.copy(library.locate(), folder / "libonnxruntime.so")
+    words = ["codegen", folder / "digits.zip", "swift", "--out", folder / "swift", "--root", folder / "root.json"]
+    subprocess.run([str(android_data.EDGESHIP), *map(str, words)], check=True)
 
 
 if __name__ == "__main__":

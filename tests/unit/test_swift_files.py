@@ -12,7 +12,7 @@ from tree_sitter import Language, Node, Parser
 from edgeship.apps.board.refusal import REASONS
 
 IOS = Path(__file__).parents[2] / "apps" / "ios"
-FILES = sorted(file for file in IOS.rglob("*.swift") if ".build" not in file.parts)
+FILES = sorted(file for file in IOS.rglob("*.swift") if not {".build", "Generated"} & set(file.parts))
 COMPILED = IOS / "BenchCore"
 """By `make test-ios-core`; the other files need Apple's frameworks."""
 

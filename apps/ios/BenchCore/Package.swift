@@ -19,6 +19,9 @@ let package = Package(
         .testTarget(name: "BenchCoreTests", dependencies: ["BenchCore"]),
         // real inference, by the library of ONNX Runtime's Python wheel
         .systemLibrary(name: "COnnxRuntime"),
-        .testTarget(name: "InferenceTests", dependencies: ["HarnessCore", "COnnxRuntime"]),
+        .testTarget(
+            name: "InferenceTests", dependencies: ["HarnessCore", "EdgeshipContract", "COnnxRuntime"],
+            // with the wrapper that apps/ios/test-core brings
+            swiftSettings: Context.environment["EDGESHIP_DATA"] == nil ? [] : [.define("GENERATED")]),
     ]
 )

@@ -6,10 +6,10 @@ import HarnessCore
 import Testing
 
 struct AgentTests {
-    private let digits: Digits
+    private let digits: DigitsBundle
 
     init() throws {
-        digits = try Digits()
+        digits = try DigitsBundle()
     }
 
     private var machine: Machine {

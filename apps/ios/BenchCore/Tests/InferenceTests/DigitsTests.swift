@@ -7,7 +7,7 @@ import Testing
 struct DigitsTests {
     @Test("all digits are classified as in Python")
     func digits() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let artifact = try digits.artifact()
         let model = try await artifact.open(digits.engine, in: digits.folder, threads: 1)
@@ -29,7 +29,7 @@ struct DigitsTests {
 
     @Test("a bundle that was changed since it was verified is not loaded")
     func changed() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let copy = digits.folder.appendingPathComponent("digits.zip")
         try FileManager.default.copyItem(at: digits.bundle, to: copy)
@@ -44,7 +44,7 @@ struct DigitsTests {
 
     @Test("a new bundle is tried, kept where its answers are near enough, and given up otherwise")
     func slots() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let slots = Slots(digits.folder.appendingPathComponent("store"))
         let files = digits.folder.appendingPathComponent("files")

@@ -9,7 +9,7 @@ import Testing
 struct SamplesTests {
     @Test("a bundle is put on the shelf, tried, and classifies what is drawn")
     func drawn() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let shelf = try Shelf(
             digits.folder.appendingPathComponent("bundles"), files: digits.folder.appendingPathComponent("files"),

@@ -5,7 +5,7 @@ import Foundation
 
 let digitsCount = 599
 
-struct Digits {
+struct DigitsBundle {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("edgeship-\(UUID().uuidString)")
     let data: URL
     let engine: OnnxEngine
