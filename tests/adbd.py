@@ -9,13 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+needs_adb = pytest.mark.skipif(shutil.which("adb") is None, reason="no adb (make system-deps)")
+RECORDED = Path(__file__).parent / "recorded" / "android"
+TOOLS = {
+    "getprop": """case $1 in
+        ro.build.version.release) echo 13 ;; ro.product.manufacturer) echo Double ;; ro.product.model) echo Phone 3 ;;
+        ro.soc.model) echo SM0001 ;; *) echo ;;
+    esac""",
+    "dumpsys": f'cat "{RECORDED}/$( [ "$1" = battery ] && echo battery-usb || echo thermalservice-10 ).txt"',
+    "settings": "echo 0",
+}
+"""What a phone's shell has, as scripts."""
 VERSION, MOST_BYTES = 0x01000001, 1 << 18  # this version checks no sums
 HEADER = struct.Struct("<6I")
 PART = struct.Struct("<BI")
@@ -40,6 +55,11 @@ class Phone:
     cut_after: int | None = None
     """Bytes of output after which the next cut happens: the cable is pulled."""
     _clients: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def has(self, name: str, script: str) -> None:
+        """Give it a program, as a script of a plain shell."""
+        (self.tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.tools / name).chmod(0o755)
 
     async def serve(self, ready: threading.Event, over: asyncio.Event) -> None:
         """Until it is over."""
@@ -192,3 +212,11 @@ def serving(phone: Phone) -> Iterator[Phone]:
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(30)
+
+
+def plugged(phone: Phone) -> str:
+    """Connect the client to it; its serial."""
+    serial = f"127.0.0.1:{phone.port}"
+    done = subprocess.run(["adb", "connect", serial], capture_output=True, text=True, timeout=60, check=True)
+    assert "connected to" in done.stdout, done.stdout
+    return serial

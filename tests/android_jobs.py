@@ -42,7 +42,7 @@ def write(folder: Path, artifact_folder: Path, samples: np.ndarray) -> None:
     broken = laid_out(load, folder, CONFIGS["latency"], capture=False)
     broken.artifact.path = broken.cases[0][0].path
     broken.save(folder / "broken.json")
-    stateful = Load(_sum_model(folder), folder, [{"x": _row(1), "state": _row(0)}, {"x": _row(2)}], {"total": "state"})
+    stateful = Load(sum_model(folder), folder, [{"x": _row(1), "state": _row(0)}, {"x": _row(2)}], {"total": "state"})
     _save(laid_out(stateful, folder), folder / "feedback.json", "outputs-feedback.bin")
     for name, captured in (("verify", "outputs.bin"), ("feedback", "outputs-feedback.bin")):
         _answer(folder / f"{name}.json")
@@ -65,7 +65,7 @@ def _answer(job: Path) -> None:
     assert "error" not in json.loads(result.read_text())["runs"][0]
 
 
-def _sum_model(folder: Path) -> Artifact:
+def sum_model(folder: Path) -> Artifact:
     """total = x + state, an ONNX file."""
     from onnx import TensorProto, helper, save
 

@@ -112,8 +112,9 @@ class Shell(Link):
         runtime = runtime_info(artifact.runtime.name)
         if runtime is None:
             return f"no agent here knows the runtime {artifact.runtime.name}"
-        for backend in artifact.runtime.backends if runtime.backends else ():
-            if backend.name not in runtime.backends:
+        backends = self.backends(runtime)
+        for backend in artifact.runtime.backends if backends else ():
+            if backend.name not in backends:
                 return f"the {runtime.title} backend {backend.name} is not here"
         if mode != "verify" and runtime.is_interpreted(self._system):
             return f"{runtime.title} has no native runtime here: an interpreter shows its numbers, not its {mode}"
@@ -139,6 +140,10 @@ class Shell(Link):
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
         """Those that drive a runtime on this device, the preferred first."""
         return runtime.agents_on(self._system)
+
+    def backends(self, runtime: RuntimeInfo) -> frozenset[str]:
+        """A runtime's that are here; empty: it is asked itself."""
+        return runtime.backends
 
     def agent_for(self, runtime: RuntimeInfo, mode: Mode) -> tuple[Agent, Mapping[str, Path]]:
         """The preferred agent whose files can be had for this device, and these; MissingError where there is none."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from adbd import Phone, serving
+from adbd import RECORDED, Phone, needs_adb, plugged
 from native import needs_native
 from tiny_files import TinyFiles
 
@@ -22,20 +18,10 @@ from edgeship.toolchain.devices.adb.device import Adb
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.devices.remote.machine import read
 from edgeship.toolchain.errors import DeviceError
+from edgeship.toolchain.measure import history
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.machine import Environment
 from edgeship.toolchain.protocol.messages import Config, Stop
-
-RECORDED = Path(__file__).parents[1] / "recorded" / "android"
-needs_adb = pytest.mark.skipif(shutil.which("adb") is None, reason="no adb (make system-deps)")
-TOOLS = {
-    "getprop": """case $1 in
-        ro.build.version.release) echo 13 ;; ro.product.manufacturer) echo Double ;; ro.product.model) echo Phone 3 ;;
-        ro.soc.model) echo SM0001 ;; *) echo ;;
-    esac""",
-    "dumpsys": f'cat "{RECORDED}/$( [ "$1" = battery ] && echo battery-usb || echo thermalservice-10 ).txt"',
-    "settings": "echo 0",
-}
 
 
 def told(thermal: str, battery: str, low_power: str) -> str:
@@ -65,36 +51,6 @@ def test_a_phone_is_known_by_its_properties() -> None:
     assert (facts["manufacturer"], facts["model"], facts["soc"]) == ("Google", "Pixel 8", "GS301")
     emulator = read("emulator-5554", "/data/x", f"{here}{phone}android boot.qemu 1\n").facts
     assert (emulator["emulator"], emulator["emulated_by"]) == (True, "the Android emulator")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """An adb server of the test's own, which knows no other phone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(free.getsockname()[1]))
-    monkeypatch.setenv("HOME", str(tmp_path))  # where adb keeps its keys
-    monkeypatch.setenv("ADB_MDNS_AUTO_CONNECT", "0")
-    yield
-    subprocess.run(["adb", "kill-server"], capture_output=True, check=False)
-
-
-@pytest.fixture
-def phone(server: None, tmp_path: Path) -> Iterator[Phone]:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name, script in TOOLS.items():
-        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tools / name).chmod(0o755)
-    with serving(Phone(tools)) as running:
-        yield running
-
-
-def plugged(phone: Phone) -> str:
-    serial = f"127.0.0.1:{phone.port}"
-    done = subprocess.run(["adb", "connect", serial], capture_output=True, text=True, timeout=60, check=True)
-    assert "connected to" in done.stdout, done.stdout
-    return serial
 
 
 @pytest.fixture
@@ -157,6 +113,7 @@ def test_a_file_runs_on_a_phone_and_its_state_is_told(phone: Phone, tiny_files: 
         brief = Stop(min_iters=5, max_ns=50_000_000)
         timed = launch(link, load, Config(mode="latency", warmup=brief, measure=brief), capture=False).result
         assert (timed.transport, timed.agent.kind) == ("adb", "cpp")
+        assert history.notes(timed)[0] == "kernels of the Linux build"
         assert [each.skin_c for each in timed.runs[0].env or []] == [31.4, 31.4]
         assert file.artifact.runtime.name == "executorch"
         with pytest.raises(DeviceError, match=rf"is in use: held by \S+@\S+, process {os.getpid()}, since"):

@@ -103,7 +103,9 @@ def notes(result: Result) -> list[str]:
     told = []
     if result.agent.imports_torch and result.runtime.name != "torch":
         told.append("Python fallback")
-    if result.transport == "adb":
+    if result.agent.kind == "android":
+        told.append("in the app")
+    elif result.transport == "adb":
         told.append("kernels of the Linux build")
     if any(run.memory and "wasm_memory" in (run.memory.peak or {}) for run in result.runs):
         told.append("memory of WebAssembly alone")

@@ -13,6 +13,8 @@ from edgeship.toolchain.api import DeviceError
 from edgeship.toolchain.devices.remote.shell import Remote
 
 TRY_AGAIN_S = 2.0
+CLEAR = 'rm -rf "$1"/job-*.json "$1"/result-*.json* "$1"/outputs-*.bin* "$1"/files/*/*.part'
+"""Removes from the folder $1 what a run left that was cut off."""
 # a folder is made by one of many at once; whose process is gone, whose lease is gone. The lease ends with its standard
 # input: with the connection, whatever becomes of this process.
 TAKE = """lease=$1/lease
@@ -28,10 +30,9 @@ end() {
 }
 trap end EXIT; trap exit HUP INT TERM
 echo "$2" >"$lease/who"; echo $$ >"$lease/pid"
-# what a run left that was cut off
-rm -rf "$1"/job-*.json "$1"/result-*.json* "$1"/outputs-*.bin* "$1"/files/*/*.part
+{clear}
 echo taken
-cat >/dev/null"""
+cat >/dev/null""".replace("{clear}", CLEAR)
 
 
 @contextlib.contextmanager
