@@ -84,5 +84,6 @@ CPP = Language(
     audio=_audio,
     wordpiece=_wordpiece,
     made=_made,
+    answer="&answer.",
     trailing="",
 )

@@ -38,6 +38,8 @@ class Language:
     wordpiece: Callable[[WordPiece], list[str]]
     made: Callable[[Source, Language], str]
     """The expression of an input."""
+    answer: str = "answer."
+    """What an output's name is written after."""
     explodes: bool = False
     """Whether what does not fit a line has one item per line, as formatters of this language want."""
     trailing: str = ","

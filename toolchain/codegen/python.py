@@ -9,11 +9,17 @@ from edgeship.toolchain.codegen.languages import Language, quoted, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
 
+def _string(text: str) -> str:
+    """With the quotes that need no backslash."""
+    plain = quoted(text)
+    return "'" + plain[1:-1].replace('\\"', '"') + "'" if '"' in text and "'" not in text else plain
+
+
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         items = ", ".join(map(_value, value))
         return f"({items},)" if len(value) == 1 else f"({items})"
-    return quoted(value) if isinstance(value, str) else repr(value)
+    return _string(value) if isinstance(value, str) else repr(value)
 
 
 def _options(said: ImageInput | AudioInput) -> list[str]:
@@ -38,11 +44,11 @@ PYTHON = Language(
     files={"wrapper.py.j2": "{snake}.py", "golden.py.j2": "golden_{snake}.py"},
     types={"picture": "Picture", "sound": "Array", "text": "str", "tensor": "Array"},
     indent=4,
-    string=quoted,
+    string=_string,
     identifier=snake,
     constant=lambda name: snake(name).upper(),
     declaration="{name}: {type}",
-    reserved=frozenset({*keyword.kwlist, "self", "encoded", "best"}),
+    reserved=frozenset({*keyword.kwlist, "self", "encoded", "inputs", "best"}),
     image=_options,
     audio=_options,
     wordpiece=_wordpiece,

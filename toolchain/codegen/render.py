@@ -47,6 +47,7 @@ def render(wrapper: Wrapper, language: Language) -> dict[str, str]:
             language.declaration.format(name=language.name_of(one.name), type=language.types[one.kind])
             for one in wrapper.parameters
         ],
+        "named": [f"{language.answer}{language.name_of(output.name)}" for output in wrapper.outputs],
         "made": [language.made(source, language) for source in wrapper.sources],
         "pictures": [one for one in wrapper.parameters if one.kind == "picture"],
         "sounds": [one for one in wrapper.parameters if one.kind == "sound"],

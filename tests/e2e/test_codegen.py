@@ -1,0 +1,173 @@
+"""Wrappers of the digits' bundle, in Python and C++, by each runtime: golden samples, and digits as pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits_run import DIGITS, DigitsRun
+from native import APPS, compiled, needs_compiler
+
+from edgeship.apps.board import trust
+from edgeship.apps.board import verify as board
+from edgeship.apps.linux.python.edgeship_contract import Artifact
+from edgeship.calibration.preprocess import Preprocess
+from edgeship.toolchain.commands import bundle as bundling
+from edgeship.toolchain.commands import codegen as generating
+from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.recipe.text import tables
+
+pytestmark = pytest.mark.heavy
+
+RUNTIMES = ("onnxruntime", "executorch", "litert")
+COUNT = 599
+PYTHON = """
+import sys
+from pathlib import Path
+import numpy as np
+from board.trust import anchor, now
+from board.verify import Device, verify
+from edgeship_contract import Picture
+from digits import Digits
+
+bundle = verify(Path(sys.argv[1]), anchor(Path(sys.argv[2]).read_bytes()), Device(now()))
+digits = Digits.open(bundle, sys.argv[3], Path(sys.argv[4]))
+pictures = np.fromfile(sys.argv[5], np.uint8).reshape(-1, 32 * 32 * 4)
+answers = [digits.predict(Picture(one.tobytes(), 32, 32)) for one in pictures]
+np.concatenate([answer.logits for answer in answers]).tofile(sys.argv[6])
+print(answers[0].best(3))
+"""
+CPP = """
+#include <fstream>
+#include <iterator>
+#include "edgeship/onnxruntime.hpp"
+#include "digits.hpp"
+
+int main(int, char** words) {
+  const Digits digits(words[1], edgeship::onnxruntime_engine());
+  std::ifstream stream(words[2], std::ios::binary);
+  const std::vector<char> pictures{std::istreambuf_iterator<char>(stream), {}};
+  std::ofstream out(words[3], std::ios::binary);
+  const size_t size = 32 * 32 * 4;
+  for (size_t at = 0; at < pictures.size(); at += size) {
+    const edgeship::Picture picture(reinterpret_cast<const uint8_t*>(&pictures[at]), size, 32, 32);
+    const DigitsAnswer answer = digits.predict(picture);
+    out.write(reinterpret_cast<const char*>(answer.logits.bytes.data()), std::streamsize(answer.logits.bytes.size()));
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """digits.zip of int8 for three runtimes with all samples, keys, the digits as pictures, what each file answers."""
+    folder = tmp_path_factory.mktemp("codegen")
+    wishes = bundling.Wishes(["int8"], samples=COUNT)
+    bundling.bundle(digits.path, folder / "digits.zip", wishes, folder / "keys", lambda note: None)
+    for language in ("python", "cpp"):
+        generating.codegen(folder / "digits.zip", language, folder / language, folder / "keys/roots/1.json", None)
+    verified = board.verify(
+        folder / "digits.zip", trust.anchor((folder / "keys/roots/1.json").read_bytes()), board.Device(trust.now())
+    )
+    for runtime in RUNTIMES:
+        Artifact.of(verified, runtime).unpack(folder / runtime, golden=True)
+    given, _ = Artifact.of(verified, "onnxruntime").golden()
+    pictures = np.full((COUNT, 32, 32, 4), 255, np.uint8)
+    pictures[..., :3] = np.round(given[0].reshape(COUNT, 32, 32, 1) * 255)
+    pictures.tofile(folder / "pictures")
+    said = tables((DIGITS / "recipe.toml").read_text(), "recipe.toml")["contract"]["pictures"]["image"]
+    preprocess = Preprocess.model_validate(said)
+    np.stack([preprocess.apply(picture[..., :3]) for picture in pictures]).tofile(folder / "prepared")
+    return folder
+
+
+def python(place: Path, *words: object) -> str:
+    path = ":".join(map(str, (APPS, APPS / "linux/python", place / "python")))
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False, env={"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def expected(place: Path) -> np.ndarray:
+    """The logits of the pictures that Python's own preprocessing makes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(place / "onnxruntime/model.onnx")
+    images = np.fromfile(place / "prepared", np.float32).reshape(COUNT, 1, 1, 32, 32)
+    return np.concatenate([session.run(["logits"], {"image": image})[0] for image in images])
+
+
+def agree(found: np.ndarray, place: Path) -> int:
+    logits = expected(place)
+    assert np.abs(found - logits).max() < 1e-5
+    return int((found.argmax(1) == logits.argmax(1)).sum())
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_wrapper_in_python_answers_golden_samples_by_every_runtime(runtime: str, place: Path) -> None:
+    said = python(place, place / "python/golden_digits.py", place / "digits.zip", place / "keys/roots/1.json", runtime)
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in said
+    assert "image: as in Python" in said
+    print(f"Python, {runtime}: {said}")
+
+
+@needs_compiler
+@pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
+def test_the_wrapper_in_cpp_answers_golden_samples(runtime: str, place: Path) -> None:
+    flags = [f'-DENGINE_HEADER="edgeship/{runtime}.hpp"', f"-DENGINE={runtime}_engine"]
+    flags += ["-Wno-conversion", "-Wno-shadow"] if runtime == "executorch" else []  # its headers' templates
+    program = compiled(place / "cpp/golden_digits.cpp", place / f"golden-{runtime}", flags, runtime)
+    done = subprocess.run([program, place / runtime, place / "cpp/golden"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in done.stdout
+    assert "image: as in Python" in done.stdout
+    print(f"C++, {runtime}: {done.stdout}")
+
+
+def test_pictures_of_digits_are_classified_in_python_as_by_the_toolchain(place: Path) -> None:
+    (place / "use.py").write_text(PYTHON)
+    bundle, root = place / "digits.zip", place / "keys/roots/1.json"
+    said = python(
+        place, place / "use.py", bundle, root, "onnxruntime", place / "use", place / "pictures", place / "logits"
+    )
+    found = np.fromfile(place / "logits", np.float32).reshape(COUNT, 10)
+    assert agree(found, place) == COUNT
+    assert said.startswith(f"[('{found[0].argmax()}', {found[0].argmax()}, 0.")
+
+
+@needs_compiler
+def test_pictures_of_digits_are_classified_in_cpp_as_by_the_toolchain(place: Path) -> None:
+    (place / "use.cpp").write_text(CPP)
+    program = compiled(place / "use.cpp", place / "use-cpp", [f"-I{place / 'cpp'}"], "onnxruntime")
+    subprocess.run([program, place / "onnxruntime", place / "pictures", place / "logits-cpp"], check=True)
+    found = np.fromfile(place / "logits-cpp", np.float32).reshape(COUNT, 10)
+    assert agree(found, place) == COUNT
+
+
+def test_a_changed_model_fails_the_golden_test(place: Path) -> None:
+    changed = place / "changed"
+    changed.mkdir()
+    source = (place / "python/digits.py").read_text()
+    (changed / "digits.py").write_text(source.replace('colour="grey"', 'colour="grey", mean=(0.1,)'))
+    for name in ("golden_digits.py", "golden"):
+        (changed / name).symlink_to(place / "python" / name)
+    path = ":".join(map(str, (changed, APPS, APPS / "linux/python")))
+    words = [changed / "golden_digits.py", place / "digits.zip", place / "keys/roots/1.json", "onnxruntime"]
+    done = subprocess.run(
+        [sys.executable, "-P", *map(str, words)], capture_output=True, text=True, check=False, env={"PYTHONPATH": path}
+    )
+    assert done.returncode == 1
+    assert "image: not as in Python" in done.stdout
+
+
+def test_a_file_of_somebody_else_is_not_written_over(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "digits.py").write_text("mine")
+    with pytest.raises(RecipeError, match=r"digits\.py: is there already, and was not written by codegen"):
+        generating.codegen(place / "digits.zip", "python", tmp_path, place / "keys/roots/1.json", None)
+    assert [file.name for file in tmp_path.iterdir()] == ["digits.py"]
+    generating.codegen(place / "digits.zip", "python", place / "python", place / "keys/roots/1.json", None)

@@ -1,0 +1,129 @@
+"""What wrappers are called, how they are written, and what none can be written of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeship.toolchain.bundle.manifest import Manifest
+from edgeship.toolchain.codegen.render import LANGUAGES, render
+from edgeship.toolchain.codegen.samples import samples
+from edgeship.toolchain.codegen.wrapper import wrapper
+from edgeship.toolchain.errors import RecipeError
+
+ROOT = Path(__file__).parents[2]
+LINE = 120
+WORDPIECE = {"special": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]}
+
+
+def tensor(name: str, dtype: str = "float32", shape: tuple[Any, ...] = (1, 3, 32, 32)) -> dict[str, Any]:
+    return {"name": name, "dtype": dtype, "shape": shape}
+
+
+def manifest(**changes: Any) -> Manifest:
+    """A model of a picture, sound, a text and a number, with two outputs."""
+    inputs = [
+        tensor("image"), tensor("frame", shape=(1, 400)), tensor("input_ids", "int64", (1, 16)),
+        tensor("attention_mask", "int64", (1, 16)), tensor("class", shape=(1, "steps")),
+    ]  # fmt: skip
+    text = {"tokenizer": "weights", "max_length": 16, "wordpiece": WORDPIECE}
+    contract = {
+        "inputs": {
+            "image": {"resize": 40, "crop": [32, 32], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+            "frame": {"sample_rate_hz": 16000, "frame": 400, "level": True},
+            "input_ids": {**text, "output": "input_ids"},
+            "attention_mask": {**text, "output": "attention_mask"},
+        },
+        "labels": ['a "cat"', "$dog?", "ü"],
+        "logits": "class.logits",
+    }
+    numbers = {"dtype": "float32", "shape": [2, 1, 3], "sha256": "0"}
+    outputs = [tensor("class.logits", shape=(1, 3)), tensor("return", shape=(1, 8))]
+    artifact = {
+        "name": "int8-onnx", "variant": "int8", "format": "onnx", "spec": "w8a8-static", "entry": "model.onnx",
+        "files": [], "runtime": {"name": "onnxruntime", "minimum_version": "1.23"}, "abis": [], "inputs": inputs,
+        "outputs": outputs, "size_bytes": 1, "min_sqnr_db": 30.0, "figures": [], "notes": [], "provenance": None,
+    }  # fmt: skip
+    about = {
+        "schema": "edgeship-bundle/1", "name": "odd-one", "version": 1, "compatible": "x", "created_at": "x",
+        "expires_at": "x", "artifacts": [artifact], "contract": contract, "licences": [], "files": [], "roots": [],
+        "edgeship": "0",
+        "golden": {
+            "samples": 2, "inputs": {one["name"]: numbers for one in inputs}, "model": {},
+            "outputs": {"int8-onnx": {one["name"]: numbers for one in outputs}},
+            "files": [{"path": "golden/0.bin", "sha256": "0"}],
+        },
+    }  # fmt: skip
+    return Manifest.model_validate({**about, **changes})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_wrappers_are_written_like_code_of_ours(language: str) -> None:
+    files = render(wrapper(manifest(), None), LANGUAGES[language])
+    assert len(files) == 2
+    for name, text in files.items():
+        assert "Written by edgeship codegen" in text[:400], name
+        assert not [line for line in text.splitlines() if line != line.rstrip()], name
+        assert "\n\n\n\n" not in text, name
+        assert "Undefined" not in text
+        long = [line for line in text.splitlines() if len(line) > LINE]
+        assert long == [], name
+
+
+def test_python_is_formatted_and_clean(tmp_path: Path) -> None:
+    for labels in (["one"], ["a", "b"], [f"class number {number}" for number in range(300)]):
+        contract = {**manifest().contract.model_dump(), "labels": labels}
+        for name, text in render(wrapper(manifest(contract=contract), None), LANGUAGES["python"]).items():
+            (tmp_path / name).write_text(text)
+        for command in ("format --check", "check"):
+            words = [*command.split(), "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
+            done = subprocess.run([Path(sys.executable).with_name("ruff"), *words], capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_names_are_those_of_the_language_and_no_keywords() -> None:
+    texts = {name: next(iter(render(wrapper(manifest(), None), LANGUAGES[name]).values())) for name in LANGUAGES}
+    assert "class OddOne:" in texts["python"]
+    assert (
+        "def predict(self, image: Picture, frame: Array, text: str, class_: Array) -> OddOneAnswer:" in texts["python"]
+    )
+    assert "edgeship::Tensor return_;" in texts["cpp"]
+    assert "val classLogits: Tensor," in texts["kotlin"]
+    assert "`" not in texts["kotlin"]
+    assert "public let return_: Tensor" in texts["swift"]
+    assert '"\\$dog?"' in texts["kotlin"]
+    assert '"$dog\\?"' in texts["cpp"]
+
+
+def test_a_test_has_samples_of_everything_that_an_app_gives() -> None:
+    from parity_cases import CASED, trained
+
+    from edgeship.calibration.wordpiece import wordpiece
+
+    found = wordpiece(trained(CASED))
+    assert found is not None
+    files = samples(wrapper(manifest(), None), found[1])
+    assert sorted(files) == [
+        "frame.expected", "frame.samples", "image.expected", "image.rgba", "text.expected", "text.txt",
+    ]  # fmt: skip
+    assert len(files["image.expected"]) == 3 * 32 * 32 * 4
+    assert len(files["text.expected"]) == files["text.txt"].count(b"\n") * 3 * 16 * 8
+
+
+def test_what_no_wrapper_can_be_written_of_is_refused() -> None:
+    plain = manifest()
+    other = plain.artifacts[0].model_copy(update={"name": "float-onnx", "inputs": plain.artifacts[0].inputs[1:]})
+    with pytest.raises(RecipeError, match="the inputs of int8-onnx and float-onnx are not the same"):
+        wrapper(plain.model_copy(update={"artifacts": [plain.artifacts[0], other]}), None)
+    with pytest.raises(RecipeError, match="3d: cannot be a class's name"):
+        wrapper(manifest(name="3d"), None)
+    with pytest.raises(RecipeError, match="odd: cannot be a class's name"):
+        wrapper(plain, "odd")
+    integers = plain.artifacts[0].inputs[0].model_copy(update={"dtype": "uint8"})
+    wrong = plain.artifacts[0].model_copy(update={"inputs": [integers, *plain.artifacts[0].inputs[1:]]})
+    with pytest.raises(RecipeError, match="image is uint8: a picture becomes float32"):
+        wrapper(plain.model_copy(update={"artifacts": [wrong]}), None)
