@@ -38,6 +38,8 @@ def required_operators(sources: Sequence[Path], out: Path, root: Path | None) ->
             found = [_written(info, files, partial) for info, files in _by_runtime(named)]
             if partial.is_dir():
                 partial.rename(out)
+        except EdgeshipError as error:
+            raise type(error)(_with_names(str(error), named, folder), error.hint) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return RequiredOperators(folder=str(out), runtimes=found)
@@ -56,6 +58,14 @@ def _files(source: Path, folder: Path, root: Path | None) -> Iterator[Named]:
                 yield f"{line.model}-{line.variant}-{line.target}", run.path / line.path
     else:
         yield source.name, source
+
+
+def _with_names(message: str, named: Sequence[Named], folder: str) -> str:
+    """A message that calls a bundle's file by its artifact, not by where it was unpacked."""
+    for name, file in named:
+        if file.is_relative_to(folder):
+            message = message.replace(str(file), name)
+    return message
 
 
 def _by_runtime(named: Sequence[Named]) -> list[tuple[RuntimeInfo, dict[str, Path]]]:
