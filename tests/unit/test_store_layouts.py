@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from bundles import Sound, ring
+from typer.testing import CliRunner
 
 from edgeship.toolchain.bundle.keys import Keys
-from edgeship.toolchain.bundle.layouts import Delivery, Store, pack_name
+from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store, pack_name
+from edgeship.toolchain.cli import app
 from edgeship.toolchain.commands.layout import Pack, groups_of, layout
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 
@@ -80,7 +82,7 @@ def test_apple_is_given_a_manifest_whose_paths_start_where_it_lies(
     delivery: Delivery, policy: object, tmp_path: Path, keys: Keys
 ) -> None:
     bundle = Sound.make(keys).write(tmp_path / "b.zip")
-    pack = Pack(Store.apple, delivery=delivery, platforms=("iOS", "macOS"))
+    pack = Pack(Store.apple, delivery=delivery, platforms=(Platform.ios, Platform.macos))
     (place,), _ = laid(bundle, pack, tmp_path / "out", keys)
     manifest = json.loads((tmp_path / "out" / "Manifest.json").read_text())
     assert manifest == {
@@ -117,7 +119,7 @@ def test_a_bundle_that_is_refused_is_not_laid_out(tmp_path: Path, keys: Keys) ->
         (Pack(Store.play, "../digits"), "no name of an AI pack"),
         (Pack(Store.apple, "../digits"), "no name of an asset pack"),
         (Pack(Store.apple, groups={"a": Path("b")}), "only Play has device groups"),
-        (Pack(Store.play, platforms=("iOS",)), "Apple's asset packs"),
+        (Pack(Store.play, platforms=(Platform.ios,)), "Apple's asset packs"),
     ],
 )
 def test_what_a_store_does_not_know_is_refused_before_anything_is_written(
@@ -135,7 +137,25 @@ def test_a_group_s_name_is_one_that_play_takes(tmp_path: Path, keys: Keys) -> No
         laid(bundle, Pack(Store.play, groups={"a/b": bundle}), tmp_path / "out", keys)
     with pytest.raises(RecipeError, match="NAME=BUNDLE"):
         groups_of(["flagship"])
+    with pytest.raises(RecipeError, match="flagship: is named twice"):
+        groups_of(["flagship=a.zip", "flagship=b.zip"])
     shutil.rmtree(bundle)
+
+
+@pytest.mark.parametrize("other", [{"compatible": "another"}, {"name": "faces"}])
+def test_a_group_gets_the_same_model_for_the_same_product(other: dict[str, str], tmp_path: Path, keys: Keys) -> None:
+    bundle = Sound.make(keys).write(tmp_path / "b")
+    stranger = Sound.make(keys).but(**other).write(tmp_path / "stranger.zip")
+    with pytest.raises(RecipeError, match=r"stranger.zip holds .*, .*b digits for digits"):
+        laid(bundle, Pack(Store.play, groups={"flagship": stranger}), tmp_path / "out", keys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_platform_is_one_of_apple_s(tmp_path: Path, keys: Keys) -> None:
+    words = [str(Sound.make(keys).write(tmp_path / "b")), "apple", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, ["layout", *words, "--platform", "Windows", "--root", str(keys.roots[0])])
+    assert done.exit_code == 2
+    assert "'Windows' is not one of 'iOS'" in " ".join(done.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,16 @@ class Delivery(StrEnum):
     on_demand = "on-demand"
 
 
+class Platform(StrEnum):
+    """Apple's systems with managed asset packs, in the words of their manifest."""
+
+    ios = "iOS"
+    ipados = "iPadOS"
+    macos = "macOS"
+    tvos = "tvOS"
+    visionos = "visionOS"
+
+
 PLAY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 APPLE_NAME = re.compile("[A-Za-z][A-Za-z0-9_-]*")
 GROUP = re.compile("[A-Za-z0-9_]+")
@@ -84,7 +94,7 @@ def play(bundle: Verified, groups: Mapping[str, Verified], name: str, delivery: 
     return list(places)
 
 
-def apple(bundle: Verified, platforms: Sequence[str], name: str, delivery: Delivery, out: Path) -> list[Path]:
+def apple(bundle: Verified, platforms: Sequence[Platform], name: str, delivery: Delivery, out: Path) -> list[Path]:
     """Write the asset pack's manifest and, in the folder `name`, its files into `out`; where the bundle lies.
 
     RecipeError for a name that is none.
@@ -96,7 +106,7 @@ def apple(bundle: Verified, platforms: Sequence[str], name: str, delivery: Deliv
         "assetPackID": name,
         "downloadPolicy": APPLE_POLICIES[delivery],
         "fileSelectors": [{"directory": name}],
-        "platforms": list(platforms),
+        "platforms": [platform.value for platform in platforms],
     }
     (out / APPLE_MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     return [out / name]

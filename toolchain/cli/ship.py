@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.bundle.layouts import Delivery, Store
+from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
 from edgeship.toolchain.cli.app import DAMAGED, MISSING, WRONG, Command, Json, app, exit_codes
 from edgeship.toolchain.cli.bundle import REFUSED
 
@@ -58,7 +58,10 @@ def layout(
         typer.Option(metavar="NAME=BUNDLE", help="Play: what devices of a group get instead; may be repeated."),
     ] = [],  # noqa: B006
     platform: Annotated[
-        list[str], typer.Option(metavar="PLATFORM", help="Apple: iOS, macOS …; may be repeated. Else iOS.")
+        list[Platform],
+        typer.Option(
+            metavar="PLATFORM", help="Apple: iOS, iPadOS, macOS, tvOS or visionOS; may be repeated. Else iOS."
+        ),
     ] = [],  # noqa: B006
     root: Root = None,
     as_json: Json = False,

@@ -12,7 +12,7 @@ from edgeship.apps.board.verify import Device, Verified
 from edgeship.toolchain import registry
 from edgeship.toolchain.bundle import layouts
 from edgeship.toolchain.bundle.contents import check_free
-from edgeship.toolchain.bundle.layouts import Delivery, Store
+from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.report.format import size
@@ -26,7 +26,7 @@ class Pack:
     name: str | None = None
     delivery: Delivery = Delivery.on_demand
     groups: Mapping[str, Path] = field(default_factory=dict)
-    platforms: Sequence[str] = ()
+    platforms: Sequence[Platform] = ()
 
 
 def layout(bundle: Path, pack: Pack, out: Path, root: Path | None, on_note: Callable[[str], None]) -> list[Path]:
@@ -41,6 +41,11 @@ def layout(bundle: Path, pack: Pack, out: Path, root: Path | None, on_note: Call
         raise RecipeError("--platform: is for Apple's asset packs", "leave it out")
     check_free(out)
     verified = {place: bundling.verify(place, root, Device(trust.now())) for place in (bundle, *pack.groups.values())}
+    held = {place: "{name} for {compatible}".format_map(each.manifest) for place, each in verified.items()}
+    for place in pack.groups.values():
+        if held[place] != held[bundle]:
+            said = f"{place} holds {held[place]}, {bundle} {held[bundle]}"
+            raise RecipeError(f"--group: {said}", "name bundles of one name for one product")
     for place, each in verified.items():
         _tell_of_strangers(place, each, pack.store, on_note)
     name = pack.name or layouts.pack_name(str(verified[bundle].manifest["name"]))
@@ -52,7 +57,7 @@ def layout(bundle: Path, pack: Pack, out: Path, root: Path | None, on_note: Call
             groups = {group: verified[place] for group, place in pack.groups.items()}
             places = layouts.play(verified[bundle], groups, name, pack.delivery, partial)
         else:
-            places = layouts.apple(verified[bundle], pack.platforms or ("iOS",), name, pack.delivery, partial)
+            places = layouts.apple(verified[bundle], pack.platforms or (Platform.ios,), name, pack.delivery, partial)
         for place in places:
             bundling.verify(place, root, Device(trust.now()))
         partial.rename(out)
@@ -74,6 +79,9 @@ def groups_of(given: Sequence[str]) -> dict[str, Path]:
     for text, (name, _, bundle) in zip(given, pairs, strict=True):
         if not name or not bundle:
             raise RecipeError(f"--group {text}: is not NAME=BUNDLE", "e.g. --group flagship=flagship.zip")
+    names = [name for name, _, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecipeError(f"--group {twice[0]}: is named twice", "a group gets one bundle")
     return {name: Path(bundle) for name, _, bundle in pairs}
 
 
