@@ -203,6 +203,6 @@ def test_a_bundle_that_is_refused_is_not_read(tmp_path: Path) -> None:
 def test_a_bundle_s_damaged_file_is_called_by_its_artifact(tmp_path: Path) -> None:
     keys = ring(tmp_path / "keys")
     bundle = Sound.make(keys).but(expires_at="2999-01-01T00:00:00Z").write(tmp_path / "digits.zip")
-    with pytest.raises(EdgeshipError, match="^int8-onnx: ") as caught:
+    with pytest.raises(EdgeshipError, match=r"^int8-onnx: ") as caught:
         required_operators([bundle], tmp_path / "out", keys.roots[0])
     assert "/model.onnx" not in str(caught.value)
