@@ -10,8 +10,8 @@ import re
 import textwrap
 from pathlib import Path
 
-LANGUAGES = {".kt": "kotlin", ".kts": "kotlin", ".swift": "swift", ".py": "python", ".toml": "toml", ".sh": "sh"}
-LANGUAGES |= {".cpp": "cpp", ".xml": "xml", ".pro": "text", ".txt": "cmake"}
+LANGUAGES = {".kt": "kotlin", ".kts": "kotlin", ".py": "python", ".txt": "cmake", ".pro": "text"}
+"""Where a language is not called as its files end."""
 BLOCK = re.compile(r"<!-- code:(?P<place>[^ #]+)(?:#(?P<part>[\w-]+))? -->.*?<!-- /code -->", re.DOTALL)
 MARK = re.compile(r"^\s*(?://|#|<!--) docs: (?P<part>[\w-]+)(?: -->)?$")
 
@@ -22,7 +22,7 @@ def render(text: str, root: Path) -> str:
     def block(match: re.Match[str]) -> str:
         file, name = root / match["place"], match["place"] + (f"#{match['part']}" if match["part"] else "")
         code = part_of(file, match["part"]) if match["part"] else without_marks(file.read_text().splitlines())
-        return f"<!-- code:{name} -->\n```{LANGUAGES[file.suffix]}\n{code}\n```\n<!-- /code -->"
+        return f"<!-- code:{name} -->\n```{LANGUAGES.get(file.suffix, file.suffix[1:])}\n{code}\n```\n<!-- /code -->"
 
     return BLOCK.sub(block, text)
 

@@ -48,6 +48,8 @@ def main(folder: Path) -> None:
     ):
         subprocess.run([str(EDGESHIP), *map(str, arguments)], check=True, env=environment)
     shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
+    wrapper = ["codegen", out, "kotlin", "--out", folder / "kotlin", "--root", folder / "root.json"]
+    subprocess.run([str(EDGESHIP), *map(str, wrapper)], check=True, env=environment)
     samples = _successors(folder)
     artifact = next(runs.glob("*/artifacts/*-onnx"))
     android_jobs.write(folder / "jobs", artifact, samples)

@@ -68,9 +68,11 @@ android {
 }
 
 dependencies {
+    // docs: runtime
     implementation(project(":core"))
     "onnxImplementation"(project(":engine-onnx"))
     "onnxImplementation"("com.microsoft.onnxruntime:onnxruntime-android:1.29.0")
+    // docs: end
     "executorchImplementation"(project(":engine-executorch"))
     "executorchImplementation"("org.pytorch:executorch-android:1.4.0") {
         exclude("androidx.core", "core-ktx") // nothing in it uses it

@@ -35,6 +35,7 @@ struct PhotoView: View {
     }
 }
 
+// docs: picture
 /// A file's pixels as they are stored, not turned, in sRGB, and how the camera was held.
 private func picture(_ data: Data) throws -> Picture {
     guard let source = CGImageSourceCreateWithData(data as CFData, nil),
@@ -55,3 +56,4 @@ private func picture(_ data: Data) throws -> Picture {
     let orientation = about?[kCGImagePropertyOrientation] as? Int ?? 1
     return try Picture(rgba: rgba, width: width, height: height, orientation: orientation)
 }
+// docs: end

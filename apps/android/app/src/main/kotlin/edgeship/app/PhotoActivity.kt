@@ -65,6 +65,7 @@ class PhotoActivity : ModelScreen() {
         return topK(scores, SHOWN, loaded.contract.labels)
     }
 
+    // docs: picture
     /** The pixels as they are stored: not turned, not scaled to the screen, alpha apart. */
     private fun decoded(uri: Uri): Bitmap {
         val options = BitmapFactory.Options().apply {
@@ -89,4 +90,5 @@ class PhotoActivity : ModelScreen() {
         bitmap.copyPixelsToBuffer(ByteBuffer.wrap(rgba))
         return Picture(rgba, bitmap.width, bitmap.height, bitmap.rowBytes, orientation)
     }
+    // docs: end
 }

@@ -69,12 +69,14 @@ class Shelf(private val app: EdgeshipApp) {
         installed.edit().putLong(slots.folder.name, version).commit()
     }
 
+    // docs: asset
     /** Assets have no names in the file system: this one's bytes, copied. */
     private fun asset(name: String): File {
         val copy = File(app.cacheDir, name)
         app.assets.open("$BUNDLES/$name").use { from -> copy.outputStream().use { from.copyTo(it) } }
         return copy
     }
+    // docs: end
 
     companion object {
         /** What phones' large cores take without waiting for one another. */
