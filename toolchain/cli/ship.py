@@ -59,9 +59,7 @@ def layout(
     ] = [],  # noqa: B006
     platform: Annotated[
         list[Platform],
-        typer.Option(
-            metavar="PLATFORM", help="Apple: iOS, iPadOS, macOS, tvOS or visionOS; may be repeated. Else iOS."
-        ),
+        typer.Option(metavar="PLATFORM", help="Apple: iOS, iPadOS, macOS, tvOS, visionOS; may be repeated. Else iOS."),
     ] = [],  # noqa: B006
     root: Root = None,
     as_json: Json = False,
