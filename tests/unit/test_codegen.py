@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from native import compiled, needs_compiler
 
 from edgeship.toolchain.bundle.manifest import Manifest
 from edgeship.toolchain.codegen.render import LANGUAGES, render
@@ -97,6 +99,40 @@ def test_names_are_those_of_the_language_and_no_keywords() -> None:
     assert "public let return_: Tensor" in texts["swift"]
     assert '"\\$dog?"' in texts["kotlin"]
     assert '"$dog\\?"' in texts["cpp"]
+
+
+TEXTS = {
+    r"C:\foo": ('"C:\\\\foo"', '"C:\\\\foo"'),
+    r"a\u0041b": ('"a\\\\u0041b"', '"a\\\\u0041b"'),
+    r"x\bar": ('"x\\\\bar"', '"x\\\\bar"'),
+    "x\by\fz": ('"x\\u0008y\\u000cz"', '"x\\u{8}y\\u{c}z"'),
+    'a "quoted" one': ('"a \\"quoted\\" one"', '"a \\"quoted\\" one"'),
+    "both \" and '": ('"both \\" and \'"', '"both \\" and \'"'),
+    "$dog ${1}": ('"\\$dog \\${1}"', '"$dog ${1}"'),
+    "\\(x) \\\\": ('"\\\\(x) \\\\\\\\"', '"\\\\(x) \\\\\\\\"'),
+    "line\r\nand\ttab": ('"line\\r\\nand\\ttab"', '"line\\r\\nand\\ttab"'),
+    "what??/ ??=": ('"what??/ ??="', '"what??/ ??="'),
+    "žluťoučký 東京 😀": ('"žluťoučký 東京 😀"', '"žluťoučký 東京 😀"'),
+    "\x1b1\x7f\x85": ('"\\u001b1\\u007f\\u0085"', '"\\u{1b}1\\u{7f}\\u{85}"'),
+    "\u202e\u2028\U000e0001": ('"\\u202e\\u2028\\udb40\\udc01"', '"\\u{202e}\\u{2028}\\u{e0001}"'),
+}
+"""Labels, and their literals in Kotlin and in Swift."""
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_label_is_the_same_text_in_each_language(text: str) -> None:
+    assert ast.literal_eval(LANGUAGES["python"].string(text)) == text
+    assert (LANGUAGES["kotlin"].string(text), LANGUAGES["swift"].string(text)) == TEXTS[text]
+
+
+@needs_compiler
+def test_a_compiler_of_cpp_reads_the_labels_as_they_are(tmp_path: Path) -> None:
+    literals = ", ".join(map(LANGUAGES["cpp"].string, TEXTS))
+    source = f'#include <cstdio>\nint main() {{ for (const char* one : {{{literals}}}) std::printf("%s%c", one, 0); }}'
+    (tmp_path / "labels.cpp").write_text(source)
+    program = compiled(tmp_path / "labels.cpp", tmp_path / "labels", ["-trigraphs"])
+    said = subprocess.run([program], capture_output=True, check=True).stdout
+    assert said.decode().split("\0")[:-1] == list(TEXTS)
 
 
 def test_a_test_has_samples_of_everything_that_an_app_gives() -> None:

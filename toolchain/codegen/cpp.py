@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
 from edgeship.toolchain.codegen.languages import Language, quoted, snake, written
 from edgeship.toolchain.codegen.wrapper import Source
@@ -16,8 +14,12 @@ KEYWORDS = (
 
 
 def _string(text: str) -> str:
-    plain = quoted(text).replace("?", "\\?")  # no trigraphs
-    return re.sub(r"\\u([0-9a-f]{4})", lambda found: f"\\{int(found[1], 16):03o}", plain)
+    return quoted(text, {"?": "\\?"}, _octal)  # no trigraphs
+
+
+def _octal(one: str) -> str:
+    """UTF-8, byte by byte: three digits end by themselves."""
+    return "".join(f"\\{byte:03o}" for byte in one.encode())
 
 
 def _numbers(values: tuple[float, ...] | tuple[int, ...]) -> str:
@@ -58,7 +60,7 @@ def _made(source: Source, language: Language) -> str:
     if source.parameter.kind == "tensor":
         return name
     if not source.output:
-        call = f"{language.constant(source.tensor.name)}().apply({name})"
+        call = f"{language.constant_of(source.tensor.name)}().apply({name})"
         return f"{call}.batched()" if source.batched else call
     length = getattr(source.parameter.said, "max_length", 0)
     shape = f"{{1, {length}}}" if source.batched else f"{{{length}}}"

@@ -13,7 +13,12 @@ KEYWORDS = (
 
 
 def _string(text: str) -> str:
-    return quoted(text).replace("$", "\\$").replace("\\f", "\\u000c")
+    return quoted(text, {"$": "\\$"}, _utf16)
+
+
+def _utf16(one: str) -> str:
+    units = one.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -48,7 +53,7 @@ def _wordpiece(said: WordPiece) -> list[str]:
 
 
 def _made(source: Source, language: Language) -> str:
-    name, constant = language.name_of(source.parameter.name), language.constant(source.tensor.name)
+    name, constant = language.name_of(source.parameter.name), language.constant_of(source.tensor.name)
     if source.parameter.kind == "tensor":
         return name
     if source.output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,10 +27,11 @@ class Language:
     identifier: Callable[[str], str]
     """Of a parameter or an output."""
     constant: Callable[[str], str]
-    """The name of an input's declaration."""
+    """Of an input's declaration."""
     declaration: str
     """Of a parameter: {name} and {type}."""
     reserved: frozenset[str]
+    """Keywords, and what the templates call something."""
     image: Callable[[ImageInput], list[str]]
     """What its constructor is given beside the defaults; so are `audio` and `wordpiece`."""
     audio: Callable[[AudioInput], list[str]]
@@ -46,7 +46,13 @@ class Language:
 
     def name_of(self, text: str) -> str:
         """An identifier that is no keyword."""
-        found = self.identifier(text)
+        return self._free(self.identifier(text))
+
+    def constant_of(self, text: str) -> str:
+        """The name of an input's declaration."""
+        return self._free(self.constant(text))
+
+    def _free(self, found: str) -> str:
         found = found if found[:1].isalpha() else f"x{found}"
         return f"{found}_" if found in self.reserved else found
 
@@ -79,9 +85,13 @@ def camel(text: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def quoted(text: str) -> str:
-    """As JSON has it, which most languages share."""
-    return json.dumps(text, ensure_ascii=False)
+def quoted(text: str, more: Mapping[str, str], code: Callable[[str], str]) -> str:
+    """A literal between double quotes, character by character; `code` writes those that cannot be seen.
+
+    more: what this language escapes beside quotes, backslashes and the usual white space.
+    """
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", **more}
+    return f'"{"".join(escapes.get(one) or (one if one.isprintable() else code(one)) for one in text)}"'
 
 
 def written(flag: bool) -> str:

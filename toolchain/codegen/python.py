@@ -11,8 +11,15 @@ from edgeship.toolchain.codegen.wrapper import Source
 
 def _string(text: str) -> str:
     """With the quotes that need no backslash."""
-    plain = quoted(text)
-    return "'" + plain[1:-1].replace('\\"', '"') + "'" if '"' in text and "'" not in text else plain
+    if '"' in text and "'" not in text:
+        inner = quoted(text, {'"': '"'}, _code)[1:-1]
+        return f"'{inner}'"
+    return quoted(text, {}, _code)
+
+
+def _code(one: str) -> str:
+    number = ord(one)
+    return f"\\x{number:02x}" if number < 1 << 8 else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
 
 
 def _value(value: object) -> str:
@@ -28,14 +35,14 @@ def _options(said: ImageInput | AudioInput) -> list[str]:
 
 def _wordpiece(said: WordPiece) -> list[str]:
     settings = said.model_dump(exclude={"vocabulary", "characters"})
-    return [f"{quoted(name)}: {_value(value)}" for name, value in settings.items()]
+    return [f"{_string(name)}: {_value(value)}" for name, value in settings.items()]
 
 
 def _made(source: Source, language: Language) -> str:
     name = language.name_of(source.parameter.name)
     if source.parameter.kind == "tensor":
         return name
-    call = f"encoded.{source.output}" if source.output else f"{language.constant(source.tensor.name)}.apply({name})"
+    call = f"encoded.{source.output}" if source.output else f"{language.constant_of(source.tensor.name)}.apply({name})"
     return f"{call}[None]" if source.batched else call
 
 

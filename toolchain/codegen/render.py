@@ -31,7 +31,7 @@ def render(wrapper: Wrapper, language: Language) -> dict[str, str]:
     environment.filters |= {
         "name": language.name_of,
         "literal": language.string,
-        "constant": language.constant,
+        "constant": language.constant_of,
         "shape": shape_of,
         "listed": language.listed,
         "said": picture_said,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
 from edgeship.toolchain.codegen.languages import Language, camel, quoted, written
 from edgeship.toolchain.codegen.wrapper import Source
@@ -18,8 +16,7 @@ OUTPUTS = {"input_ids": "inputIDs", "attention_mask": "attentionMask", "token_ty
 
 
 def _string(text: str) -> str:
-    plain = quoted(text).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
-    return re.sub(r"\\u([0-9a-f]{4})", r"\\u{\1}", plain)
+    return quoted(text, {}, lambda one: f"\\u{{{ord(one):x}}}")
 
 
 def _size(size: tuple[int, int]) -> str:
@@ -58,7 +55,7 @@ def _wordpiece(said: WordPiece) -> list[str]:
 
 def _made(source: Source, language: Language) -> str:
     name = language.name_of(source.parameter.name)
-    constant = language.constant(source.tensor.name)
+    constant = language.constant_of(source.tensor.name)
     batch = "[1] + " if source.batched else ""
     if source.parameter.kind == "tensor":
         return name
