@@ -14,13 +14,13 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from runpy import run_path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.lines import EDGESHIP, bounded
@@ -59,10 +59,11 @@ def goals(rows: dict[str, Any]) -> Iterator[Goal]:
 def main() -> None:
     """Measure the models that were named, or both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(LINES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="digits only, results not kept for the pages")
     options = parser.parse_args()
     results = Results("update_bytes", options.quick)
-    for model in ("digits",) if options.quick else LINES:
+    for model in options.names or (["digits"] if options.quick else LINES):
         with tempfile.TemporaryDirectory(prefix="edgeship-benchmark-") as folder:
             results.put(model, measured(model, Path(folder)), goals)
     results.finish(goals)
@@ -159,7 +160,6 @@ def finetune(model: str, layers: str, file: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    sys.path.insert(0, str(file.parent if model == "digits" else file.parent.parent))
     torch.manual_seed(0)
     tensors = load_file(str(file))
     network, losses, rate = (digits if model == "digits" else minilm)()
@@ -178,9 +178,10 @@ def finetune(model: str, layers: str, file: Path) -> None:
 def digits() -> tuple[nn.Module, Callable[[nn.Module], Iterator[torch.Tensor]], float]:
     """Two epochs of freshly distorted pictures."""
     import torch
-    from data import distort, train_split
-    from model import build
     from torch.nn.functional import cross_entropy
+
+    data = run_path(str(ROOT / "examples" / "digits" / "data.py"))
+    distort, train_split = data["distort"], data["train_split"]
 
     def losses(network: nn.Module) -> Iterator[torch.Tensor]:
         images, labels = train_split()
@@ -189,13 +190,12 @@ def digits() -> tuple[nn.Module, Callable[[nn.Module], Iterator[torch.Tensor]], 
             for rows in torch.randperm(len(labels)).split(64):
                 yield cross_entropy(network(distorted[rows]), targets[rows], label_smoothing=0.05)
 
-    return build(), losses, 5e-4
+    return built("digits"), losses, 5e-4
 
 
 def minilm() -> tuple[nn.Module, Callable[[nn.Module], Iterator[torch.Tensor]], float]:
     """One epoch of contrastive learning: a sentence in two forms of dropout is nearer to itself than to the others."""
     import torch
-    from model import build
     from torch.nn.functional import cross_entropy, dropout
     from transformers import AutoTokenizer
 
@@ -210,7 +210,13 @@ def minilm() -> tuple[nn.Module, Callable[[nn.Module], Iterator[torch.Tensor]], 
             similarity = dropout(answers, 0.1) @ dropout(answers, 0.1).T / 0.05
             yield cross_entropy(similarity, torch.arange(len(batch)))
 
-    return build(), losses, 2e-5
+    return built("minilm"), losses, 2e-5
+
+
+def built(model: str) -> nn.Module:
+    """An example's network, untrained."""
+    network: nn.Module = run_path(str(ROOT / "examples" / model / "model.py"))["build"]()
+    return network
 
 
 if __name__ == "__main__":
