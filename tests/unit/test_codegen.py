@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +130,8 @@ def test_a_label_is_the_same_text_in_each_language(text: str) -> None:
 @needs_compiler
 def test_a_compiler_of_cpp_reads_the_labels_as_they_are(tmp_path: Path) -> None:
     literals = ", ".join(map(LANGUAGES["cpp"].string, TEXTS))
-    source = f'#include <cstdio>\nint main() {{ for (const char* one : {{{literals}}}) std::printf("%s%c", one, 0); }}'
+    source = f"#include <cstdio>\nconst char* kAll[] = {{{literals}}};\n"
+    source += 'int main() { for (const char* one : kAll) std::printf("%s%c", one, 0); }'
     (tmp_path / "labels.cpp").write_text(source)
     program = compiled(tmp_path / "labels.cpp", tmp_path / "labels", ["-trigraphs"])
     said = subprocess.run([program], capture_output=True, check=True).stdout
@@ -163,3 +166,104 @@ def test_what_no_wrapper_can_be_written_of_is_refused() -> None:
     wrong = plain.artifacts[0].model_copy(update={"inputs": [integers, *plain.artifacts[0].inputs[1:]]})
     with pytest.raises(RecipeError, match="image is uint8: a picture becomes float32"):
         wrapper(plain.model_copy(update={"artifacts": [wrong]}), None)
+
+
+@pytest.mark.parametrize(
+    "name", ['a """\nimport os', "a */ b", "/* a", "a\nb", "a\\", "a\u2028b", "it's", "`a`", "", "a\ud800"]
+)
+@pytest.mark.parametrize("place", ["bundle", "runtime", "input", "output", "dimension", "dtype"])
+def test_a_name_that_would_be_read_as_code_is_refused(place: str, name: str) -> None:
+    found = manifest()
+    artifact = found.artifacts[0]
+    odd = artifact.inputs[4].model_copy(update={"name": name})
+    changed: dict[str, Any] = {
+        "bundle": {},
+        "runtime": {"runtime": artifact.runtime.model_copy(update={"name": name})},
+        "input": {"inputs": [*artifact.inputs[:4], odd]},
+        "output": {"outputs": [*artifact.outputs, odd]},
+        "dimension": {"inputs": [odd.model_copy(update={"name": "class", "shape": (1, name)})]},
+        "dtype": {"outputs": [odd.model_copy(update={"name": "class", "dtype": name})]},
+    }[place]
+    there = {"artifacts": [artifact.model_copy(update=changed)], **({"name": name} if place == "bundle" else {})}
+    with pytest.raises(RecipeError, match="cannot stand in code"):
+        wrapper(found.model_copy(update=there), "Odd")
+
+
+def renamed(side: str, **names: str) -> Manifest:
+    """The manifest with other names of inputs or outputs."""
+    about = manifest().model_dump(mode="json", by_alias=True)
+    for tensors in (one[side] for one in about["artifacts"]):
+        for one in tensors:
+            one["name"] = names.get(one["name"], one["name"])
+    golden, contract = about["golden"], about["contract"]
+    groups = [golden["inputs"], contract["inputs"]] if side == "inputs" else [*golden["outputs"].values()]
+    for group in groups:
+        for old, new in names.items():
+            if old in group:
+                group[new] = group.pop(old)
+    contract["logits"] = names.get(contract["logits"], contract["logits"])
+    return Manifest.model_validate(about)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/evil", "a/b", "..", "c:d"])
+def test_an_input_after_which_no_file_can_be_called_is_refused(name: str) -> None:
+    for given in ("image", "frame"):
+        with pytest.raises(RecipeError, match="no file can be called so"):
+            wrapper(renamed("inputs", **{given: name}), None)
+    assert wrapper(renamed("inputs", **{"class": name}), None), "a tensor that has no samples of its own"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_that_the_templates_have_are_given_to_nothing_else(language: str) -> None:
+    for name in ("best", "values", "labels", "k", "softmax", "floats"):
+        found = wrapper(renamed("outputs", **{"class.logits": name}), None)
+        text = next(iter(render(found, LANGUAGES[language]).values()))
+        field = {"python": f"    {name}_: Array", "cpp": f"Tensor {name}_;", "kotlin": f"val {name}_: Tensor"}
+        assert field.get(language, f"let {name}_: Tensor") in text
+    for name in ("run", "predict", "tensor", "self", "encoded", "inputs"):
+        found = wrapper(renamed("inputs", **{"class": name}), None)
+        text = next(iter(render(found, LANGUAGES[language]).values()))
+        predict = re.search(r"predict\((.*?)\)", text, re.DOTALL)
+        assert predict is not None
+        assert re.search(rf"\b{name}_\b", predict[1])
+    for name in ("labels", "wordpiece", "samples", "tolerance"):
+        found = wrapper(renamed("inputs", image=name), None)
+        for text in render(found, LANGUAGES[language]).values():
+            assert not re.search(rf"\b{name.upper()}(: ImageInput)? = ImageInput", text)
+
+
+@needs_compiler
+def test_a_compiler_of_cpp_takes_names_that_the_templates_have(tmp_path: Path) -> None:
+    (tmp_path / "main.cpp").write_text('#include "odd_one.hpp"\nint main() { return sizeof(OddOne) == 0; }\n')
+    for number, names in enumerate((("values", "tokenizer"), ("k", "model"))):
+        found = wrapper(renamed("outputs", **{"class.logits": names[0]}), None)
+        other = wrapper(renamed("inputs", **{"class": names[1]}), None)
+        both = replace(other, outputs=found.outputs, scores=found.scores)
+        (tmp_path / "odd_one.hpp").write_text(render(both, LANGUAGES["cpp"])["odd_one.hpp"])
+        compiled(tmp_path / "main.cpp", tmp_path / f"main{number}", ["-fsyntax-only"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_two_names_that_become_one_are_refused(language: str) -> None:
+    for side, old, new in (
+        ("outputs", "class.logits", "Return"),
+        ("inputs", "class", "text"),
+        ("inputs", "class", "Image"),
+    ):
+        with pytest.raises(RecipeError, match=rf"{new}.*: are both \w+ in {language}"):
+            render(wrapper(renamed(side, **{old: new}), None), LANGUAGES[language])
+
+
+@pytest.mark.parametrize(
+    "name", ["Json", "Board", "Model", "Artifact", "Numpy", "Golden", "Import", "Tensor", "NULL", "EdgeshipContract"]
+)
+def test_a_class_hides_nothing_that_wrappers_stand_on(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"{name}: is the name of something that wrappers stand on"):
+        wrapper(manifest(), name)
+
+
+@pytest.mark.parametrize("label", ["a\0b", "\ud800"])
+def test_a_label_that_some_language_cannot_hold_is_refused(label: str) -> None:
+    contract = manifest().contract.model_copy(update={"labels": (label,)})
+    with pytest.raises(RecipeError, match="no label of text alone"):
+        wrapper(manifest().model_copy(update={"contract": contract}), None)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, quoted, snake, written
+from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.names import reserved, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
 KEYWORDS = (
-    "and auto bool break case char class const default delete do double else enum explicit export extern false "
-    "float for if inline int long namespace new not operator or private public return short signed sizeof static "
-    "struct switch this throw true try typename union unsigned using virtual void while encoded model"
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class compl "
+    "concept const const_cast consteval constexpr constinit continue co_await co_return co_yield decltype default "
+    "delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long "
+    "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+    "reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template this "
+    "thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor "
+    "xor_eq"
 )
 
 
@@ -81,7 +86,7 @@ CPP = Language(
     identifier=snake,
     constant=lambda name: f"{snake(name)}_input",
     declaration="{type} {name}",
-    reserved=frozenset(KEYWORDS.split()),
+    reserved=reserved(KEYWORDS) - {"model", "tokenizer"},  # with _ they are members
     image=_image,
     audio=_audio,
     wordpiece=_wordpiece,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, camel, quoted, snake, written
+from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.names import camel, reserved, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
 KEYWORDS = (
     "as break class continue do else false for fun if in interface is null object package return super this throw "
-    "true try typealias typeof val var when while encoded model tokenizer"
+    "true try typealias typeof val var when while"
 )
 
 
@@ -74,7 +75,7 @@ KOTLIN = Language(
     identifier=camel,
     constant=lambda name: snake(name).upper(),
     declaration="{name}: {type}",
-    reserved=frozenset(KEYWORDS.split()),
+    reserved=reserved(KEYWORDS),
     image=_image,
     audio=_audio,
     wordpiece=_wordpiece,

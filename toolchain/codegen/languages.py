@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -71,18 +70,6 @@ class Language:
             line += f"{item}, "
         last = line.rstrip(" ,") + self.trailing
         return "\n".join([begin, *lines, last, f"{' ' * indent}{end}"])
-
-
-def snake(text: str) -> str:
-    """input_ids of input.ids and InputIds."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
-    return re.sub("[^A-Za-z0-9]+", "_", parted).strip("_").lower()
-
-
-def camel(text: str) -> str:
-    """inputIds of input_ids."""
-    first, *rest = snake(text).split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 def quoted(text: str, more: Mapping[str, str], code: Callable[[str], str]) -> str:

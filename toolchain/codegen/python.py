@@ -5,7 +5,8 @@ from __future__ import annotations
 import keyword
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, quoted, snake
+from edgeship.toolchain.codegen.languages import Language, quoted
+from edgeship.toolchain.codegen.names import reserved, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
 
@@ -55,7 +56,7 @@ PYTHON = Language(
     identifier=snake,
     constant=lambda name: snake(name).upper(),
     declaration="{name}: {type}",
-    reserved=frozenset({*keyword.kwlist, "self", "encoded", "inputs", "best"}),
+    reserved=reserved(" ".join(keyword.kwlist)),
     image=_options,
     audio=_options,
     wordpiece=_wordpiece,

@@ -9,10 +9,12 @@ from edgeship.toolchain.artifact import ImageInput, Tensor
 from edgeship.toolchain.codegen import samples
 from edgeship.toolchain.codegen.cpp import CPP
 from edgeship.toolchain.codegen.kotlin import KOTLIN
-from edgeship.toolchain.codegen.languages import Language, snake
+from edgeship.toolchain.codegen.languages import Language
+from edgeship.toolchain.codegen.names import snake
 from edgeship.toolchain.codegen.python import PYTHON
 from edgeship.toolchain.codegen.swift import SWIFT
 from edgeship.toolchain.codegen.wrapper import Wrapper
+from edgeship.toolchain.errors import RecipeError
 
 LANGUAGES = {language.name: language for language in (PYTHON, CPP, KOTLIN, SWIFT)}
 
@@ -21,6 +23,7 @@ def render(wrapper: Wrapper, language: Language) -> dict[str, str]:
     """The files' contents by name."""
     import jinja2
 
+    _check(wrapper, language)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates" / language.name),
         trim_blocks=True,
@@ -59,6 +62,17 @@ def render(wrapper: Wrapper, language: Language) -> dict[str, str]:
         file.format(**names): environment.get_template(template).render(values)
         for template, file in language.files.items()
     }
+
+
+def _check(wrapper: Wrapper, language: Language) -> None:
+    """RecipeError for two inputs or two outputs that this language would call the same."""
+    for names in ([one.name for one in wrapper.parameters], [one.name for one in wrapper.outputs]):
+        there: dict[str, str] = {}
+        for name in names:
+            found = language.name_of(name)
+            if found in there:
+                raise RecipeError(f"{there[found]} and {name}: are both {found} in {language.name}", "rename one")
+            there[found] = name
 
 
 def shape_of(tensor: Tensor) -> str:

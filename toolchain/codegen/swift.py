@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, camel, quoted, written
+from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.names import camel, reserved
 from edgeship.toolchain.codegen.wrapper import Source
 
 KEYWORDS = (
     "as associatedtype break case catch class continue default defer deinit do else enum extension fallthrough "
     "false for func guard if import in init inout internal is let nil operator private protocol public repeat "
     "rethrows return self static struct subscript super switch throw throws true try typealias var where while "
-    "encoded model tokenizer"
 )
 OUTPUTS = {"input_ids": "inputIDs", "attention_mask": "attentionMask", "token_type_ids": "tokenTypeIDs"}
 
@@ -76,7 +76,7 @@ SWIFT = Language(
     identifier=camel,
     constant=lambda name: f"{camel(name)}Input",
     declaration="{name}: {type}",
-    reserved=frozenset(KEYWORDS.split()),
+    reserved=reserved(KEYWORDS),
     image=_image,
     audio=_audio,
     wordpiece=_wordpiece,

@@ -8,6 +8,7 @@ from typing import Literal
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, Tensor, TextInput
 from edgeship.toolchain.bundle.manifest import Manifest, Shipped
+from edgeship.toolchain.codegen.names import check_class, check_files, check_names
 from edgeship.toolchain.errors import RecipeError
 
 Kind = Literal["picture", "sound", "text", "tensor"]
@@ -90,6 +91,7 @@ class Wrapper:
 
 def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
     """The wrapper of a bundle, called `name` or after it; RecipeError for what no wrapper can be written of."""
+    check_names(manifest)
     first, *others = manifest.artifacts
     for other in others:
         for what in ("inputs", "outputs"):
@@ -101,9 +103,9 @@ def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
     if quantized := [one.name for one in (*first.inputs, *first.outputs) if one.quantization]:
         raise RecipeError(f"{', '.join(quantized)}: not float but quantized", "leave inputs and outputs in float")
     class_name = name or _camel(manifest.name)
-    if not re.fullmatch("[A-Z][A-Za-z0-9]*", class_name):
-        raise RecipeError(f"{class_name}: cannot be a class's name", "name it: --name Digits")
+    check_class(class_name)
     parameters = _parameters(manifest, first)
+    check_files(one.name for one in parameters if one.kind != "tensor")
     paths = {file.sha256: file.path for file in manifest.golden.files}
 
     def golden(tensors: list[Tensor], numbers: dict[str, GoldenOutput]) -> tuple[GoldenOutput, ...]:
