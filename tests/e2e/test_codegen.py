@@ -110,7 +110,7 @@ def agree(found: np.ndarray, place: Path) -> int:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_the_wrapper_in_python_answers_golden_samples_by_every_runtime(runtime: str, place: Path) -> None:
-    said = python(place, place / "python/golden_digits.py", place / "digits.zip", place / "keys/roots/1.json", runtime)
+    said = python(place, place / "python/golden_digits.py", place / "digits.zip", runtime)
     assert f"{COUNT} of {COUNT} of the same class as in Python" in said
     assert "image: as in Python" in said
     print(f"Python, {runtime}: {said}")
@@ -157,7 +157,7 @@ def test_a_changed_model_fails_the_golden_test(place: Path) -> None:
     for name in ("golden_digits.py", "golden"):
         (changed / name).symlink_to(place / "python" / name)
     path = ":".join(map(str, (changed, APPS, APPS / "linux/python")))
-    words = [changed / "golden_digits.py", place / "digits.zip", place / "keys/roots/1.json", "onnxruntime"]
+    words = [changed / "golden_digits.py", place / "digits.zip", "onnxruntime"]
     done = subprocess.run(
         [sys.executable, "-P", *map(str, words)], capture_output=True, text=True, check=False, env={"PYTHONPATH": path}
     )

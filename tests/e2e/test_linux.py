@@ -111,7 +111,7 @@ def tried(board: Board) -> str:
 def test_a_board_reads_pictures_in_python(board: Board) -> None:
     bundle = tried(board)
     for picture, label in board.pictures.items():
-        done = board.python("read_digit.py", bundle, "app-root.json", picture)
+        done = board.python("read_digit.py", bundle, picture)
         assert re.fullmatch(rf"{label} \(\d+%\)\n", done.stdout), done.stdout + done.stderr
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_changed_since_is_not_read(board: Board) -> None:
     bundle = board.folder / tried(board)
     file = next(iter((bundle / "files").iterdir()))
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    done = board.python("read_digit.py", bundle, "app-root.json", next(iter(board.pictures)))
+    done = board.python("read_digit.py", bundle, next(iter(board.pictures)))
     assert done.returncode == 1
     assert "another digest than the manifest says" in done.stderr
 
@@ -144,7 +144,7 @@ def test_the_walkthrough_s_board_fetches_what_was_published(made: Board, tmp_pat
 
 @needs_cross
 def test_an_arm64_core_reads_the_same_in_cpp(board: Board, tmp_path: Path) -> None:
-    assert board.python("unpack.py", tried(board), "app-root.json", tmp_path / "model").returncode == 0
+    assert board.python("unpack.py", tried(board), tmp_path / "model").returncode == 0
     there = files_for(ONNXRUNTIME, "arm64")["lib"]
     wrapper, out = board.folder.parent / "cpp", tmp_path / "build"
     settings = {

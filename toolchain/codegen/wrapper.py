@@ -15,6 +15,8 @@ Kind = Literal["picture", "sound", "text", "tensor"]
 MADE = {"picture": "float32", "sound": "float32", "text": "int64"}
 """The dtype of what each kind becomes."""
 
+LEVELS = ("disable", "basic", "extended", "all")
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -53,6 +55,11 @@ class Made:
     runtime: str
     entry: str
     options: dict[str, str]
+    """Entries of the runtime's configuration."""
+    optimization: str
+    """Of the graph: disable, basic, extended, all."""
+    libraries: tuple[str, ...]
+    """Of custom operators, beside the entry."""
     min_sqnr_db: float
     golden: tuple[GoldenOutput, ...]
 
@@ -118,10 +125,19 @@ def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
             key: GoldenOutput(paths[tensor.sha256], tuple(tensor.shape))
             for key, tensor in manifest.golden.outputs[one.name].items()
         }
-        config = one.runtime.options.get("config", {})
-        options = {str(key): str(value) for key, value in config.items()}
-        runtime, limit = one.runtime.name, one.min_sqnr_db
-        made.append(Made(one.name, runtime, one.entry, options, limit, golden(one.outputs, answers)))
+        told = one.runtime.options
+        made.append(
+            Made(
+                name=one.name,
+                runtime=one.runtime.name,
+                entry=one.entry,
+                options={str(key): str(value) for key, value in told.get("config", {}).items()},
+                optimization=_level(one.name, told.get("graph_optimization", "all")),
+                libraries=tuple(map(str, told.get("custom_op_libraries", []))),
+                min_sqnr_db=one.min_sqnr_db,
+                golden=golden(one.outputs, answers),
+            )
+        )
     labels, scores = manifest.contract.labels, _scores(manifest, first)
     return Wrapper(
         name=class_name,
@@ -137,6 +153,12 @@ def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
         samples=manifest.golden.samples,
         golden_inputs=golden(first.inputs, inputs),
     )
+
+
+def _level(name: str, level: object) -> str:
+    if level not in LEVELS:
+        raise RecipeError(f"{name}: graph_optimization is {level}", f"ONNX Runtime has {', '.join(LEVELS)}")
+    return str(level)
 
 
 def _about(tensor: Tensor) -> tuple[str, str, tuple[int | str, ...]]:

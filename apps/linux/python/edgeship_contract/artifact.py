@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -96,8 +97,17 @@ class Artifact:
 
 
 def sqnr_db(expected: Sequence[Array], answered: Sequence[Array]) -> float:
-    """Signal to quantization noise of answers against those expected, in dB; infinite where they are equal."""
-    pairs = [(one.astype(np.float64), other.astype(np.float64)) for one, other in zip(expected, answered, strict=True)]
-    signal = sum(float((one**2).sum()) for one, _ in pairs)
-    noise = sum(float(((one - other) ** 2).sum()) for one, other in pairs)
-    return float("inf") if noise == 0 else float(10 * np.log10(signal / noise))
+    """Signal to quantization noise of the worst output against what is expected, in dB, of one array per output.
+
+    Infinite where all are equal; minus infinite where one has another shape or is no number.
+    """
+    return min(_decibel(one.astype(np.float64), other) for one, other in zip(expected, answered, strict=True))
+
+
+def _decibel(expected: NDArray[np.float64], answered: Array) -> float:
+    if expected.shape != answered.shape:
+        return -math.inf
+    signal, noise = float((expected**2).sum()), float(((expected - answered.astype(np.float64)) ** 2).sum())
+    if noise == 0:
+        return math.inf
+    return 10 * (math.log10(signal) - math.log10(noise)) if signal and math.isfinite(noise) else -math.inf

@@ -45,6 +45,8 @@ def version(runtime: str) -> str:
 
 
 class _Onnx:
+    """Options: graph_optimization (disable, basic, extended, all), config, custom_op_libraries (beside the model)."""
+
     def __init__(
         self, file: Path, inputs: Sequence[str], outputs: Sequence[str], threads: int, options: Mapping[str, Any]
     ) -> None:
@@ -53,6 +55,12 @@ class _Onnx:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = threads
         settings.inter_op_num_threads = 1
+        level = options.get("graph_optimization", "all")
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.__members__[
+            "ORT_DISABLE_ALL" if level == "disable" else f"ORT_ENABLE_{level.upper()}"
+        ]
+        for library in options.get("custom_op_libraries", []):
+            settings.register_custom_ops_library(str(file.parent / library))
         for key, value in options.get("config", {}).items():
             settings.add_session_config_entry(key, value)
         self._session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])

@@ -26,6 +26,9 @@ class OnnxModel final : public Model {
         settings, [](OrtSessionOptions* one) { ort::ReleaseSessionOptions(one); });
     check(ort::SetIntraOpNumThreads(settings, int(load.threads)));
     check(ort::SetInterOpNumThreads(settings, 1));
+    check(ort::SetSessionGraphOptimizationLevel(settings, level(load.optimization)));
+    for (const std::string& library : load.libraries)
+      check(ort::RegisterCustomOpsLibrary(settings, (load.file.substr(0, load.file.rfind('/') + 1) + library).c_str()));
     for (const auto& [key, value] : load.options)
       check(ort::AddSessionConfigEntry(settings, key.c_str(), value.c_str()));
     check(ort::CreateSession(environment_, load.file.c_str(), settings, &session_));
@@ -82,6 +85,12 @@ class OnnxModel final : public Model {
         if (value) ort::ReleaseValue(value);
     }
   };
+
+  static int level(const std::string& wanted) {
+    for (const auto& [name, number] : {std::pair{"disable", 0}, {"basic", 1}, {"extended", 2}, {"all", 99}})
+      if (wanted == name) return number;
+    throw std::runtime_error("no such optimization of the graph: " + wanted);
+  }
 
   static int number_of(const std::string& dtype) {
     for (const Type& type : kTypes)
