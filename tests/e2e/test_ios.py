@@ -16,6 +16,7 @@ import pytest
 from parity_cases import compare
 
 from edgeship.apps.board.document import parse
+from edgeship.toolchain.commands.codegen import codegen
 from edgeship.toolchain.protocol.messages import Result
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,62 @@ def test_pictures_texts_and_scores_are_as_pillow_transformers_and_numpy_have_the
     print(compared)
     assert compared.complete, compared.wrong
     assert compared.asked["text"] == 2000
+
+
+MANIFEST = """// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+    name: "Wrapper",
+    platforms: [.macOS(.v14)],
+    dependencies: [.package(path: "BenchCore")],
+    targets: [
+        .target(
+            name: "Generated",
+            dependencies: ["BenchCore", .product(name: "EdgeshipContract", package: "BenchCore")]),
+        .systemLibrary(name: "COnnxRuntime"),
+        .testTarget(name: "GeneratedTests", dependencies: ["BenchCore", "Generated", "COnnxRuntime"]),
+    ]
+)
+"""
+WRAPPER = """import BenchCore
+import Foundation
+import Generated
+import Testing
+
+struct WrapperTests {
+    @Test("golden samples and a picture are as in Python")
+    func golden() async throws {
+        let here = URL(fileURLWithPath: "HERE")
+        let engine = try OnnxEngine(library: here.appendingPathComponent("libonnxruntime.so"))
+        let root = try anchor(Array(Data(contentsOf: here.appendingPathComponent("root.json"))))
+        let device = Device(runtimes: [engine.runtime: engine.version])
+        let bundle = try verify(here.appendingPathComponent("digits.zip"), root, device)
+        let test = DigitsGolden(bundle, engine, samples: here.appendingPathComponent("swift/golden"))
+        #expect(try await test.differences(in: here.appendingPathComponent("files")) == [])
+    }
+}
+"""
+
+
+def test_the_wrapper_that_codegen_writes_answers_as_in_python(data: Path, tmp_path: Path) -> None:
+    for name in ("digits.zip", "root.json", "libonnxruntime.so"):
+        shutil.copy(data / name, tmp_path)
+    codegen(tmp_path / "digits.zip", "swift", tmp_path / "swift", tmp_path / "root.json", None)
+    package, core = tmp_path / "Wrapper", IOS / "BenchCore"
+    generated, tests = package / "Sources/Generated", package / "Tests/GeneratedTests"
+    shutil.copytree(tmp_path / "swift", generated, ignore=shutil.ignore_patterns("golden"))
+    shutil.copytree(core / "Sources/COnnxRuntime", package / "Sources/COnnxRuntime")
+    tests.mkdir(parents=True)
+    shutil.copy(core / "Tests/InferenceTests/OnnxEngine.swift", tests)
+    (tests / "WrapperTests.swift").write_text(WRAPPER.replace("HERE", str(tmp_path)))
+    (package / "Package.swift").write_text(MANIFEST.replace('"BenchCore")]', f'"{core}")]'))
+    there = [] if sys.platform == "darwin" else [str(IOS / "in-root")]
+    command = [*there, "swift", "test", "--package-path", str(package), "-Xswiftc", "-warnings-as-errors"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "599 of 599 of the same class as in Python" in done.stdout
+    assert "image: as in Python" in done.stdout
 
 
 def test_documents_are_taken_and_refused_as_in_python(tested: str, data: Path, tmp_path: Path) -> None:

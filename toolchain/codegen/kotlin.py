@@ -57,12 +57,7 @@ def _made(source: Source, language: Language) -> str:
     name, constant = language.name_of(source.parameter.name), language.constant_of(source.tensor.name)
     if source.parameter.kind == "tensor":
         return name
-    if source.output:
-        call = f"encoded.output({_string(source.output)})"
-    elif source.parameter.kind == "sound":
-        call = f"tensorOf({constant}.apply({name}), {constant}.frame.toLong())"
-    else:
-        call = f"{constant}.apply({name})"
+    call = f"encoded.output({_string(source.output)})" if source.output else f"{constant}.apply({name})"
     return f"batched({call})" if source.batched else call
 
 

@@ -81,4 +81,5 @@ SWIFT = Language(
     audio=_audio,
     wordpiece=_wordpiece,
     made=_made,
+    trailing="",
 )

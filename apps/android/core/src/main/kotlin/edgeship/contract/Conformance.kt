@@ -34,6 +34,7 @@ private fun answer(case: JsonObject, folder: File): ByteArray = when (val kind =
     "resize" -> resized(case, folder)
     "image" -> bytes(imageInput(case.member("input")).apply(picture(case, folder)).data)
     "text" -> encoded(case, folder)
+    "sound" -> bytes(audioInput(case.member("input")).apply(values(case, folder)).data)
     "softmax" -> bytes(floats(softmax(values(case, folder))))
     "top_k" -> topK(values(case, folder), case.number("k").toInt()).let { best ->
         bytes(buffer(4 * best.size).also { data -> best.forEach { data.putInt(it.index) } }.flip())

@@ -19,6 +19,8 @@ class Contract(about: JsonObject, file: (String) -> ByteArray) {
 
     val images: Map<String, ImageInput> = having("colour").mapValues { imageInput(it.value) }
 
+    val sounds: Map<String, AudioInput> = having("sample_rate_hz").mapValues { audioInput(it.value) }
+
     val texts: Map<String, TextInput> = having("tokenizer").mapValues { (_, input) ->
         val settings = input["wordpiece"] as? JsonObject
         TextInput(input.number("max_length").toInt(), input.text("output"), settings?.let { wordPiece(it, file) })
@@ -53,6 +55,13 @@ fun imageInput(about: JsonObject): ImageInput {
         std = read("std", plain.std, ::numbers),
         layout = read("layout", plain.layout) { one(it) },
     )
+}
+
+/** An AudioInput as manifests have it; a key that is absent has its default. */
+fun audioInput(about: JsonObject): AudioInput {
+    fun flag(key: String) = (about[key] as? JsonPrimitive)?.content == "true"
+    val scale = (about["scale"] as? JsonPrimitive)?.content?.toDouble() ?: 1.0
+    return AudioInput(about.number("sample_rate_hz").toInt(), about.number("frame").toInt(), scale, flag("centre"), flag("level"))
 }
 
 /** A tokenizer as manifests have it. */
