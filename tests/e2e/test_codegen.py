@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ int main(int, char** words) {
 
 @pytest.fixture(scope="module")
 def place(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """digits.zip of int8 for three runtimes with all samples, keys, the digits as pictures, what each file answers."""
+    """digits.zip of int8 for three runtimes with all samples, keys, the digits as pictures, and as prepared inputs."""
     folder = tmp_path_factory.mktemp("codegen")
     wishes = bundling.Wishes(["int8"], samples=COUNT)
     bundling.bundle(digits.path, folder / "digits.zip", wishes, folder / "keys", lambda note: None)
@@ -74,7 +75,9 @@ def place(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for runtime in RUNTIMES:
         Artifact.of(verified, runtime).unpack(folder / runtime, golden=True)
-    given, _ = Artifact.of(verified, "onnxruntime").golden()
+    artifact = Artifact.of(verified, "onnxruntime")
+    (folder / "config").write_text(json.dumps(artifact.about["runtime"]["options"]["config"]))
+    given, _ = artifact.golden()
     pictures = np.full((COUNT, 32, 32, 4), 255, np.uint8)
     pictures[..., :3] = np.round(given[0].reshape(COUNT, 32, 32, 1) * 255)
     pictures.tofile(folder / "pictures")
@@ -97,7 +100,10 @@ def expected(place: Path) -> np.ndarray:
     """The logits of the pictures that Python's own preprocessing makes."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(place / "onnxruntime/model.onnx")
+    settings = onnxruntime.SessionOptions()
+    for key, value in json.loads((place / "config").read_text()).items():
+        settings.add_session_config_entry(key, value)
+    session = onnxruntime.InferenceSession(place / "onnxruntime/model.onnx", settings)
     images = np.fromfile(place / "prepared", np.float32).reshape(COUNT, 1, 1, 32, 32)
     return np.concatenate([session.run(["logits"], {"image": image})[0] for image in images])
 
