@@ -51,7 +51,7 @@ class PhotoActivity : ModelScreen() {
         val uri = data?.data
         val loaded = loaded
         if (requestCode != PICK || resultCode != Activity.RESULT_OK || uri == null || loaded == null) return
-        behind({ decoded(uri).let { it to classified(loaded, it, orientation(uri)) } }) { (bitmap, best) ->
+        behind({ classified(loaded, pixels(uri), orientation(uri)) to decoded(uri, BitmapFactory.Options()) }) { (best, bitmap) ->
             view.setImageBitmap(bitmap)
             answer.text = best.joinToString("\n") { "%s  %.3f".format(it.label, it.score) }
         }
@@ -66,18 +66,21 @@ class PhotoActivity : ModelScreen() {
     }
 
     // docs: picture
-    /** The pixels as they are stored: not turned, not scaled to the screen, alpha apart. */
-    private fun decoded(uri: Uri): Bitmap {
-        val options = BitmapFactory.Options().apply {
+    /** The pixels as they are stored: not turned, not scaled to the screen, alpha apart. Android draws no such bitmap. */
+    private fun pixels(uri: Uri): Bitmap {
+        val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
+        contentResolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, bounds) }
+        if (bounds.outWidth.toLong() * bounds.outHeight > MOST_PIXELS) throw IOException("more than $MOST_PIXELS pixels")
+        return decoded(uri, BitmapFactory.Options().apply {
             inScaled = false
             inPremultiplied = false
             inPreferredConfig = Bitmap.Config.ARGB_8888
-        }
-        val bitmap = contentResolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }
-            ?: throw IOException("$uri is no picture that Android reads")
-        if (bitmap.width * bitmap.height.toLong() > MOST_PIXELS) throw IOException("more than $MOST_PIXELS pixels")
-        return bitmap
+        })
     }
+
+    private fun decoded(uri: Uri, options: BitmapFactory.Options): Bitmap =
+        contentResolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }
+            ?: throw IOException("$uri is no picture that Android reads")
 
     private fun orientation(uri: Uri): Int =
         contentResolver.openInputStream(uri)?.use {
