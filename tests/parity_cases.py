@@ -146,6 +146,7 @@ class Writer:
         rng = np.random.default_rng(0)
         many = [rng.normal(0, spread, count) for spread, count in ((1, 10), (30, 1000), (0.01, 7), (5, 1))]
         ties = [np.zeros(9), np.array([3, 1, 3, 3, -2, 1]), np.array([1000.0, -1000, 999.5]), np.array([-90.0, -91])]
+        ties.append(np.array([-1, -0.0, 0.0, -0.0, 0.0, -2]))  # zeros are equal
         for number, values in enumerate([*many, *ties]):
             values = values.astype(np.float32)
             self._put(f"values/{number}", values)

@@ -24,9 +24,14 @@ public struct Score: Equatable, Sendable {
     public let score: Float
 }
 
-/// The k best, the best first; of equal scores the lower index comes first. A class without a label is called by its
-/// number.
+/// The k best, the best first; of equal scores the lower index comes first, and what is no number comes last. A class
+/// without a label is called by its number.
 public func topK(_ values: [Float], _ k: Int, labels: [String] = []) -> [Score] {
-    let best = values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }.prefix(k)
+    let best = values.indices.sorted { one, other in
+        if values[one] > values[other] { return true }
+        if values[one] < values[other] { return false }
+        let (isNaN, isOtherNaN) = (values[one].isNaN, values[other].isNaN)
+        return isNaN == isOtherNaN ? one < other : isOtherNaN
+    }.prefix(k)
     return best.map { Score(label: $0 < labels.count ? labels[$0] : "\($0)", index: $0, score: values[$0]) }
 }

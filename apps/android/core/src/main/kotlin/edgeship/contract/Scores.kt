@@ -15,9 +15,18 @@ fun softmax(values: FloatArray): FloatArray {
     return FloatArray(values.size) { (powers[it] / total).toFloat() }
 }
 
-/** The [k] best, the best first; of equal scores the lower index comes first. */
-fun topK(values: FloatArray, k: Int, labels: List<String> = emptyList()): List<Score> =
-    values.indices.sortedByDescending(values::get).take(k).map { Score(labels.getOrElse(it) { "$it" }, it, values[it]) }
+/** The [k] best, the best first; of equal scores the lower index comes first, and what is no number comes last. */
+fun topK(values: FloatArray, k: Int, labels: List<String> = emptyList()): List<Score> {
+    val best = values.indices.sortedWith { one, other -> order(values[one], values[other]) }.take(k)
+    return best.map { Score(labels.getOrElse(it) { "$it" }, it, values[it]) }
+}
+
+/** Larger ones first. Float's own order has -0 below 0, and NaN above all numbers. */
+private fun order(one: Float, other: Float): Int = when {
+    one > other -> -1
+    one < other -> 1
+    else -> one.isNaN().compareTo(other.isNaN())
+}
 
 /** How alike two vectors point: 1 for the same direction. */
 fun cosine(one: FloatArray, other: FloatArray): Float {
