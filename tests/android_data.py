@@ -26,6 +26,12 @@ from edgeship.toolchain.bundle.keys import rotate
 ROOT = Path(__file__).resolve().parent.parent
 EDGESHIP = Path(sys.executable).with_name("edgeship")
 DIGITS = 599
+ANSWERS: dict[str, dict[str, np.ndarray]] = {
+    "uneven": {"large": np.full((1, 4), 1000, np.float32), "small": np.full((1, 2), 0.5, np.float32)},
+    "silent": {"zeros": np.zeros((1, 3), np.float32)},
+    "half": {"halves": np.array([[1, -2.5, 65504, 6e-8]], np.float16)},
+}
+"""Golden outputs by artifact, of a bundle whose file nothing executes."""
 
 
 def main(folder: Path) -> None:
@@ -63,12 +69,30 @@ def _slots(folder: Path) -> None:
     Sound.make(keys, 5).write(folder / "five")
     Sound.make(keys, 6).with_file("licences/more.txt", b"more" * 1000).write(folder / "six")
     Sound.make(keys, 9).write(folder / "old-key")
+    _answering(Sound.make(keys)).write(folder / "answers")
     rotate(keys, "bundle")
     Sound.make(keys, 8).write(folder / "rotated")
 
 
+def _answering(sound: Sound) -> Sound:
+    """With an artifact for each of ANSWERS, whose golden outputs a test's own model answers."""
+    about = sound.manifest["artifacts"][0]
+    sound = sound.but()
+    for name, outputs in ANSWERS.items():
+        signature = []
+        for output, values in outputs.items():
+            sound = sound.with_file(f"licences/{output}.bin", values.tobytes())
+            numbers = {"dtype": values.dtype.name, "shape": list(values.shape)}
+            signature.append({"name": output, "dtype": values.dtype.name, "shape": list(values.shape[1:])})
+            sha256 = sound.manifest["licences"][-1]["sha256"]
+            sound.manifest["golden"]["outputs"].setdefault(name, {})[output] = {**numbers, "sha256": sha256}
+        sound.manifest["artifacts"].append({**about, "name": name, "outputs": signature})
+    return sound
+
+
 def _successors(folder: Path) -> np.ndarray:
-    """Two later versions of digits.zip, of which the first has golden outputs that its file does not give.
+    """Later versions of digits.zip: `sick` has golden outputs that its file does not give, `rotated` is another such
+    one that comes after a change of keys.
 
     Answers the golden inputs.
     """
@@ -87,6 +111,10 @@ def _successors(folder: Path) -> np.ndarray:
     (golden,) = outputs.values()
     golden["sha256"] = sick.manifest["licences"][-1]["sha256"]
     sick.write(folder / "sick.zip")
+    rotate(keys, "bundle")
+    rotated = sick.but(version=manifest["version"] + 3)
+    del rotated.manifest["roots"]  # of the ring as it is now
+    rotated.write(folder / "rotated.zip")
     image = manifest["golden"]["inputs"]["image"]
     return np.frombuffer(stored[f"files/{image['sha256']}"], np.float32).reshape(image["shape"])
 

@@ -48,7 +48,7 @@ public struct Shelf: Sendable {
     /// Load a product's bundle, and try it where it is new; nil where nothing is left to load.
     public func load(_ product: Product, threads: Int) async throws -> Loaded? {
         let own = files.appendingPathComponent(product.name)
-        return try await slots(product.name).load(engine, root, device, in: own, threads: threads)
+        return try await slots(product.name).load(engine, device, in: own, threads: threads)
     }
 
     private func install(_ bundle: URL) throws {

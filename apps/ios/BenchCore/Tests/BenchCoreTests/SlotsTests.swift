@@ -85,6 +85,14 @@ final class SlotsTests {
         #expect(reason { try slots.install(bundle("old-key"), root, device) } == .keyRevoked)
     }
 
+    @Test("what a refused bundle's root revokes is revoked")
+    func revokedByRefused() throws {
+        let slots = try store()
+        let other = Device(now: "2026-11-30T12:00:00Z", compatible: "another product")
+        #expect(reason { try slots.install(bundle("rotated"), root, other) } == .incompatible)
+        #expect(reason { try slots.install(bundle("old-key"), root, device) } == .keyRevoked)
+    }
+
     @Test("what the other slot has is not written again")
     func links() throws {
         let slots = try store()

@@ -34,7 +34,7 @@
         // docs: open
         /// Load what is installed, and try it where it is new; nil where nothing is left that works.
         func open() async throws -> Digits? {
-            try await slots.load(engine, root, device, in: files, threads: 2).map { Digits(model: $0.model) }
+            try await slots.load(engine, device, in: files, threads: 2).map { Digits(model: $0.model) }
         }
         // docs: end
     }

@@ -49,7 +49,7 @@ struct DigitsTests {
         let slots = Slots(digits.folder.appendingPathComponent("store"))
         let files = digits.folder.appendingPathComponent("files")
         func load(_ engine: any Engine) async throws -> Double? {
-            let loaded = try await slots.load(engine, digits.root, digits.device, in: files, threads: 1)
+            let loaded = try await slots.load(engine, digits.device, in: files, threads: 1)
             return loaded.map { $0.sqnrDB ?? 0 }
         }
         _ = try slots.install(digits.bundle, digits.root, digits.device)
@@ -64,6 +64,46 @@ struct DigitsTests {
             #expect(try slots.install(bundle, digits.root, digits.device).manifest.whole("version") > version)
             #expect(try await load(digits.engine) != nil)
             #expect(try slots.state?.current.version == expected, "\(name)")
+        }
+    }
+
+    @Test("what is installed goes on working after its key was revoked and after its expiry")
+    func revoked() async throws {
+        let digits = try Digits()
+        defer { digits.clear() }
+        let slots = Slots(digits.folder.appendingPathComponent("store"))
+        let files = digits.folder.appendingPathComponent("files")
+        let late = Device(
+            now: "9999-01-01T00:00:00Z", compatible: "digits", runtimes: [digits.engine.runtime: digits.engine.version])
+        func load() async throws -> Bool {
+            try await slots.load(digits.engine, late, in: files, threads: 1) != nil
+        }
+        _ = try slots.install(digits.bundle, digits.root, digits.device)
+        #expect(try await load())
+        let first = try slots.state?.current
+        // its root revokes the first one's key, and its answers differ here
+        _ = try slots.install(digits.data.appendingPathComponent("rotated.zip"), digits.root, digits.device)
+        #expect(try await load())
+        #expect(try slots.state?.current == first)
+    }
+
+    @Test("a file that rotted in its slot is not loaded")
+    func rotten() async throws {
+        let digits = try Digits()
+        defer { digits.clear() }
+        let store = digits.folder.appendingPathComponent("store")
+        let slots = Slots(store)
+        _ = try slots.install(digits.bundle, digits.root, digits.device)
+        _ = try (slots.start(), slots.foundGood())
+        let folder = store.appendingPathComponent("a/files")
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        let file = try folder.appendingPathComponent(#require(names.first))
+        var data = try Data(contentsOf: file)
+        data[data.count / 2] ^= 1
+        try data.write(to: file)
+        await #expect(throws: Refused.self) {
+            try await slots.load(
+                digits.engine, digits.device, in: digits.folder.appendingPathComponent("files"), threads: 1)
         }
     }
 }

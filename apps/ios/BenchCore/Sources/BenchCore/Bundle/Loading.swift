@@ -15,15 +15,13 @@ extension Slots {
     /// Load what is installed; nil where nothing is. A new bundle's golden samples are tried on this device: it is kept
     /// where they come near enough, else the one before is loaded. Its files are put into `folder` under their names.
     ///
-    /// `root` is the one that the app ships with, `device` says what the app takes. Should the process die in here, the
-    /// next call gives the bundle before.
-    public func load(_ engine: any Engine, _ root: Root, _ device: Device, in folder: URL, threads: Int) async throws
-        -> Loaded?
-    {
+    /// `device` says what the app has; no root is asked, for what is installed was verified when it came. Should the
+    /// process die in here, the next call gives the bundle before.
+    public func load(_ engine: any Engine, _ device: Device, in folder: URL, threads: Int) async throws -> Loaded? {
         while let place = try start() {
             let isTried = try state?.stage == .trying
             do {
-                let loaded = try await loaded(place, engine, root, device, folder, threads, isTried)
+                let loaded = try await loaded(place, engine, device, folder, threads, isTried)
                 guard let sqnr = loaded.sqnrDB else { return loaded }
                 if sqnr >= loaded.artifact.minSQNRdB {
                     _ = try foundGood()
@@ -37,10 +35,9 @@ extension Slots {
     }
 
     private func loaded(
-        _ place: URL, _ engine: any Engine, _ root: Root, _ device: Device, _ folder: URL, _ threads: Int,
-        _ isTried: Bool
+        _ place: URL, _ engine: any Engine, _ device: Device, _ folder: URL, _ threads: Int, _ isTried: Bool
     ) async throws -> Loaded {
-        let bundle = try verify(place, newer(root), device.undated())
+        let bundle = try installed(place, device)
         let wanted = ExactText(engine.runtime)
         guard let about = try bundle.artifacts.first(where: { try $0.member("runtime").text("name") == wanted }) else {
             throw Refused(.runtimeMissing, wanted)

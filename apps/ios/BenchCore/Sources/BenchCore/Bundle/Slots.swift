@@ -31,12 +31,14 @@ public struct Slots: Sendable {
 
     /// Put a bundle beside the one that works; `Refused` where it may not be used, and what works stays as it is.
     ///
-    /// `root` is the one that the app ships with; the newest that a bundle brought is kept and asked from then on.
+    /// `root` is the one that the app ships with; the newest that any bundle brought is kept and asked from then on.
     /// `Busy` while the bundle that is installed is being tried. Files that the other slot has are linked.
     public func install(_ bundle: URL, _ root: Root, _ device: Device) throws -> Verified {
         var state = try state
         guard state?.stage != .trying else { throw Busy() }
-        let trusted = try newer(root)
+        let trusted = try newest(newer(root), tree(bundle), now: device.now)
+        try makeFolders(folder)
+        try replace(rootName, trusted.data)
         var known = device
         known.installed = state?.current.version ?? device.installed
         _ = try verify(bundle, trusted, known)
@@ -44,7 +46,6 @@ public struct Slots: Sendable {
         let slot = slotNames.first { $0 != state?.current.name } ?? slotNames[0]
         try copy(tree(bundle), slot)
         let found = try verify(place(slot), trusted, known)
-        try replace(rootName, found.root.data)
         let current = Slot(name: slot, version: try found.manifest.whole("version"))
         try write(SlotState(current: current, stage: .new, before: state?.current))
         return found
@@ -88,7 +89,6 @@ public struct Slots: Sendable {
 
     private func copy(_ files: Tree, _ slot: String) throws {
         let other = slotNames.first { $0 != slot } ?? slot
-        try makeFolders(folder)
         try clear(path(slot))
         let there = isThere(path(other)) ? try tree(place(other)) : Tree(parts: [:])
         for (name, part) in files.parts.sorted(by: { $0.key < $1.key }) {

@@ -9,7 +9,7 @@ private let manifestType: ExactText = "application/vnd.edgeship.bundle+json"
 /// Where the bundle would be used; what is nil or empty is not asked about.
 public struct Device: Sendable {
     /// Its clock, in UTC: 2026-11-30T12:00:00Z.
-    private(set) var now: ExactText
+    let now: ExactText
     /// Version of this bundle that is there already.
     public var installed: Int?
     let compatible: ExactText?
@@ -28,13 +28,6 @@ public struct Device: Sendable {
         self.runtimes = Dictionary(uniqueKeysWithValues: runtimes.map { (ExactText($0), ExactText($1)) })
     }
 
-    /// The same on a day when nothing has expired: what was fresh when it was installed does not stop to work one day.
-    func undated() -> Device {
-        var other = self
-        other.now = "0000-01-01T00:00:00Z"
-        return other
-    }
-
     /// This machine's clock, as bundles write times.
     public static func clock() -> String {
         ISO8601DateFormatter().string(from: Date())
@@ -47,8 +40,6 @@ public struct Verified: Sendable {
     public let files: Tree
     /// Those that this device can execute.
     public let artifacts: [Object]
-    /// The newest; a device keeps it for the next bundle.
-    public let root: Root
 }
 
 /// Look at a bundle; `Refused` with a reason that speaks against it.
@@ -64,7 +55,19 @@ public func verify(_ bundle: URL, _ trusted: Root, _ device: Device) throws -> V
     let manifest = try manifest(envelope.payload)
     try checkUse(manifest, device)
     try checkFiles(manifest, files)
-    return Verified(manifest: manifest, files: files, artifacts: try artifacts(manifest, device), root: root)
+    return Verified(manifest: manifest, files: files, artifacts: try artifacts(manifest, device))
+}
+
+/// Look at a bundle in its slot, which was verified when it came: whether its files are still what they were.
+///
+/// Neither the clock nor a root is asked: what is installed goes on working after its expiry, and after its key was
+/// revoked; only what comes next must not be old or theirs. `Refused` where a file has rotted, or for this device's
+/// runtimes and ABI.
+public func installed(_ slot: URL, _ device: Device) throws -> Verified {
+    let files = try tree(slot)
+    let manifest = try manifest(files.read(manifestName))
+    try checkFiles(manifest, files)
+    return Verified(manifest: manifest, files: files, artifacts: try artifacts(manifest, device))
 }
 
 private func checkUse(_ manifest: Object, _ device: Device) throws {

@@ -59,7 +59,7 @@ class Shelf(private val app: EdgeshipApp) {
 
     /** Load a product's bundle, and try it where it is new; null where nothing is left to load. */
     fun load(product: Product): Loaded? =
-        product.slots.load(app.engine, root, device, File(app.cacheDir, "models/${product.name}"), THREADS)
+        product.slots.load(app.engine, device, File(app.cacheDir, "models/${product.name}"), THREADS)
 
     private fun install(file: File) {
         val slots = Slots(File(folder, file.nameWithoutExtension))

@@ -19,15 +19,15 @@ class Loaded(val bundle: Verified, val artifact: Artifact, val model: Model, val
  * Load what is installed; null where nothing is. A new bundle's golden samples are tried on this device: it is kept where
  * they come near enough, else the one before is loaded. [folder] is where its files are put under their names.
  *
- * [root] is the one that the app ships with, [device] says what the app takes. Should the process die in here, the next
- * call gives the bundle before.
+ * [device] says what the app has; no root is asked, for what is installed was verified when it came. Should the process die
+ * in here, the next call gives the bundle before.
  */
-fun Slots.load(engine: Engine, root: Root, device: Device, folder: File, threads: Int): Loaded? {
+fun Slots.load(engine: Engine, device: Device, folder: File, threads: Int): Loaded? {
     while (true) {
         val place = start() ?: return null
         val tried = state?.stage == Stage.TRYING
         val loaded = try {
-            loaded(place, engine, root, device, folder, threads, tried)
+            loaded(place, engine, device, folder, threads, tried)
         } catch (error: Exception) {
             if (!tried) throw error // nothing is left to go back to
             continue
@@ -41,10 +41,8 @@ fun Slots.load(engine: Engine, root: Root, device: Device, folder: File, threads
     }
 }
 
-private fun Slots.loaded(
-    place: File, engine: Engine, root: Root, device: Device, folder: File, threads: Int, tried: Boolean,
-): Loaded {
-    val bundle = verify(place, newer(root), device.undated())
+private fun loaded(place: File, engine: Engine, device: Device, folder: File, threads: Int, tried: Boolean): Loaded {
+    val bundle = installed(place, device)
     val about = bundle.artifacts.first { it.member("runtime").text("name") == engine.runtime }
     val artifact = Artifact(bundle, about)
     folder.deleteRecursively()

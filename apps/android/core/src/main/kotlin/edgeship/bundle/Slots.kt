@@ -41,20 +41,21 @@ class Slots(val folder: File, private val disk: Disk = RealDisk) {
     /**
      * Put a bundle beside the one that works; [Refused] where it may not be used, and what works stays as it is.
      *
-     * [root] is the one that the app ships with; the newest that a bundle brought is kept and asked from then on. [Busy]
+     * [root] is the one that the app ships with; the newest that any bundle brought is kept and asked from then on. [Busy]
      * while the bundle that is installed is being tried. Files that the other slot has are linked, else copied.
      */
     fun install(bundle: File, root: Root, device: Device): Verified {
         var state = state
         if (state?.stage == Stage.TRYING) throw Busy()
-        val trusted = newer(root)
+        val trusted = newest(newer(root), tree(bundle), device.now)
+        makeFolders(folder)
+        replace(ROOT, trusted.data)
         val known = if (state == null) device else device.having(state.current.version)
         verify(bundle, trusted, known)
         if (state?.stage == Stage.NEW) state = back(state) // it was never loaded: it makes way
         val slot = SLOTS.first { it != state?.current?.name }
         copy(tree(bundle), slot)
         val found = verify(File(folder, slot), trusted, known)
-        replace(ROOT, found.root.data)
         write(State(Slot(slot, found.manifest.number("version")), Stage.NEW, state?.current))
         return found
     }
@@ -96,7 +97,6 @@ class Slots(val folder: File, private val disk: Disk = RealDisk) {
     private fun copy(files: Tree, slot: String) {
         val place = File(folder, slot)
         val other = File(folder, SLOTS.first { it != slot })
-        makeFolders(folder)
         clear(place)
         val there = if (other.isDirectory) tree(other) else Tree(emptyMap(), files.open)
         for (name in files.sizes.keys) {

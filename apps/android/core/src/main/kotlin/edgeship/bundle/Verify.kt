@@ -30,13 +30,10 @@ class Device(
 ) {
     /** The same, with this version installed. */
     fun having(version: Long) = Device(now, version, compatible, abi, runtimes)
-
-    /** The same on a day when nothing has expired: what was fresh when it was installed does not stop to work one day. */
-    fun undated() = Device("0000-01-01T00:00:00Z", installed, compatible, abi, runtimes)
 }
 
-/** A bundle that may be used: which artifacts this device can execute, and the newest root, kept for the next bundle. */
-class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>, val root: Root) {
+/** A bundle that may be used, and which artifacts this device can execute. */
+class Verified(val manifest: JsonObject, val files: Tree, val artifacts: List<JsonObject>) {
     /** Only bytes that are those that were verified: a file may have changed since; [Refused]: file-digest. */
     fun copy(sha256: String, target: OutputStream) {
         val found = files.open("files/$sha256").use { copyHashed(it, target) }
@@ -62,7 +59,20 @@ fun verify(bundle: File, trusted: Root, device: Device): Verified {
     val manifest = manifest(envelope.payload)
     checkUse(manifest, device)
     checkFiles(manifest, files)
-    return Verified(manifest, files, artifacts(manifest, device), root)
+    return Verified(manifest, files, artifacts(manifest, device))
+}
+
+/**
+ * Look at a bundle in its slot, which was verified when it came: whether its files are still what they were.
+ *
+ * Neither the clock nor a root is asked: what is installed goes on working after its expiry, and after its key was revoked;
+ * only what comes next must not be old or theirs. [Refused] where a file has rotted, or for this device's runtimes and ABI.
+ */
+fun installed(slot: File, device: Device): Verified {
+    val files = tree(slot)
+    val manifest = manifest(files.read(MANIFEST))
+    checkFiles(manifest, files)
+    return Verified(manifest, files, artifacts(manifest, device))
 }
 
 /** What is read of a manifest, of the right types; [Refused]: schema-too-new, manifest-malformed, path-outside, too-large. */

@@ -73,6 +73,14 @@ class SlotsTest {
     }
 
     @Test
+    fun `what a refused bundle's root revokes is revoked`() {
+        val slots = store()
+        val other = Device(NOW, compatible = "another product")
+        assertEquals("incompatible", assertFailsWith<Refused> { slots.install(File(data, "rotated"), root, other) }.reason.word)
+        assertEquals("key-revoked", assertFailsWith<Refused> { slots.install(File(data, "old-key"), root, device) }.reason.word)
+    }
+
+    @Test
     fun `what the other slot has is linked and copied where the system links nothing`() {
         val slots = store()
         slots.install(File(data, "six"), root, device)

@@ -2,6 +2,7 @@
 package edgeship.engine
 
 import edgeship.bundle.Device
+import edgeship.bundle.Refused
 import edgeship.bundle.Slots
 import edgeship.bundle.Stage
 import edgeship.bundle.anchor
@@ -35,7 +36,8 @@ class LoadingTest {
 
     private fun install(name: String) = slots.install(File(data, name), root, device).manifest.number("version")
 
-    private fun load(engine: Engine = this.engine) = slots.load(engine, root, device, File(folder, "files"), 1)
+    private fun load(engine: Engine = this.engine, device: Device = this.device) =
+        slots.load(engine, device, File(folder, "files"), 1)
 
     /** Which version is loaded; its SQNR where it was tried. */
     private fun loaded(engine: Engine = this.engine): Pair<Long, Double?> =
@@ -55,6 +57,25 @@ class LoadingTest {
         val third = install("better.zip")
         assertEquals(third, loaded().first)
         println("a bundle that misses its golden samples here is given up, its successor kept")
+    }
+
+    @Test
+    fun `what is installed goes on working after its key was revoked and after its expiry`() {
+        val first = install("digits.zip")
+        loaded()
+        install("rotated.zip") // its root revokes the first one's key, and its answers differ here
+        assertEquals(first to null, loaded())
+        val late = Device("9999-01-01T00:00:00Z", compatible = "digits", runtimes = device.runtimes)
+        assertNotNull(load(device = late)).model.close()
+    }
+
+    @Test
+    fun `a file that rotted in its slot is not loaded`() {
+        install("digits.zip")
+        loaded()
+        val file = File(slots.folder, "a/files").listFiles().orEmpty().maxBy(File::length)
+        file.writeBytes(file.readBytes().also { it[it.size / 2]++ })
+        assertEquals("file-digest", assertFailsWith<Refused> { load() }.reason.word)
     }
 
     @Test

@@ -44,6 +44,6 @@ class DigitReader(private val storage: File, private val cache: File, rootJson: 
 
     // docs: open
     /** Load what is installed, and try it where it is new; null where nothing is left that works. */
-    fun open(): Digits? = slots.load(engine, root, device, File(cache, "digits"), THREADS)?.let { Digits(it.model) }
+    fun open(): Digits? = slots.load(engine, device, File(cache, "digits"), THREADS)?.let { Digits(it.model) }
     // docs: end
 }
