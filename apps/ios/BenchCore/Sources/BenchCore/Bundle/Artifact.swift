@@ -77,15 +77,21 @@ public struct Artifact: Sendable {
         return try outputNames.map { try tensor(golden.member(ExactText($0)), sample) }
     }
 
-    /// What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from `minSQNRdB` on.
+    /// What the golden samples say of a loaded file: its worst output's SQNR in dB; healthy from `minSQNRdB` on.
     public func sqnrDB(_ model: any Model) async throws -> Double {
-        var expected: [Tensor] = []
-        var answered: [Tensor] = []
+        var expected: [[Tensor]] = []
+        var answered: [[Tensor]] = []
         for sample in 0..<samples {
-            expected += try outputs(sample)
-            answered += try await model.run(inputs(sample))
+            expected.append(try outputs(sample))
+            answered.append(try await model.run(inputs(sample)))
         }
-        return try BenchCore.sqnrDB(expected, answered)
+        guard answered.allSatisfy({ $0.count == outputNames.count }) else {
+            throw WrongTensor(description: "\(outputNames.joined(separator: ", ")): there are other outputs")
+        }
+        let each = try outputNames.indices.map { output in
+            try BenchCore.sqnrDB(expected.map { $0[output] }, answered.map { $0[output] })
+        }
+        return each.min() ?? -.infinity
     }
 
     /// Only bytes that are those that were verified: a file may have changed since.
@@ -112,17 +118,20 @@ public struct Artifact: Sendable {
     }
 }
 
-/// Signal to quantization noise of answers against those expected, in dB; infinite where they are equal.
+/// Signal to quantization noise of one output's answers, in dB: ∞ where they are those expected, -∞ for what is no
+/// number.
 public func sqnrDB(_ expected: [Tensor], _ answered: [Tensor]) throws -> Double {
     var (signal, noise) = (0.0, 0.0)
     for (one, other) in zip(expected, answered) {
         guard one.shape == other.shape else {
             throw WrongTensor(description: "\(other.shape) was answered for \(one.shape)")
         }
-        for (wanted, got) in zip(try one.numbers(), try other.numbers()) {
+        for (wanted, got) in zip(one.numbers(), other.numbers()) {
             signal += wanted * wanted
             noise += (wanted - got) * (wanted - got)
         }
     }
-    return 10 * log10(signal / noise)
+    if noise == 0 { return .infinity }  // of zeros, too
+    let found = 10 * log10(signal / noise)
+    return found.isNaN ? -.infinity : found
 }

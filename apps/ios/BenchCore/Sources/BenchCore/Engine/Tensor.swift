@@ -48,8 +48,8 @@ public struct Tensor: Sendable, Equatable {
         return read(Float.self)
     }
 
-    /// Numbers of any dtype; `WrongTensor` for the two that nothing here computes with.
-    public func numbers() throws -> [Double] {
+    /// Numbers of any dtype.
+    public func numbers() -> [Double] {
         switch dtype {
         case .float32: return read(Float.self).map(Double.init)
         case .float64: return read(Double.self)
@@ -59,7 +59,8 @@ public struct Tensor: Sendable, Equatable {
         case .uint16: return read(UInt16.self).map(Double.init)
         case .int32: return read(Int32.self).map(Double.init)
         case .int64: return read(Int64.self).map(Double.init)
-        case .float16, .bfloat16: throw WrongTensor(description: "\(dtype) cannot be read as numbers here")
+        case .float16: return read(UInt16.self).map(half)
+        case .bfloat16: return read(UInt16.self).map { Double(Float(bitPattern: UInt32($0) << 16)) }
         }
     }
 
@@ -68,4 +69,16 @@ public struct Tensor: Sendable, Equatable {
             (0..<data.count / dtype.size).map { bytes.loadUnaligned(fromByteOffset: $0 * dtype.size, as: type) }
         }
     }
+}
+
+/// IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction. Swift's own Float16 is not there on Intel's Macs.
+private func half(_ bits: UInt16) -> Double {
+    let fraction = Double(bits & 0x3FF)
+    let size =
+        switch Int(bits >> 10 & 0x1F) {
+        case 0: fraction * 0x1p-24
+        case 0x1F: fraction == 0 ? Double.infinity : .nan
+        case let exponent: Double(sign: .plus, exponent: exponent - 25, significand: 1024 + fraction)
+        }
+    return bits & 0x8000 == 0 ? size : -size
 }

@@ -71,10 +71,11 @@ class Artifact(private val bundle: Verified, private val about: JsonObject) {
         return outputNames.map { tensor(about.member(it), sample) }
     }
 
-    /** What the golden samples say of a loaded file: its answers' SQNR in dB; healthy from [minSqnrDb] on. */
+    /** What the golden samples say of a loaded file: its worst output's SQNR in dB; healthy from [minSqnrDb] on. */
     fun sqnrDb(model: Model): Double {
         val (expected, answered) = (0 until samples).map { outputs(it) to model.run(inputs(it)) }.unzip()
-        return sqnrDb(expected.flatten(), answered.flatten())
+        require(answered.all { it.size == outputNames.size }) { "${outputNames.joinToString()}: there are other outputs" }
+        return outputNames.indices.minOf { output -> sqnrDb(expected.map { it[output] }, answered.map { it[output] }) }
     }
 
     private fun tensor(about: JsonObject, sample: Int): Tensor {
@@ -87,7 +88,7 @@ class Artifact(private val bundle: Verified, private val about: JsonObject) {
     }
 }
 
-/** Signal to quantization noise of answers against those expected, in dB; infinite where they are equal. */
+/** Signal to quantization noise of one output's answers, in dB: ∞ where they are those expected, -∞ for what is no number. */
 fun sqnrDb(expected: List<Tensor>, answered: List<Tensor>): Double {
     var signal = 0.0
     var noise = 0.0
@@ -98,5 +99,6 @@ fun sqnrDb(expected: List<Tensor>, answered: List<Tensor>): Double {
             noise += (wanted - got) * (wanted - got)
         }
     }
-    return 10 * log10(signal / noise)
+    if (noise == 0.0) return Double.POSITIVE_INFINITY // of zeros, too
+    return (10 * log10(signal / noise)).let { if (it.isNaN()) Double.NEGATIVE_INFINITY else it }
 }

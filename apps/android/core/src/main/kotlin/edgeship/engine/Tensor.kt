@@ -44,13 +44,15 @@ fun floats(tensor: Tensor): FloatArray {
     return FloatArray(numbers.remaining()).also { numbers.get(it) }
 }
 
-/** A tensor's numbers, whatever their dtype; float16 and bfloat16 are none that the JVM computes with. */
+/** A tensor's numbers, whatever their dtype. */
 fun numbers(tensor: Tensor): DoubleArray {
     val data = tensor.data.duplicate().order(ByteOrder.nativeOrder())
     val size = SIZES.getValue(tensor.dtype)
     val at: (Int) -> Double = when (tensor.dtype) {
         "float32" -> { index -> data.getFloat(index).toDouble() }
         "float64" -> data::getDouble
+        "float16" -> { index -> half(data.getShort(index).toInt()) }
+        "bfloat16" -> { index -> Float.fromBits(data.getShort(index).toInt() shl 16).toDouble() }
         "int64" -> { index -> data.getLong(index).toDouble() }
         "int32" -> { index -> data.getInt(index).toDouble() }
         "int16" -> { index -> data.getShort(index).toDouble() }
@@ -60,4 +62,15 @@ fun numbers(tensor: Tensor): DoubleArray {
         else -> throw IllegalArgumentException("${tensor.dtype} cannot be read as numbers here")
     }
     return DoubleArray(data.remaining() / size) { at(data.position() + it * size) }
+}
+
+/** IEEE 754's binary16, which the JVM does not know before 20: a sign, 5 bits of exponent, 10 of fraction. */
+private fun half(bits: Int): Double {
+    val fraction = (bits and 0x3FF).toDouble()
+    val size = when (val exponent = (bits shr 10) and 0x1F) {
+        0 -> Math.scalb(fraction, -24)
+        0x1F -> if (fraction == 0.0) Double.POSITIVE_INFINITY else Double.NaN
+        else -> Math.scalb(1024 + fraction, exponent - 25)
+    }
+    return if (bits and 0x8000 == 0) size else -size
 }
