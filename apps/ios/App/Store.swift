@@ -33,7 +33,7 @@ final class Store {
         let own = Bundle.main.urls(forResourcesWithExtension: "zip", subdirectory: "bundles") ?? []
         let folder = URL.documentsDirectory.appending(path: "bundles")
         let others = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-        let refused = try shelf.install(own + others.filter { $0.pathExtension == "zip" })
+        let refused = shelf.install(own + others.filter { $0.pathExtension == "zip" })
         return (shelf, try shelf.products, refused)
     }
 }

@@ -32,14 +32,19 @@ public struct Shelf: Sendable {
         }
     }
 
-    /// Install what is newer than what is there; answers why bundles were refused.
-    public func install(_ bundles: [URL]) throws -> [String] {
+    /// Install what is newer than all that was installed; answers why bundles were not, and what is there goes on
+    /// working.
+    public func install(_ bundles: [URL]) -> [String] {
         var refused: [String] = []
         for bundle in bundles {
             do {
                 try install(bundle)
             } catch let refusal as Refused {
                 refused.append("\(bundle.lastPathComponent): \(refusal) (\(refusal.reason.rawValue))")
+            } catch is Busy {
+                // the process died while it tried one: loading goes back first, and this comes at the next start
+            } catch {
+                refused.append("\(bundle.lastPathComponent): \(error)")
             }
         }
         return refused
@@ -52,10 +57,25 @@ public struct Shelf: Sendable {
     }
 
     private func install(_ bundle: URL) throws {
-        let slots = slots(bundle.deletingPathExtension().lastPathComponent)
+        let name = bundle.deletingPathExtension().lastPathComponent
+        let slots = slots(name)
         let version = try verify(bundle, slots.newer(root), device).manifest.whole("version")
-        if try slots.state?.current.version != version { _ = try slots.install(bundle, root, device) }
+        var versions = try installed
+        guard version > versions[name] ?? 0 else { return }
+        _ = try slots.install(bundle, root, device)
+        versions[name] = version
+        try JSONEncoder().encode(versions).write(to: installedFile, options: .atomic)
     }
+
+    /// Versions by product: each is installed once, so that one that was given up is not tried at every start.
+    private var installed: [String: Int] {
+        get throws {
+            guard FileManager.default.fileExists(atPath: installedFile.path) else { return [:] }
+            return try JSONDecoder().decode([String: Int].self, from: Data(contentsOf: installedFile))
+        }
+    }
+
+    private var installedFile: URL { folder.appendingPathComponent("installed.json") }
 
     private func slots(_ name: String) -> Slots {
         Slots(folder.appendingPathComponent(name))

@@ -11,11 +11,9 @@ struct SamplesTests {
     func drawn() async throws {
         let digits = try DigitsBundle()
         defer { digits.clear() }
-        let shelf = try Shelf(
-            digits.folder.appendingPathComponent("bundles"), files: digits.folder.appendingPathComponent("files"),
-            root: Array(Data(contentsOf: digits.data.appendingPathComponent("root.json"))), engine: digits.engine)
+        let shelf = try opened(digits)
         let strange = digits.data.appendingPathComponent("slots/five")
-        let refused = try shelf.install([digits.bundle, strange, digits.bundle])
+        let refused = shelf.install([digits.bundle, strange, digits.bundle])
         #expect(refused.count == 1)
         #expect(refused.first?.hasSuffix("(key-unknown)") ?? false)
         let product = try #require(shelf.products.first)
@@ -39,6 +37,58 @@ struct SamplesTests {
         #expect(try await samples.classified(photo(ring)).first?.label == "0")
         #expect(try await samples.classified(photo(stroke)).first?.label == "1")
         await #expect(throws: Malformed.self) { try await samples.nearest(to: "a text", ["another"]) }
+    }
+
+    @Test("after a crash while it tries a bundle the app has the one before, and leaves the other alone")
+    func crashed() async throws {
+        let digits = try Digits()
+        defer { digits.clear() }
+        /// A start of the app: what it notes, and which version it loads.
+        func start(_ bundles: [URL]) async throws -> (notes: [String], version: Int?) {
+            let shelf = try opened(digits)
+            let notes = shelf.install(bundles)
+            let loaded = try await shelf.load(#require(shelf.products.first), threads: 1)
+            return (notes, try loaded?.bundle.manifest.whole("version"))
+        }
+        let (newer, newest) = try (put("better", digits), put("rotated", digits))
+        let first = try await start([digits.bundle])
+        let version = try #require(first.version)
+        let slots = Slots(digits.folder.appendingPathComponent("bundles/digits"))
+        _ = try opened(digits).install([digits.bundle, newer])
+        #expect(try slots.state?.current.version == version + 2)
+        _ = try slots.start()  // and the process dies while it loads
+        #expect(try opened(digits).install([newest]) == [])  // not over what is being tried
+        #expect(try slots.state?.current.version == version + 2)
+        for _ in 0..<3 {
+            let again = try await start([digits.bundle, newer])
+            #expect(again.notes == [])
+            #expect(again.version == version)
+        }
+    }
+
+    @Test("an app with an older bundle than the one installed has nothing to say of it")
+    func older() async throws {
+        let digits = try Digits()
+        defer { digits.clear() }
+        let shelf = try opened(digits)
+        let newer = try put("better", digits)
+        #expect(shelf.install([newer, digits.bundle]) == [])
+        #expect(shelf.install([digits.bundle]) == [])
+    }
+
+    /// A later version of digits, under its file's name.
+    private func put(_ name: String, _ digits: Digits) throws -> URL {
+        let folder = digits.folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let place = folder.appendingPathComponent("digits.zip")
+        try FileManager.default.copyItem(at: digits.data.appendingPathComponent("\(name).zip"), to: place)
+        return place
+    }
+
+    private func opened(_ digits: Digits) throws -> Shelf {
+        try Shelf(
+            digits.folder.appendingPathComponent("bundles"), files: digits.folder.appendingPathComponent("files"),
+            root: Array(Data(contentsOf: digits.data.appendingPathComponent("root.json"))), engine: digits.engine)
     }
 
     /// Bright ink on dark ground, three times as large, and taken with the phone upside down.

@@ -14,6 +14,7 @@ import edgeship.bundle.load
 import edgeship.bundle.number
 import edgeship.bundle.verify
 import java.io.File
+import java.io.IOException
 import java.time.Instant
 import java.time.temporal.ChronoUnit
 
@@ -50,6 +51,8 @@ class Shelf(private val app: EdgeshipApp) {
                 install(file)
             } catch (refusal: Refused) {
                 refused += "${file.name}: ${refusal.message} (${refusal.reason.word})"
+            } catch (error: IOException) {
+                refused += "${file.name}: ${error.message}" // what is installed already goes on working
             } catch (busy: Busy) {
                 // the process died while it tried one: loading goes back first, and this comes at the next start
             }
