@@ -69,7 +69,7 @@ struct DigitsTests {
 
     @Test("what is installed goes on working after its key was revoked and after its expiry")
     func revoked() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let slots = Slots(digits.folder.appendingPathComponent("store"))
         let files = digits.folder.appendingPathComponent("files")
@@ -89,7 +89,7 @@ struct DigitsTests {
 
     @Test("a file that rotted in its slot is not loaded")
     func rotten() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let store = digits.folder.appendingPathComponent("store")
         let slots = Slots(store)

@@ -41,7 +41,7 @@ struct SamplesTests {
 
     @Test("after a crash while it tries a bundle the app has the one before, and leaves the other alone")
     func crashed() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         /// A start of the app: what it notes, and which version it loads.
         func start(_ bundles: [URL]) async throws -> (notes: [String], version: Int?) {
@@ -68,7 +68,7 @@ struct SamplesTests {
 
     @Test("an app with an older bundle than the one installed has nothing to say of it")
     func older() async throws {
-        let digits = try Digits()
+        let digits = try DigitsBundle()
         defer { digits.clear() }
         let shelf = try opened(digits)
         let newer = try put("better", digits)
@@ -77,7 +77,7 @@ struct SamplesTests {
     }
 
     /// A later version of digits, under its file's name.
-    private func put(_ name: String, _ digits: Digits) throws -> URL {
+    private func put(_ name: String, _ digits: DigitsBundle) throws -> URL {
         let folder = digits.folder.appendingPathComponent(name)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let place = folder.appendingPathComponent("digits.zip")
@@ -85,7 +85,7 @@ struct SamplesTests {
         return place
     }
 
-    private func opened(_ digits: Digits) throws -> Shelf {
+    private func opened(_ digits: DigitsBundle) throws -> Shelf {
         try Shelf(
             digits.folder.appendingPathComponent("bundles"), files: digits.folder.appendingPathComponent("files"),
             root: Array(Data(contentsOf: digits.data.appendingPathComponent("root.json"))), engine: digits.engine)
