@@ -141,7 +141,7 @@ def _check_health(options: argparse.Namespace) -> Said:
     if place is None:
         return {"reason": "nothing-installed", "said": f"{options.store}: nothing is installed"}
     found = health.check(place, options.artifact)
-    said: Said = {one.artifact: {"sqnr_db": round(one.sqnr_db, 2), "least_db": one.least_db} for one in found}
+    said: Said = {one.artifact: {"sqnr_db": round(one.sqnr_db, 2), "least_db": round(one.least_db, 2)} for one in found}
     if bad := [one.artifact for one in found if not one.good]:
         return {
             "reason": "not-good",
