@@ -13,8 +13,12 @@ from edgeship.toolchain.api import WordPiece
 
 HANGUL = range(0xAC00, 0xD7A4)
 """Syllables, which are taken apart by arithmetic: a table of them would be larger than all the rest."""
-DENSE = (range(0xD800), range(0xE000, 0x20000), range(0x2F800, 0x2FA20))
-"""Where any two neighbours may differ; between these are surrogates, which no text holds, and long even stretches."""
+DENSE = (
+    *(range(0xD800), range(0xE000, 0x20000)),  # surrogates, between them, stand in no text
+    *(range(0x2A6C0, 0x2A700), range(0x2F800, 0x2FA20)),  # where ideographs end, and those for compatibility
+    *(range(0xE0000, 0xE0200), range(0xFFFC0, 0x100000), range(0x10FFC0, 0x110000)),  # tags, the ends of two planes
+)
+"""Where any two neighbours may differ; what lies between these is long and even stretches."""
 LAST, STEP = 0x10FFFF, 64
 LOWEST_CLASS, HIGHEST_CLASS = "\u0334", "\u0345"
 """Combining marks of class 1 and 240: a canonical order moves every other class past one of them."""
@@ -135,13 +139,13 @@ def _codes(code: int, text: str) -> str | None:
 
 def _lines(word: str, said: Callable[[int], str | None]) -> Iterator[str]:
     """One line for neighbours of which the same is said; nothing for None."""
-    sparse = range(DENSE[1].stop, LAST + 1, STEP)
+    sparse = range(0x20000, LAST + 1, STEP)
     begin = before = 0
     found = said(0)
     for code in sorted({*(code for part in DENSE for code in part), *sparse, LAST}):
         if (text := said(code)) != found:
             change = code
-            if code - before == STEP:
+            if 1 < code - before <= STEP:
                 change = before + bisect_left(range(before, code), True, key=lambda each: said(each) != found)
             if found is not None:
                 yield f"{word} {begin:X} {change - 1:X}{found}"

@@ -34,7 +34,7 @@ class Text(IndexedDataset):
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "text"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     path: Path = Field(description="a .txt or .jsonl file")
     tokenizer: str = Field(
