@@ -163,7 +163,7 @@ def test_the_wrapper_that_codegen_writes_answers_as_in_python(data: Path, tmp_pa
     tests.mkdir(parents=True)
     shutil.copy(core / "Tests/InferenceTests/OnnxEngine.swift", tests)
     (tests / "WrapperTests.swift").write_text(WRAPPER.replace("HERE", str(tmp_path)))
-    (package / "Package.swift").write_text(MANIFEST.replace('"BenchCore")]', f'"{core}")]'))
+    (package / "Package.swift").write_text(MANIFEST.replace('path: "BenchCore"', f'path: "{core}"'))
     there = [] if sys.platform == "darwin" else [str(IOS / "in-root")]
     command = [*there, "swift", "test", "--package-path", str(package), "-Xswiftc", "-warnings-as-errors"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -51,7 +51,8 @@
             #expect(try await reader.open() != nil)
             let strange = data.data.appendingPathComponent("slots/five")
             #expect { try reader.install(strange) } throws: { ($0 as? Refused)?.reason.rawValue == "key-unknown" }
-            try reader.install(data.data.appendingPathComponent("sick.zip"))  // well signed, but its golden samples fail here
+            // well signed, but its golden samples fail here
+            try reader.install(data.data.appendingPathComponent("sick.zip"))
             #expect(try await reader.open() != nil)
         }
     }
