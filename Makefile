@@ -42,7 +42,7 @@ check-android-libs: $(if $(APK),$(STAMP),android-archives)
 # the Swift core of apps/ios: suites, slots, contract and real inference; makes a root with Swift 6 (mmdebstrap; minutes, once)
 .PHONY: test-ios-core
 test-ios-core: $(STAMP)
-	$(BIN)/pytest -q -s tests/e2e/test_ios.py
+	$(BIN)/pytest -q -s tests/e2e/test_ios_core.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -29,7 +29,8 @@ class Python(Dataset):
     def files(self) -> list[Path]:
         own = source_file(self.function, Path())
         inside = [file for path in self.reads for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-        return ([own] if own else []) + [file for file in inside if file.is_file()]
+        read = [file for file in inside if file.is_file() and "__pycache__" not in file.parts]  # Python's own notes
+        return [*([own] if own else []), *read]
 
     def read(self, signature: Signature, limit: int | None) -> Samples:
         function = load_callable(self.function, Path())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from adbd import Phone, serving
+from adbd import Phone, plugged, serving
 from native import needs_native
 from ssh_servers import SSHD, openssh
 from tiny_files import TinyFile, TinyFiles
@@ -27,7 +27,6 @@ from edgeship.toolchain.devices.timed import Timed
 from edgeship.toolchain.errors import DeviceError
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Stop
-from tests.unit.test_adb import plugged, server
 
 pytestmark = [
     pytest.mark.heavy,
@@ -40,7 +39,6 @@ pytestmark = [
 FEW, ALL = 2, 50
 LONGEST_S = 1.0
 """A cut comes within this time after a launch began: from its first question to after its end."""
-server = server
 
 Cut = Callable[[RemoteLink], None]
 
