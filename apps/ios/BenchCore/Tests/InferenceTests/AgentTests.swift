@@ -1,4 +1,4 @@
-// Jobs from their file to their result, by real inference; tests/e2e/test_ios_core.py reads the results as the host does.
+// Jobs from their file to their result, by real inference; tests/e2e/test_ios_core.py reads them as the host does.
 
 import BenchCore
 import Foundation

@@ -11,7 +11,8 @@
     struct DigitReaderTests {
         private func reader(_ data: DigitsBundle) throws -> DigitReader {
             try DigitReader(
-                storage: data.folder.appendingPathComponent("store"), cache: data.folder.appendingPathComponent("cache"),
+                storage: data.folder.appendingPathComponent("store"),
+                cache: data.folder.appendingPathComponent("cache"),
                 rootJSON: Array(Data(contentsOf: data.data.appendingPathComponent("root.json"))), engine: data.engine)
         }
 
@@ -19,7 +20,8 @@
         private func drawn(_ isInk: (Double, Double) -> Bool) throws -> Picture {
             let middle = Double(side) / 2 - 0.5
             let ink = (0..<side * side).map { isInk(Double($0 % side) - middle, Double($0 / side) - middle) }
-            return try Picture(rgba: ink.flatMap { Array(repeating: $0 ? 255 : 0, count: 4) }, width: side, height: side)
+            let rgba: [UInt8] = ink.flatMap { Array(repeating: $0 ? 255 : 0, count: 4) }
+            return try Picture(rgba: rgba, width: side, height: side)
         }
 
         @Test("the page's bundle is installed, tried and asked what was drawn")
