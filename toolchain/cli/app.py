@@ -60,6 +60,10 @@ Inputs = Annotated[
 ]
 Sizes = Annotated[list[str], typer.Option("--size", metavar="NAME=SIZE", help="Size of a dynamic dimension; else 1.")]
 Threads = Annotated[int, typer.Option(metavar="COUNT", min=1, help="Threads of the runtime.")]
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")]
+Root = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The root that a device trusts; else the first of your keys.")
+]
 Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Weights: .safetensors or a checkpoint.")]
 Arguments = Annotated[
     list[str],

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgeship.apps.board.document import MOST_NUMBER
-from edgeship.toolchain.cli.app import MISSING, WRONG, Command, Json, app, exit_codes
+from edgeship.toolchain.cli.app import MISSING, WRONG, BundlePath, Command, Json, Root, app, exit_codes
 from edgeship.toolchain.errors import EXIT_LINE_FAILED
 
 MUST_NOT = f"{EXIT_LINE_FAILED} a line must not ship"
@@ -91,10 +91,8 @@ def bundle(
 
 @app.command("verify-bundle", cls=Command, epilog=exit_codes(REFUSED, WRONG))
 def verify_bundle(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")],
-    root: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The root that a device trusts; else the first of your keys.")
-    ] = None,
+    bundle: BundlePath,
+    root: Root = None,
     installed: Annotated[
         int | None, typer.Option(metavar="VERSION", help="What a device has already: nothing older is taken.")
     ] = None,
@@ -127,7 +125,7 @@ def verify_bundle(
 
 @app.command(cls=Command, epilog=exit_codes(REFUSED, WRONG, MISSING))
 def publish(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")],
+    bundle: BundlePath,
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="What a static server has; made where it is not there.")],
     keep: Annotated[
         int,
@@ -135,9 +133,7 @@ def publish(
             metavar="COUNT", min=0, help="Earlier versions that boards come from by deltas; files of others go."
         ),
     ] = 3,
-    root: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The root that boards trust; else the first of your keys.")
-    ] = None,
+    root: Root = None,
     as_json: Json = False,
 ) -> None:
     """Put a bundle into a folder that boards update from.

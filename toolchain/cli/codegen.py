@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.cli.app import WRONG, Command, Json, app, exit_codes
+from edgeship.toolchain.cli.app import WRONG, BundlePath, Command, Json, Root, app, exit_codes
 from edgeship.toolchain.errors import EXIT_LINE_FAILED
 
 REFUSED = f"{EXIT_LINE_FAILED} the bundle is refused"
@@ -25,13 +25,11 @@ class LanguageName(StrEnum):
 
 @app.command(cls=Command, epilog=exit_codes(REFUSED, WRONG))
 def codegen(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")],
+    bundle: BundlePath,
     language: Annotated[LanguageName, typer.Argument(metavar="LANGUAGE", help="python, cpp, kotlin or swift.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files are written.")],
     name: Annotated[str | None, typer.Option(metavar="CLASS", help="Of the class; else the bundle's name.")] = None,
-    root: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The root that a device trusts; else the first of your keys.")
-    ] = None,
+    root: Root = None,
     as_json: Json = False,
 ) -> None:
     """Write a bundle's typed wrapper in an app's language.

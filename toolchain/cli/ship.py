@@ -8,13 +8,8 @@ from typing import Annotated
 import typer
 
 from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
-from edgeship.toolchain.cli.app import DAMAGED, MISSING, WRONG, Command, Json, app, exit_codes
+from edgeship.toolchain.cli.app import DAMAGED, MISSING, WRONG, BundlePath, Command, Json, Root, app, exit_codes
 from edgeship.toolchain.cli.bundle import REFUSED
-
-Root = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="The root that a bundle is verified by; else the first of your keys."),
-]
 
 
 @app.command("reduced-build", cls=Command, epilog=exit_codes(DAMAGED, WRONG, MISSING))
@@ -45,7 +40,7 @@ def reduced_build(
 
 @app.command(cls=Command, epilog=exit_codes(REFUSED, WRONG))
 def layout(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder or .zip file.")],
+    bundle: BundlePath,
     store: Annotated[Store, typer.Argument(metavar="STORE", help="play or apple.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where it is written.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the pack; else the bundle's.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.languages import Language, image_fields, quoted, written
 from edgeship.toolchain.codegen.names import reserved, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
@@ -32,23 +32,20 @@ def _numbers(values: tuple[float, ...] | tuple[int, ...]) -> str:
 
 
 def _image(said: ImageInput) -> list[str]:
-    changed = said.model_dump(exclude_defaults=True)
-    fields = []
-    if isinstance(said.resize, int):
-        fields.append(f"shorter_side = {said.resize}")
-    elif said.resize is not None:
-        fields.append(f"size = {_numbers(said.resize)}")
-    if said.crop is not None:
-        fields.append(f"crop = {_numbers(said.crop)}")
-    for name in ("interpolation", "colour", "layout"):
-        if name in changed:
-            fields.append(f"{name} = {_string(changed[name])}")
-    if "scale" in changed:
-        fields.append(f"scale = {said.scale!r}")
-    for name in ("mean", "std"):
-        if name in changed:
-            fields.append(f"{name} = {_numbers(changed[name])}")
-    return fields
+    return image_fields(
+        said,
+        {
+            "shorter": lambda side: f"shorter_side = {side}",
+            "to": lambda size: f"size = {_numbers(size)}",
+            "crop": lambda size: f"crop = {_numbers(size)}",
+            "interpolation": lambda name: f"interpolation = {_string(name)}",
+            "colour": lambda name: f"colour = {_string(name)}",
+            "scale": lambda value: f"scale = {value!r}",
+            "mean": lambda values: f"mean = {_numbers(values)}",
+            "std": lambda values: f"std = {_numbers(values)}",
+            "layout": lambda name: f"layout = {_string(name)}",
+        },
+    )
 
 
 def _audio(said: AudioInput) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.languages import Language, image_fields, quoted, written
 from edgeship.toolchain.codegen.names import camel, reserved, snake
 from edgeship.toolchain.codegen.wrapper import Source
 
@@ -26,21 +26,25 @@ def _numbers(values: tuple[float, ...]) -> str:
     return f"listOf({', '.join(map(repr, values))})"
 
 
+def _size(size: tuple[int, int]) -> str:
+    return f"Size({size[0]}, {size[1]})"
+
+
 def _image(said: ImageInput) -> list[str]:
-    changed = said.model_dump(exclude_defaults=True)
-    fields = []
-    if isinstance(said.resize, int):
-        fields.append(f"resize = Resize.Shorter({said.resize})")
-    elif said.resize is not None:
-        fields.append(f"resize = Resize.To(Size({said.resize[0]}, {said.resize[1]}))")
-    if said.crop is not None:
-        fields.append(f"crop = Size({said.crop[0]}, {said.crop[1]})")
-    for name, kind in (("interpolation", "Interpolation"), ("colour", "Colour"), ("layout", "Layout")):
-        if name in changed:
-            fields.append(f"{name} = {kind}.{changed[name].upper()}")
-    if "scale" in changed:
-        fields.append(f"scale = {said.scale!r}")
-    return fields + [f"{name} = {_numbers(changed[name])}" for name in ("mean", "std") if name in changed]
+    return image_fields(
+        said,
+        {
+            "shorter": lambda side: f"resize = Resize.Shorter({side})",
+            "to": lambda size: f"resize = Resize.To({_size(size)})",
+            "crop": lambda size: f"crop = {_size(size)}",
+            "interpolation": lambda name: f"interpolation = Interpolation.{name.upper()}",
+            "colour": lambda name: f"colour = Colour.{name.upper()}",
+            "scale": lambda value: f"scale = {value!r}",
+            "mean": lambda values: f"mean = {_numbers(values)}",
+            "std": lambda values: f"std = {_numbers(values)}",
+            "layout": lambda name: f"layout = Layout.{name.upper()}",
+        },
+    )
 
 
 def _audio(said: AudioInput) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
 from edgeship.toolchain.codegen.wrapper import Kind, Source
@@ -79,6 +80,15 @@ def quoted(text: str, more: Mapping[str, str], code: Callable[[str], str]) -> st
     """
     escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", **more}
     return f'"{"".join(escapes.get(one) or (one if one.isprintable() else code(one)) for one in text)}"'
+
+
+def image_fields(said: ImageInput, write: Mapping[str, Callable[[Any], str]]) -> list[str]:
+    """How a language writes what is not the default, in ImageInput's order; a `resize` is `shorter` or `to`."""
+    fields = said.model_dump(exclude_defaults=True)
+    return [
+        write[name if name != "resize" else "shorter" if isinstance(value, int) else "to"](value)
+        for name, value in fields.items()
+    ]
 
 
 def written(flag: bool) -> str:

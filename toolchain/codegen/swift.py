@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput, WordPiece
-from edgeship.toolchain.codegen.languages import Language, quoted, written
+from edgeship.toolchain.codegen.languages import Language, image_fields, quoted, written
 from edgeship.toolchain.codegen.names import camel, reserved
 from edgeship.toolchain.codegen.wrapper import Source
 
@@ -23,22 +23,29 @@ def _size(size: tuple[int, int]) -> str:
     return f"Size(height: {size[0]}, width: {size[1]})"
 
 
+def _floats(values: tuple[float, ...]) -> str:
+    return f"[{', '.join(map(_float, values))}]"
+
+
+def _float(value: float) -> str:
+    return f"Float({value!r} as Double)"
+
+
 def _image(said: ImageInput) -> list[str]:
-    changed = said.model_dump(exclude_defaults=True)
-    fields = []
-    if isinstance(said.resize, int):
-        fields.append(f"resize: .shorter({said.resize})")
-    elif said.resize is not None:
-        fields.append(f"resize: .to({_size(said.resize)})")
-    if said.crop is not None:
-        fields.append(f"crop: {_size(said.crop)}")
-    fields += [f"{name}: .{changed[name]}" for name in ("interpolation", "colour") if name in changed]
-    if "scale" in changed:
-        fields.append(f"scale: Float({said.scale!r} as Double)")
-    for name in ("mean", "std"):
-        if name in changed:
-            fields.append(f"{name}: [{', '.join(f'Float({value!r} as Double)' for value in changed[name])}]")
-    return fields + [f"layout: .{changed['layout']}" for _ in ("layout",) if "layout" in changed]
+    return image_fields(
+        said,
+        {
+            "shorter": lambda side: f"resize: .shorter({side})",
+            "to": lambda size: f"resize: .to({_size(size)})",
+            "crop": lambda size: f"crop: {_size(size)}",
+            "interpolation": lambda name: f"interpolation: .{name}",
+            "colour": lambda name: f"colour: .{name}",
+            "scale": lambda value: f"scale: {_float(value)}",
+            "mean": lambda values: f"mean: {_floats(values)}",
+            "std": lambda values: f"std: {_floats(values)}",
+            "layout": lambda name: f"layout: .{name}",
+        },
+    )
 
 
 def _audio(said: AudioInput) -> list[str]:

@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "executorch_api.hpp"
+#include "executorch_calls.hpp"
 #include "executorch_tracer.hpp"
 #include "names.hpp"
 #include "tensors.hpp"
+
+using et::check;
 
 class Engine {
  public:
@@ -82,7 +85,7 @@ class Engine {
       if (!value.isTensor()) throw std::runtime_error("output " + name + " is not a tensor");
       const auto& tensor = value.toTensor();
       outputs.push_back({name, dtype_of(tensor.scalar_type(), kTypes), {tensor.sizes().begin(), tensor.sizes().end()},
-                         in_order_of_dimensions(tensor)});
+                         et::in_order_of_dimensions(tensor)});
     }
     return outputs;
   }
@@ -110,30 +113,6 @@ class Engine {
       {"float64", ScalarType::Double}, {"int8", ScalarType::Char},    {"uint8", ScalarType::Byte},
       {"int16", ScalarType::Short},    {"uint16", ScalarType::UInt16}, {"int32", ScalarType::Int},
       {"int64", ScalarType::Long},     {"bool", ScalarType::Bool}};
-
-  // The last dimension's values side by side, whatever order the file keeps them in (channels last).
-  static std::vector<uint8_t> in_order_of_dimensions(const executorch::aten::Tensor& tensor) {
-    const auto* data = static_cast<const uint8_t*>(tensor.const_data_ptr());
-    const size_t width = size_t(tensor.element_size()), dimensions = size_t(tensor.dim());
-    std::vector<uint8_t> bytes;
-    bytes.reserve(tensor.nbytes());
-    std::vector<size_t> index(dimensions, 0);
-    for (size_t left = size_t(tensor.numel()); left > 0; --left) {
-      size_t place = 0;
-      for (size_t axis = 0; axis < dimensions; ++axis) place += index[axis] * size_t(tensor.strides()[axis]);
-      bytes.insert(bytes.end(), data + place * width, data + (place + 1) * width);
-      for (size_t axis = dimensions; axis-- > 0;) {
-        if (++index[axis] < size_t(tensor.sizes()[axis])) break;
-        index[axis] = 0;
-      }
-    }
-    return bytes;
-  }
-
-  static void check(executorch::runtime::Error error, const std::string& what) {
-    if (error != executorch::runtime::Error::Ok)
-      throw std::runtime_error("cannot " + what + ": " + executorch::runtime::to_string(error));
-  }
 
   template <typename T>
   static T take(executorch::runtime::Result<T>&& result, const std::string& what) {

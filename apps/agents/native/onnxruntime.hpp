@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "names.hpp"
-#include "ort_api.hpp"
+#include "ort_calls.hpp"
 #include "profile.hpp"
 #include "tensors.hpp"
+
+using ort::check;
 
 // options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names of files
 // beside the model).
@@ -39,7 +41,8 @@ class Engine {
     check(ort::CreateSessionOptions(&session));
     check(ort::SetIntraOpNumThreads(session, int(wanted_.threads)));
     check(ort::SetInterOpNumThreads(session, 1));
-    check(ort::SetSessionGraphOptimizationLevel(session, level(wanted_.options.value("graph_optimization", "all"))));
+    const int level = ort::optimization_level(wanted_.options.value("graph_optimization", "all"));
+    check(ort::SetSessionGraphOptimizationLevel(session, level));
     for (const std::string library : wanted_.options.value("custom_op_libraries", json::array()))
       check(ort::RegisterCustomOpsLibrary(session, (std::filesystem::path(path).parent_path() / library).c_str()));
     for (const auto& [key, value] : wanted_.options.value("config", std::map<std::string, std::string>()))
@@ -47,8 +50,8 @@ class Engine {
     if (wanted_.profiled) check(ort::EnableProfiling(session, (wanted_.folder + "/profile").c_str()));
     check(ort::CreateSession(environment_, path.c_str(), session, &session_));
     ort::ReleaseSessionOptions(session);
-    const Names inputs = names(ort::SessionGetInputCount, ort::SessionGetInputName);
-    const Names outputs = names(ort::SessionGetOutputCount, ort::SessionGetOutputName);
+    const Names inputs = ort::names(session_, ort::SessionGetInputCount, ort::SessionGetInputName);
+    const Names outputs = ort::names(session_, ort::SessionGetOutputCount, ort::SessionGetOutputName);
     if (wanted_.outputs.empty()) wanted_.outputs = outputs;
     for (const size_t index : positions(wanted_.inputs, inputs, "inputs", wanted_.by_name))
       inputs_.push_back(inputs[index]);
@@ -148,36 +151,6 @@ class Engine {
   static constexpr std::pair<const char*, int> kTypes[] = {
       {"float32", 1}, {"uint8", 2}, {"int8", 3},     {"uint16", 4},   {"int16", 5},    {"int32", 6},
       {"int64", 7},   {"bool", 9},  {"float16", 10}, {"float64", 11}, {"bfloat16", 16}};
-
-  static int level(const std::string& wanted) {
-    static const std::map<std::string, int> levels = {{"disable", 0}, {"basic", 1}, {"extended", 2}, {"all", 99}};
-    const auto found = levels.find(wanted);
-    if (found == levels.end()) throw std::runtime_error("no such graph_optimization: " + wanted);
-    return found->second;
-  }
-
-  template <typename Count, typename Name>
-  Names names(const Count& count_of, const Name& name_of) const {
-    OrtAllocator* allocator = nullptr;
-    size_t count = 0;
-    check(ort::GetAllocatorWithDefaultOptions(&allocator));
-    check(count_of(session_, &count));
-    Names found;
-    for (size_t i = 0; i < count; ++i) {
-      char* name = nullptr;
-      check(name_of(session_, i, allocator, &name));
-      found.emplace_back(name);
-      check(ort::AllocatorFree(allocator, name));
-    }
-    return found;
-  }
-
-  static void check(OrtStatus* status) {
-    if (status == nullptr) return;
-    const std::string message = ort::GetErrorMessage(status);
-    ort::ReleaseStatus(status);
-    throw std::runtime_error(message);
-  }
 
   Wanted wanted_;
   // these live as long as the process, whose threads end with it, or until close()

@@ -10,9 +10,12 @@
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
 
+#include "executorch_calls.hpp"
 #include "model.hpp"
 
 namespace edgeship {
+
+using et::check;
 
 class ExecuTorchModel final : public Model {
  public:
@@ -54,30 +57,11 @@ class ExecuTorchModel final : public Model {
     throw std::runtime_error("no such dtype: " + dtype);
   }
 
-  // The last dimension's values side by side, whatever order the file keeps them in (channels last).
   static Tensor copied(const executorch::aten::Tensor& tensor) {
-    Tensor found{"", {tensor.sizes().begin(), tensor.sizes().end()}, {}};
     for (const auto& [name, type] : kTypes)
-      if (type == tensor.scalar_type()) found.dtype = name;
-    if (found.dtype.empty()) throw std::runtime_error("an output has a dtype that is not known here");
-    const auto* data = static_cast<const uint8_t*>(tensor.const_data_ptr());
-    const size_t width = size_t(tensor.element_size()), rank = size_t(tensor.dim());
-    std::vector<size_t> index(rank, 0);
-    for (auto left = tensor.numel(); left > 0; --left) {
-      size_t place = 0;
-      for (size_t axis = 0; axis < rank; ++axis) place += index[axis] * size_t(tensor.strides()[axis]);
-      found.bytes.insert(found.bytes.end(), data + place * width, data + (place + 1) * width);
-      for (size_t axis = rank; axis-- > 0;) {
-        if (++index[axis] < size_t(tensor.sizes()[axis])) break;
-        index[axis] = 0;
-      }
-    }
-    return found;
-  }
-
-  static void check(executorch::runtime::Error error, const std::string& what) {
-    if (error != executorch::runtime::Error::Ok)
-      throw std::runtime_error("cannot " + what + ": " + executorch::runtime::to_string(error));
+      if (type == tensor.scalar_type())
+        return {name, {tensor.sizes().begin(), tensor.sizes().end()}, et::in_order_of_dimensions(tensor)};
+    throw std::runtime_error("an output has a dtype that is not known here");
   }
 
   executorch::extension::Module module_;

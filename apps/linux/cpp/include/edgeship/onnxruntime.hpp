@@ -1,4 +1,4 @@
-// ONNX Runtime through its C API; its declarations are apps/agents/native/ort_api.hpp, so no SDK is needed, only the
+// ONNX Runtime through its C API; its declarations are apps/agents/native/ort_*.hpp, so no SDK is needed, only the
 // library (libonnxruntime.so.1 of a release or of the Python wheel).
 #pragma once
 
@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "model.hpp"
-#include "ort_api.hpp"
+#include "ort_calls.hpp"
 
 namespace edgeship {
+
+using ort::check;
 
 class OnnxModel final : public Model {
  public:
@@ -26,14 +28,14 @@ class OnnxModel final : public Model {
         settings, [](OrtSessionOptions* one) { ort::ReleaseSessionOptions(one); });
     check(ort::SetIntraOpNumThreads(settings, int(load.threads)));
     check(ort::SetInterOpNumThreads(settings, 1));
-    check(ort::SetSessionGraphOptimizationLevel(settings, level(load.optimization)));
+    check(ort::SetSessionGraphOptimizationLevel(settings, ort::optimization_level(load.optimization)));
     for (const std::string& library : load.libraries)
       check(ort::RegisterCustomOpsLibrary(settings, (load.file.substr(0, load.file.rfind('/') + 1) + library).c_str()));
     for (const auto& [key, value] : load.options)
       check(ort::AddSessionConfigEntry(settings, key.c_str(), value.c_str()));
     check(ort::CreateSession(environment_, load.file.c_str(), settings, &session_));
-    inputs_ = chosen(load.inputs, names(ort::SessionGetInputCount, ort::SessionGetInputName));
-    outputs_ = chosen(load.outputs, names(ort::SessionGetOutputCount, ort::SessionGetOutputName));
+    inputs_ = chosen(load.inputs, ort::names(session_, ort::SessionGetInputCount, ort::SessionGetInputName));
+    outputs_ = chosen(load.outputs, ort::names(session_, ort::SessionGetOutputCount, ort::SessionGetOutputName));
   }
 
   ~OnnxModel() override {
@@ -86,12 +88,6 @@ class OnnxModel final : public Model {
     }
   };
 
-  static int level(const std::string& wanted) {
-    for (const auto& [name, number] : {std::pair{"disable", 0}, {"basic", 1}, {"extended", 2}, {"all", 99}})
-      if (wanted == name) return number;
-    throw std::runtime_error("no such optimization of the graph: " + wanted);
-  }
-
   static int number_of(const std::string& dtype) {
     for (const Type& type : kTypes)
       if (dtype == type.dtype) return type.number;
@@ -120,22 +116,6 @@ class OnnxModel final : public Model {
     throw std::runtime_error("an output has a dtype that is not known here");
   }
 
-  template <typename Count, typename Name>
-  std::vector<std::string> names(const Count& count_of, const Name& name_of) const {
-    OrtAllocator* allocator = nullptr;
-    size_t count = 0;
-    check(ort::GetAllocatorWithDefaultOptions(&allocator));
-    check(count_of(session_, &count));
-    std::vector<std::string> found;
-    for (size_t i = 0; i < count; ++i) {
-      char* name = nullptr;
-      check(name_of(session_, i, allocator, &name));
-      found.emplace_back(name);
-      check(ort::AllocatorFree(allocator, name));
-    }
-    return found;
-  }
-
   static std::vector<std::string> chosen(const std::vector<std::string>& wanted, const std::vector<std::string>& found) {
     std::vector<std::string> names;
     for (const size_t index : positions(wanted, found)) names.push_back(found[index]);
@@ -146,13 +126,6 @@ class OnnxModel final : public Model {
     std::vector<const char*> found;
     for (const std::string& name : names) found.push_back(name.c_str());
     return found;
-  }
-
-  static void check(OrtStatus* status) {
-    if (status == nullptr) return;
-    const std::string message = ort::GetErrorMessage(status);
-    ort::ReleaseStatus(status);
-    throw std::runtime_error(message);
   }
 
   OrtEnv* environment_ = nullptr;
