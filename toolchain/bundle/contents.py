@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,25 +54,39 @@ def write(out: Path, entries: Mapping[str, Source], check: Callable[[Path], obje
 
     RecipeError for files that are too large for a zip file.
     """
-    check_free(out)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
+    with whole(out) as partial:
         if out.suffix == SUFFIX:
             _write_zip(partial, entries)
         else:
             _write_folder(partial, entries)
         check(partial)
-        partial.rename(out)
+
+
+@contextmanager
+def whole(out: Path) -> Iterator[Path]:
+    """Where to write a file or a folder that gets its name when this ends, and is gone where it fails.
+
+    RecipeError where something is in the way.
+    """
+    check_free(out)
+    partial = out.with_name(f".{out.name}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        if partial.exists():
+            partial.rename(out)
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_folder(folder: Path, entries: Mapping[str, Source]) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
     for name, source in entries.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -117,11 +117,16 @@ def verify(bundle: Path, root: Path | None, device: board.Device) -> board.Verif
 
 def runtimes(given: Sequence[str]) -> dict[str, str]:
     """Versions by runtime of NAME=VERSION; RecipeError for other words."""
-    pairs = [text.partition("=") for text in given]
-    for text, (name, _, version) in zip(given, pairs, strict=True):
-        if not name or not version:
-            raise RecipeError(f"--runtime {text}: is not NAME=VERSION", "e.g. --runtime onnxruntime=1.23")
-    return {name: version for name, _, version in pairs}
+    return dict(named("--runtime", given, "VERSION", "onnxruntime=1.23"))
+
+
+def named(option: str, given: Sequence[str], what: str, example: str) -> list[tuple[str, str]]:
+    """The two sides of each NAME=…; RecipeError for other words."""
+    pairs = [(name, value) for name, _, value in (text.partition("=") for text in given)]
+    for text, (name, value) in zip(given, pairs, strict=True):
+        if not name or not value:
+            raise RecipeError(f"{option} {text}: is not NAME={what}", f"e.g. {option} {example}")
+    return pairs
 
 
 def _check_licences(files: Sequence[Path]) -> None:

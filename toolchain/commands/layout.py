@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from edgeship.apps.board import trust
 from edgeship.apps.board.verify import Device, Verified
 from edgeship.toolchain import registry
 from edgeship.toolchain.bundle import layouts
-from edgeship.toolchain.bundle.contents import check_free
+from edgeship.toolchain.bundle.contents import check_free, whole
 from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.errors import RecipeError
@@ -49,9 +48,7 @@ def layout(bundle: Path, pack: Pack, out: Path, root: Path | None, on_note: Call
     for place, each in verified.items():
         _tell_of_strangers(place, each, pack.store, on_note)
     name = pack.name or layouts.pack_name(str(verified[bundle].manifest["name"]))
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole(out) as partial:
         partial.mkdir()
         if pack.store is Store.play:
             groups = {group: verified[place] for group, place in pack.groups.items()}
@@ -60,9 +57,6 @@ def layout(bundle: Path, pack: Pack, out: Path, root: Path | None, on_note: Call
             places = layouts.apple(verified[bundle], pack.platforms or (Platform.ios,), name, pack.delivery, partial)
         for place in places:
             bundling.verify(place, root, Device(trust.now()))
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return [out / place.relative_to(partial) for place in places]
 
 
@@ -75,14 +69,11 @@ def next_step(store: Store, out: Path, place: Path) -> str:
 
 def groups_of(given: Sequence[str]) -> dict[str, Path]:
     """Bundles by device group of NAME=BUNDLE; RecipeError for other words."""
-    pairs = [text.partition("=") for text in given]
-    for text, (name, _, bundle) in zip(given, pairs, strict=True):
-        if not name or not bundle:
-            raise RecipeError(f"--group {text}: is not NAME=BUNDLE", "e.g. --group flagship=flagship.zip")
-    names = [name for name, _, _ in pairs]
+    pairs = bundling.named("--group", given, "BUNDLE", "flagship=flagship.zip")
+    names = [name for name, _ in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise RecipeError(f"--group {twice[0]}: is named twice", "a group gets one bundle")
-    return {name: Path(bundle) for name, _, bundle in pairs}
+    return {name: Path(bundle) for name, bundle in pairs}
 
 
 def _tell_of_strangers(place: Path, bundle: Verified, store: Store, on_note: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -11,7 +10,7 @@ from pathlib import Path
 from edgeship.apps.board import trust
 from edgeship.apps.board.verify import MANIFEST, Device
 from edgeship.toolchain import registry
-from edgeship.toolchain.bundle.contents import SUFFIX, check_free
+from edgeship.toolchain.bundle.contents import SUFFIX, whole
 from edgeship.toolchain.bundle.unpacked import unpack
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.commands.inspect import check, inspect
@@ -30,18 +29,12 @@ def required_operators(sources: Sequence[Path], out: Path, root: Path | None) ->
     RecipeError for a source that is none of these, or a place that is taken; EdgeshipError for a bundle that is refused
     or a damaged file.
     """
-    check_free(out)
-    partial = out.with_name(f".{out.name}.partial")
-    with tempfile.TemporaryDirectory() as folder:
+    with whole(out) as partial, tempfile.TemporaryDirectory() as folder:
         named = [file for source in sources for file in _files(source, Path(folder), root)]
         try:
             found = [_written(info, files, partial) for info, files in _by_runtime(named)]
-            if partial.is_dir():
-                partial.rename(out)
         except EdgeshipError as error:
             raise type(error)(_with_names(str(error), named, folder), error.hint) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     return RequiredOperators(folder=str(out), runtimes=found)
 
 
