@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from edgeship.toolchain.report.downloads import Library, deflated, libraries
+from edgeship.toolchain.measure.deflate import deflated
+from edgeship.toolchain.report.downloads import Library, libraries
 
 CPU = "aarch64"
 PLATFORMS = [f"manylinux_{version}_{CPU}" for version in ("2_28", "2_27", "2_17")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from edgeship.toolchain.api import (
     Samples,
     Signature,
     TextInput,
+    WordPiece,
     load_callable,
     missing_extra,
 )
@@ -59,7 +61,7 @@ class Text(IndexedDataset):
         name = self.tokenizer if ":" in self.tokenizer else Path(self.tokenizer).name
         if length is None:
             return Contract()
-        settings, files = wordpiece(self._load_tokenizer()) or (None, {})
+        settings, files = self._wordpiece
         inputs = {
             tensor.name: TextInput(tokenizer=name, max_length=length, output=tensor.name, wordpiece=settings)
             for tensor in signature.inputs
@@ -69,8 +71,12 @@ class Text(IndexedDataset):
         )
 
     def contract_files(self) -> dict[str, bytes]:
-        _, files = wordpiece(self._load_tokenizer()) or (None, {})
-        return files
+        return self._wordpiece[1]
+
+    @cached_property
+    def _wordpiece(self) -> tuple[WordPiece | None, dict[str, bytes]]:
+        """The tokenizer as an app can have it, and its files, which take ten seconds."""
+        return wordpiece(self._load_tokenizer()) or (None, {})
 
     def references(self) -> tuple[str, ...]:
         return (self.tokenizer,) if ":" in self.tokenizer else ()

@@ -12,7 +12,9 @@ from report_documents import line, report
 
 from edgeship.apps.board.tree import tree
 from edgeship.toolchain import registry
-from edgeship.toolchain.report.downloads import deflated_bytes, downloads, downloads_of, libraries
+from edgeship.toolchain.build.store import Store
+from edgeship.toolchain.measure.deflate import deflated_bytes, of_artifact
+from edgeship.toolchain.report.downloads import downloads, downloads_of, libraries
 from edgeship.toolchain.report.html import render
 from edgeship.toolchain.report.terminal.bundle import downloads_view
 from edgeship.toolchain.report.terminal.table import FittedTable
@@ -48,6 +50,17 @@ def test_files_and_folders_shrink_as_a_store_s_zip_does(tmp_path: Path) -> None:
         expected = sum(entry.compress_size for entry in packed.infolist())
     assert deflated_bytes([folder]) == pytest.approx(expected, abs=4)
     assert 0 < deflated_bytes([folder]) < 2000
+
+
+def test_a_file_is_deflated_once(tmp_path: Path) -> None:
+    artifact, store = line("float").artifact, Store(tmp_path / "cache")
+    assert artifact is not None
+    file = tmp_path / artifact.file
+    file.write_bytes(bytes(100_000))
+    size_bytes = of_artifact(artifact, tmp_path, store)
+    assert size_bytes == deflated_bytes([file])
+    file.unlink()
+    assert of_artifact(artifact, tmp_path, store) == size_bytes
 
 
 def test_the_page_adds_up_what_is_known_for_the_files_to_ship() -> None:

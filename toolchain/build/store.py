@@ -129,6 +129,13 @@ class Store:
             with self._building(key) as folder:
                 return self._commit(key, folder, make(folder))
 
+    def recall(self, key: str, kind: type[R], find: Callable[[], R]) -> R:
+        """A record without files: the one that is known, else what `find` answers, kept where this can be written."""
+        if entry := self.get(key, kind):
+            return entry.record
+        found = find()
+        return found if self.read_only else self.once(key, kind, lambda folder: found).record
+
     @contextlib.contextmanager
     def _building(self, key: str) -> Iterator[Path]:
         """An empty folder to build in; it vanishes on leaving unless `_commit` took it."""

@@ -29,18 +29,19 @@ from edgeship.toolchain.errors import (
     EXIT_OK,
     DeviceError,
     EdgeshipError,
+    LineError,
     MissingError,
 )
 from edgeship.toolchain.judge.line import Judged, Line, judge
 from edgeship.toolchain.judge.verdict import Verdict
 from edgeship.toolchain.link import Link
+from edgeship.toolchain.measure import deflate
 from edgeship.toolchain.recipe import preflight
 from edgeship.toolchain.recipe.plan import Plan, Recipe, options_of
 from edgeship.toolchain.report import past
 from edgeship.toolchain.report.budgets import findings
 from edgeship.toolchain.report.compare import compare
 from edgeship.toolchain.report.document import Report, shared_warnings
-from edgeship.toolchain.report.downloads import deflated_bytes
 from edgeship.toolchain.report.folder import Keeper, RunFolder
 from edgeship.toolchain.report.rows import model_facts, row
 from edgeship.toolchain.timing import Timing
@@ -146,9 +147,9 @@ def run(
     compare(list(rows.values()), {finding.line for finding in budgets if finding.verdict == "exceeded"})
     for line, _ in lines:
         if isinstance(line, Judged) and rows[line.plan.name].recommended:
-            made = line.built.artifact
-            parts = [line.built.folder / name for name in (made.file, *made.extra_files)]
-            rows[line.plan.name].compressed_bytes = deflated_bytes(parts)
+            with contextlib.suppress(LineError):  # a full disk: the report goes without it
+                size_bytes = deflate.of_artifact(line.built.artifact, line.built.folder, store)
+                rows[line.plan.name].compressed_bytes = size_bytes
     return Report(
         name=recipe.name,
         created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

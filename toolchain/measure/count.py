@@ -34,13 +34,7 @@ def count(subject: Subject, link: Link, store: Store) -> Instructions:
     shapes = {name: list(array.shape) for name, array in subject.samples.take([0]).inputs.items()}
     conditions = link.conditions(subject.artifact)
     key = key_of(["count", subject.artifact.sha256, subject.artifact.runtime.model_dump(), shapes, conditions])
-    known = store.get(key, CountRecord)
-    if known is None:
-        found = _counted(subject, link)
-        if store.read_only:
-            return found
-        known = store.once(key, CountRecord, lambda folder: CountRecord(instructions=found))
-    return known.record.instructions
+    return store.recall(key, CountRecord, lambda: CountRecord(instructions=_counted(subject, link))).instructions
 
 
 def _counted(subject: Subject, link: Link) -> Instructions:

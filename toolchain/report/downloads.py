@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,10 +13,10 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgeship.toolchain.measure.deflate import deflated
 from edgeship.toolchain.report.document import Report, ReportLine
 
 SOURCE = "libraries.toml"
-BLOCK = 1 << 20
 
 
 class Library(BaseModel):
@@ -94,21 +93,3 @@ def downloads_of(manifest: Mapping[str, Any], open_file: Callable[[str], IO[byte
         kinds = libraries_of(artifact["runtime"]["name"])
         found += [Download(artifact["name"], artifact["size_bytes"], compressed, library) for library in kinds]
     return found
-
-
-def deflated_bytes(parts: Iterable[Path]) -> int:
-    """Files and folders as a store sends them at most: each file deflated."""
-    total = 0
-    for part in parts:
-        for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
-            if file.is_file():
-                with file.open("rb") as stream:
-                    total += deflated(stream)
-    return total
-
-
-def deflated(stream: IO[bytes]) -> int:
-    """How many bytes are left of a file's."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    count = sum(len(packer.compress(block)) for block in iter(lambda: stream.read(BLOCK), b""))
-    return count + len(packer.flush())
