@@ -13,7 +13,8 @@ from bundles import Sound, ring
 from typer.testing import CliRunner
 
 from edgeship.toolchain.bundle.keys import Keys
-from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store, pack_name
+from edgeship.toolchain.bundle.layouts import pack_name
+from edgeship.toolchain.bundle.stores import Delivery, Platform, Store
 from edgeship.toolchain.cli import app
 from edgeship.toolchain.commands.layout import Pack, groups_of, layout
 from edgeship.toolchain.errors import EdgeshipError, RecipeError

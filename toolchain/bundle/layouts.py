@@ -10,39 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from edgeship.apps.board.verify import Verified
+from edgeship.toolchain.bundle.stores import Delivery, Platform, Store
 from edgeship.toolchain.bundle.unpacked import copy_whole
 from edgeship.toolchain.errors import RecipeError
-
-
-class Store(StrEnum):
-    """Who delivers."""
-
-    play = "play"
-    apple = "apple"
-
-
-class Delivery(StrEnum):
-    """When a device gets it, in Play's words."""
-
-    install_time = "install-time"
-    fast_follow = "fast-follow"
-    on_demand = "on-demand"
-
-
-class Platform(StrEnum):
-    """Apple's systems with managed asset packs, in the words of their manifest."""
-
-    ios = "iOS"
-    ipados = "iPadOS"
-    macos = "macOS"
-    tvos = "tvOS"
-    visionos = "visionOS"
-
 
 PLAY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 APPLE_NAME = re.compile("[A-Za-z][A-Za-z0-9_-]*")

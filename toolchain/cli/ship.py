@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
+from edgeship.toolchain.bundle.stores import Delivery, Platform, Store
 from edgeship.toolchain.cli.app import DAMAGED, MISSING, WRONG, BundlePath, Command, Json, Root, app, exit_codes
 from edgeship.toolchain.cli.bundle import REFUSED
 

@@ -11,7 +11,7 @@ from edgeship.apps.board.verify import Device, Verified
 from edgeship.toolchain import registry
 from edgeship.toolchain.bundle import layouts
 from edgeship.toolchain.bundle.contents import check_free, whole
-from edgeship.toolchain.bundle.layouts import Delivery, Platform, Store
+from edgeship.toolchain.bundle.stores import Delivery, Platform, Store
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.errors import RecipeError
 from edgeship.toolchain.report.format import size
