@@ -70,12 +70,13 @@ def _import_file(file: Path, base: Path, reference: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise RecipeError(f"{reference}: {file} is not a Python file", "name a .py file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up there
     try:
-        spec.loader.exec_module(module)
+        # what was read and named above, not a .pyc: Python takes one of the same second and size for the file's
+        exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         del sys.modules[name]
         raise _import_failed(reference, file, error) from error

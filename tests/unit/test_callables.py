@@ -50,9 +50,14 @@ def test_two_folders_with_the_same_helper_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
-    for number in (1, 2):
+    for number in (1, 2):  # within a second, of one size
         (tmp_path / "m.py").write_text(f"def f(): return {number}\n")
         assert load_callable("./m.py:f", tmp_path)() == number
+
+
+def test_a_file_is_compiled_without_this_modules_own_future_imports(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def f(x: int): return x\n")
+    assert load_callable("./m.py:f", tmp_path).__annotations__ == {"x": int}
 
 
 def test_a_users_folder_never_shadows_an_installed_module(tmp_path: Path) -> None:
