@@ -210,6 +210,7 @@ class Contract(_Record):
     logits: str | None = Field(
         None, description="the output with one value per class whose softmax is their probability; absent: none is"
     )
+    probabilities: str | None = Field(None, description="the output whose values are probabilities by themselves")
     ranges: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
         description="by input name, its smallest and largest valid value where the recipe says so",

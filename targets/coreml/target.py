@@ -16,11 +16,13 @@ from edgeship.targets.coreml.precision import leaving_half
 from edgeship.targets.coreml.runtime import RUNTIME
 from edgeship.targets.coreml.upstream import (
     coremltools,
+    forget_symbols,
     lossy_operators,
     missing_operators,
     read_program,
     read_spec,
     take_int4_groups,
+    widen_bytes,
 )
 from edgeship.toolchain.api import (
     FLOAT16,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
     from torch.fx import GraphModule
 
-STORED = {"int64": "int32", "int16": "int32", "bool": "int32", "float64": "float32"}
+STORED = {"int64": "int32", "int16": "int32", "int8": "int32", "uint8": "int32", "bool": "int32", "float64": "float32"}
 """Core ML's inputs and outputs are float16, float32 and int32."""
 
 
@@ -139,6 +141,7 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
 
     ct, signature = coremltools(), context.signature
     take_int4_groups()
+    forget_symbols()
     dims = {
         name: ct.RangeDim(lower_bound=low, upper_bound=high, default=low, symbol=name)
         for name, (low, high) in signature.dims.items()
@@ -165,6 +168,7 @@ def _convert(program: ExportedProgram, context: Context, precision: str, oldest:
             compressed = operator.op_type.startswith("constexpr_")
             return all(one.name not in wide for one in (readers if compressed else [operator]))
 
+        widen_bytes(decomposed)
         half = ct.transform.FP16ComputePrecision(op_selector=is_half)
         return ct.convert(
             decomposed,

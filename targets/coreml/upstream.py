@@ -132,6 +132,14 @@ def take_int4_groups() -> None:
     register_torch_op(torch_alias=[alias, alias.replace("::", ".")])(dequantize_per_channel_group)
 
 
+def forget_symbols() -> None:
+    """Drop the dynamic dimensions of a conversion before: one that fails leaves them, and no other may have the name."""
+    coremltools()
+    from coremltools.converters.mil.converter import _reset_conversion_state
+
+    _reset_conversion_state()
+
+
 def lossy_operators(program: ExportedProgram) -> dict[Any, Any]:
     """Decompositions of the operators that the converter would take, but wrongly: it drops gelu's `approximate`."""
     import torch
@@ -152,6 +160,19 @@ def missing_operators() -> dict[Any, Any]:
         aten.lerp.Scalar: lambda start, end, weight: start + (end - start) * weight,
         aten.prod.dim_int: _product,
     }
+
+
+def widen_bytes(program: ExportedProgram) -> None:
+    """Let inputs of uint8, which the converter does not know, come as the int32 that Core ML stores."""
+    import torch
+
+    graph = program.graph
+    for node in list(graph.nodes):
+        value = node.meta.get("val")
+        if node.op == "placeholder" and isinstance(value, torch.Tensor) and value.dtype == torch.uint8:
+            node.meta["val"] = value.to(torch.int32)
+        elif node.target is torch.ops.aten._assert_tensor_metadata.default:  # that it still is of that dtype
+            graph.erase_node(node)
 
 
 def _product(x: torch.Tensor, dim: int, keepdim: bool = False) -> torch.Tensor:

@@ -165,6 +165,26 @@ def test_integer_inputs_keep_their_names_and_shrink_to_int32(tmp_path: Path) -> 
     ]
 
 
+def test_a_picture_of_bytes_is_cast_in_the_graph(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    convolution, image = nn.Conv2d(3, 8, 3), torch.randint(0, 256, (1, 12, 12, 3), dtype=torch.uint8)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = convolution
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return self.convolution(image.to(torch.float32).permute(0, 3, 1, 2) / 255)
+
+    net = Net().eval()
+    context = context_of(net, (image,), ["image"], batch=True)
+    artifact = made(net, context, tmp_path, CoreML(precision="float32"))
+    assert artifact.inputs[0].dtype == "int32"
+    (got,) = answers(artifact, tmp_path, [{"image": image.numpy()}])
+    assert sqnr_db(net(image), got["output_0"]) > 90
+
+
 def test_state_goes_from_one_case_to_the_next(tmp_path: Path) -> None:
     net, (_, state) = models.streaming_net()
     context = context_of(net, (torch.randn(1, 8), state), ["frame", "state"])

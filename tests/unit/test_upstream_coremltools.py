@@ -11,7 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from edgeship.targets.coreml.upstream import coremltools, lossy_operators, read_program, read_spec, take_int4_groups
+from edgeship.targets.coreml.upstream import (
+    coremltools,
+    forget_symbols,
+    lossy_operators,
+    read_program,
+    read_spec,
+    take_int4_groups,
+)
 
 pytestmark = pytest.mark.heavy
 
@@ -40,6 +47,18 @@ def test_the_converter_still_drops_the_form_of_gelu_and_it_is_decomposed() -> No
 
     assert list(lossy_operators(program("tanh"))) == [torch.ops.aten.gelu.default]
     assert lossy_operators(program("none")) == {}
+
+
+def test_the_dimensions_of_a_conversion_that_failed_are_forgotten() -> None:
+    coremltools()
+    from coremltools.converters.mil.mil import get_new_symbol
+
+    get_new_symbol("rows")
+    with pytest.raises(ValueError, match="used already"):
+        get_new_symbol("rows")
+    forget_symbols()
+    get_new_symbol("rows")
+    forget_symbols()
 
 
 def test_int4_groups_register_once() -> None:

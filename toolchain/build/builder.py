@@ -81,8 +81,8 @@ class Builder:
 
     def reference(self, model: Model) -> Reference:
         """The float model's outputs on its evaluation (else calibration, else synthetic) samples."""
-        origin = self._programs.origin(model)
-        program, samples = self._programs.of_model(origin), self._programs.samples(model, origin)
+        program = self._programs.shipped(self._programs.of_model(self._programs.origin(model)))
+        samples = self._programs.samples(program.origin)
         outputs = self._programs.outputs(program, samples, model.name)
         return Reference(samples_of(samples), outputs.folder / OUTPUTS, program.signature)
 
@@ -116,13 +116,17 @@ class Builder:
                 stage = step.name
                 program = programs.after(program, step)
                 warnings += program.entry.record.warnings
+            stage = "contract"
+            model, program = programs.shipped(model), programs.shipped(program)
+            if program.origin is not origin:
+                warnings += [text for entry in program.origin.data.values() for text in entry.record.warnings]
             stage = plan.target_name
             entry = self._artifact(plan, program)
             warnings += entry.record.warnings
             artifact = read_artifact(entry.folder / ARTIFACT)
             # outputs to compare with come last: the targets' workers need not wait for them
             stage = "reference outputs"
-            samples = programs.samples(plan.model, origin)
+            samples = programs.samples(program.origin)
             reference = programs.outputs(model, samples, plan.model.name)
             expected = self._expected(plan, program, samples)
             stage = "noise floor"

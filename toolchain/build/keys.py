@@ -65,6 +65,19 @@ def step_key(step: Step, program: Entry[ProgramRecord], base: Path, data: dict[N
     return key_of(["step", plugin_key(step.plugin, base), *_content(program), data, _stage("program")])
 
 
+def bytes_key(data: str, contract: Contract) -> str:
+    """The key of a data set's samples with bytes for pictures, by its content."""
+    return key_of(["bytes", data, contract.model_dump(mode="json"), _stage("in_graph")])
+
+
+def in_graph_key(program: Entry[ProgramRecord], contract: Contract, data: dict[Need, str]) -> str:
+    """The key of a program with its contract folded into it."""
+    versions = {package: version_of(package) for package in BASE_PACKAGES}
+    return key_of(
+        ["in_graph", *_content(program), contract.model_dump(mode="json"), versions, data, _stage("in_graph")]
+    )
+
+
 def findings_key(analysis: Plugin, program: Entry[ProgramRecord], base: Path, data: dict[Need, str]) -> str:
     """The key of what an analysis decided about a program."""
     return key_of(["findings", plugin_key(analysis, base), *_content(program), data, _stage("analysis")])

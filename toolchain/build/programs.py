@@ -18,10 +18,13 @@ from edgeship.toolchain.build.records import (
 from edgeship.toolchain.build.stages.check import CheckData
 from edgeship.toolchain.build.stages.data import ReadData
 from edgeship.toolchain.build.stages.floor import MeasureFloor
+from edgeship.toolchain.build.stages.in_graph import FoldContract, StoreBytes
 from edgeship.toolchain.build.stages.outputs import OUTPUTS, RunProgram
 from edgeship.toolchain.build.stages.program import ApplyPass, BuildModel
 from edgeship.toolchain.build.stages.stored import EXAMPLE_DATA, Origin, StoredProgram
 from edgeship.toolchain.build.store import Entry, Store
+from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.model.in_graph import pictures
 from edgeship.toolchain.model.source import declared
 from edgeship.toolchain.plugin import Need
 from edgeship.toolchain.recipe.plan import Data, Model, Recipe, Selection, Step
@@ -71,6 +74,27 @@ class Programs:
         entry = self._entries.entry(key, ProgramRecord, name, ApplyPass(program, step, key))
         return StoredProgram(origin, entry, step, program)
 
+    def shipped(self, program: StoredProgram) -> StoredProgram:
+        """The program as targets take it: with its contract in the graph, where the recipe says so."""
+        origin = program.origin
+        if not origin.app.in_graph:
+            return program
+        contract = origin.contract()
+        if contract.logits is None and not pictures(contract):
+            raise RecipeError(
+                f"{origin.name}: in_graph has nothing to fold", "name pictures or logits in [contract], or leave it out"
+            )
+        data: dict[Need, Entry[DataRecord]] = {}
+        for need in EXAMPLE_DATA:
+            if need in origin.data:
+                key = keys.bytes_key(origin.data[need].content, contract)
+                stage = StoreBytes(origin, origin.data[need], key)
+                data[need] = self._entries.entry(key, DataRecord, f"{origin.name}: {need} data", stage)
+        folded = origin.in_graph(data)
+        key = keys.in_graph_key(program.entry, contract, folded.contents(EXAMPLE_DATA))
+        entry = self._entries.entry(key, ProgramRecord, f"{origin.name}: in graph", FoldContract(program, folded, key))
+        return StoredProgram(folded, entry, program.step, program)
+
     def check(self, origin: Origin) -> tuple[str, ...]:
         """Warnings about a model's calibration data."""
         calibration, evaluation = origin.data["calibration"], origin.data.get("evaluation")
@@ -79,13 +103,13 @@ class Programs:
         stage = CheckData(origin.store, key, samples_of(calibration), other)
         return self._entries.entry(key, CheckRecord, f"{origin.name}: calibration data", stage).record.warnings
 
-    def samples(self, model: Model, origin: Origin) -> Entry[DataRecord]:
+    def samples(self, origin: Origin) -> Entry[DataRecord]:
         """What outputs are compared on: evaluation data, else calibration data, else flagged synthetic samples."""
         order: tuple[Need, ...] = ("evaluation", "calibration")
         for need in order:
             if need in origin.data:
                 return origin.data[need]
-        return self._data(Data("synthetic", made_up(), Selection(samples=self._recipe.verify.samples)), model)
+        return self._data(Data("synthetic", made_up(), Selection(samples=self._recipe.verify.samples)), origin)
 
     def outputs(
         self,
@@ -115,7 +139,7 @@ class Programs:
         files = (samples_of(samples), expected.folder / OUTPUTS, reference.folder / OUTPUTS)
         return self._entries.entry(key, FloorRecord, name, MeasureFloor(program, key, *files, row_scales, half))
 
-    def _data(self, data: Data, model: Model) -> Entry[DataRecord]:
+    def _data(self, data: Data, model: Model | Origin) -> Entry[DataRecord]:
         key = keys.data_key(data, model.source, self._recipe.base, self._store)
         stage = ReadData(self._store.root, key, data, declared(model.source))
         return self._entries.entry(key, DataRecord, f"{model.name}: {data.name} data", stage)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edgeship.toolchain.artifact import AudioInput, ImageInput
 from edgeship.toolchain.errors import RecipeError
@@ -96,6 +96,20 @@ class ContractOptions(_Table):
     )
     labels: tuple[str, ...] = Field((), description="names of the classes, in the order of the output's values")
     logits: str | None = Field(None, description="the output with one value per class, before a softmax")
+    probabilities: str | None = Field(
+        None, description="instead: the output with one value per class, where the model ends in a softmax itself"
+    )
+    in_graph: bool = Field(
+        False,
+        description="whether the files do what is exact in a graph: they take pictures as bytes (height, width,"
+        " channels), make the model's numbers of them, and answer the softmax of `logits`",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> ContractOptions:
+        if self.logits is not None and self.probabilities is not None:
+            raise ValueError("logits and probabilities are two things: name the output once")
+        return self
 
 
 @dataclass(frozen=True)

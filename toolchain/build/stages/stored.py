@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from edgeship.toolchain.build.stages.stage import Report
 from edgeship.toolchain.build.store import Entry, Store
 from edgeship.toolchain.errors import EdgeshipError
 from edgeship.toolchain.model import program as programs
+from edgeship.toolchain.model.in_graph import left_to_the_app, pictures, source_in_graph
 from edgeship.toolchain.model.load import load
 from edgeship.toolchain.model.signature import example
 from edgeship.toolchain.model.source import ModelSource
@@ -66,9 +67,19 @@ class Origin:
             inputs={**made.inputs, **self.app.pictures, **self.app.sounds},
             labels=self.app.labels or labels,
             logits=self.app.logits,
+            probabilities=self.app.probabilities,
             ranges=self.source.ranges,
             files=made.files,
         )
+
+    def in_graph(self, data: dict[Need, Entry[DataRecord]]) -> Origin:
+        """The model as its files have it where [contract] is folded into the graph; `data` has bytes for pictures."""
+        contract = self.contract()
+        left = left_to_the_app(contract)
+        app = self.app.model_copy(
+            update={"pictures": pictures(left), "logits": left.logits, "probabilities": left.probabilities}
+        )
+        return replace(self, source=source_in_graph(self.source, contract), data=data, app=app)
 
     def contract_files(self) -> dict[str, Path]:
         """Where the files lie that the contract names."""
