@@ -62,6 +62,7 @@ def test_a_file_named_like_the_option_is_no_wish_for_json(place: Workplace) -> N
     assert "--json: there is no such file" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_names_its_folder_and_shows_progress_beside_its_document(place: Workplace) -> None:
     done = place.edgeship("run", "two.toml", "--no-measure", "--json")
     assert done.returncode == 0, done.stderr
@@ -102,6 +103,7 @@ def test_bench_says_figures_and_conditions_and_keeps_raw_samples_for_a_file(plac
     assert raw[0]["result"]["runs"][0]["samples"]
 
 
+@pytest.mark.slow
 def test_bench_says_whether_a_file_falls_behind_its_baseline(place: Workplace) -> None:
     if not place.runs():
         place.json("run", "two.toml", "--no-measure")

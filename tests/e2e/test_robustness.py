@@ -54,6 +54,7 @@ def started_waiting(place: Workplace) -> tuple[subprocess.Popen[str], int]:
     return run, int(marker.read_text())
 
 
+@pytest.mark.slow
 def test_converters_that_crash_hang_or_eat_memory_fail_their_own_line_only(primed: Workplace) -> None:
     hangs = primed.recipe("hangs.toml", recipe_text("waits", build="timeout_s = 15"))
     beside = primed.start("run", hangs, "--no-measure", "--json")  # meanwhile the others
@@ -144,6 +145,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_with_room_the_next_run_works(primed: Workplace, disk: Path) -> None:
     place = Workplace(primed.folder, disk / "cache")
     filler = disk / "filler"

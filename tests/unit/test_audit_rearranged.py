@@ -61,7 +61,7 @@ def audited(net: nn.Module, shape: tuple[int, ...], target: Target, folder: Path
 
 
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "both"])
-@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("kind", [pytest.param(nn.GRU, marks=pytest.mark.slow), nn.LSTM])
 def test_the_gates_of_a_recurrent_layer_are_in_an_onnx_file_in_another_order(
     kind: type[nn.GRU | nn.LSTM], bidirectional: bool, tmp_path: Path
 ) -> None:

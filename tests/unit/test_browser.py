@@ -88,7 +88,7 @@ def test_a_browser_answers_what_eager_torch_answers(
     file.is_answered_by(launched.outputs)
 
 
-@pytest.mark.parametrize("format", ["onnx", "litert"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("litert", marks=pytest.mark.slow)])
 def test_it_measures_calls_a_cold_start_and_the_memory_of_webassembly(
     format: str, tiny_files: TinyFiles, link: BrowserLink
 ) -> None:

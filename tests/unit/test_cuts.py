@@ -68,7 +68,7 @@ def by_adb(folder: Path) -> Iterator[tuple[Timed, Cut]]:
 
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(ALL, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("way", [by_ssh, by_adb])
+@pytest.mark.parametrize("way", [pytest.param(by_ssh, marks=pytest.mark.slow), by_adb])
 def test_wherever_a_connection_is_cut_the_launch_ends_and_the_device_is_clean(
     way: Callable[[Path], ExitStack], count: int, server: None, tiny_files: TinyFiles, tmp_path: Path
 ) -> None:

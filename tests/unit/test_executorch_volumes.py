@@ -34,7 +34,9 @@ class Volume(nn.Module):
         return self.head(torch.relu(self.two(x)).mean((2, 3, 4)))
 
 
-@pytest.mark.parametrize(("spec", "least_db"), [(FLOAT32, 100), (W8A8_STATIC, 35)], ids=str)
+@pytest.mark.parametrize(
+    ("spec", "least_db"), [pytest.param(FLOAT32, 100, marks=pytest.mark.slow), (W8A8_STATIC, 35)], ids=str
+)
 def test_a_volume_answers_like_its_program(spec: QuantSpec, least_db: float, tmp_path: Path) -> None:
     torch.manual_seed(0)
     volumes = np.random.default_rng(0).standard_normal((8, 1, 2, 6, 8, 8)).astype(np.float32)

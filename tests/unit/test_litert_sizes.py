@@ -57,7 +57,7 @@ def given(net: nn.Module, shape: tuple[int | str, ...], dims: dict[str, tuple[in
     return export(flatten(net, 1), example, signature), context, said
 
 
-@pytest.mark.parametrize("spec", [FLOAT32, W8A8_STATIC])
+@pytest.mark.parametrize("spec", [pytest.param(FLOAT32, marks=pytest.mark.slow), W8A8_STATIC])
 def test_an_ordinary_network_takes_any_batch(spec: object, tmp_path: Path) -> None:
     torch.manual_seed(0)
     program, context, said = given(Ordinary().eval(), ("batch", 3, 16, 16), {"batch": (1, 8)}, 1)

@@ -85,6 +85,7 @@ def test_no_float_weight_is_left_beside_the_quantized_ones(static):
     assert count["aten.batch_norm.default"] == 0
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_bytes(static, tmp_path: Path):
     script = (
         "import sys; from pathlib import Path; from quantize_context import digits\n"

@@ -83,8 +83,9 @@ def samples() -> Samples:
     return Samples({"x": np.random.default_rng(0).standard_normal((16, 1, STEPS, INPUTS)).astype(np.float32)})
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
-@pytest.mark.parametrize("kind", [nn.GRU, pytest.param(nn.LSTM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
 def test_every_weight_is_found_in_the_files(kind: type[nn.GRU | nn.LSTM], tmp_path: Path) -> None:
     torch.manual_seed(0)
     example = (torch.from_numpy(samples().row(0)[0]),)

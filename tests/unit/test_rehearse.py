@@ -61,6 +61,7 @@ def test_what_is_told_and_how_it_ends() -> None:
         assert said in text
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_a_version_that_is_the_same_answers_the_same(
     tiny_files: TinyFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
