@@ -68,7 +68,7 @@ def test_what_stands_in_the_way_is_said_with_what_helps() -> None:
         read(b"{}")
 
 
-def test_it_is_asked_through_xcrun_and_executes_nothing_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_asked_through_xcrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     xcrun = tmp_path / "xcrun"
     xcrun.write_text(f'#!/bin/sh\n[ "$*" = "devicectl list devices --json-output $5" ] && cp {RECORDED} "$5"\n')
     xcrun.chmod(xcrun.stat().st_mode | stat.S_IXUSR)

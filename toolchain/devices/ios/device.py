@@ -1,4 +1,4 @@
-"""An iPhone or iPad as a device: found and described by devicectl, on a Mac; nothing is executed there yet."""
+"""An iPhone or iPad as a device: found and described by devicectl, on a Mac; its app is given jobs by hand."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgeship.toolchain.api import Artifact, Device, DeviceError, Job, JobFiles,
 from edgeship.toolchain.devices.ios.listing import Phone, chosen, read
 
 ASK_S = 60
-NO_APP = "an iPhone runs files in an app alone, and edgeship's is not made yet"
+BY_HAND = "an iPhone runs files in an app alone, and edgeship's is given its jobs by hand: apps/ios/README.md"
 
 
 class Ios(Device):
-    """Finds an iPhone or iPad by Xcode's devicectl (macOS); files are not executed there yet."""
+    """Finds an iPhone or iPad by Xcode's devicectl (macOS); the app of apps/ios executes files there, by hand."""
 
     name: str = Field(
         "", description="its name, identifier or UDID, as `devicectl list devices` says; empty: the only one"
@@ -47,12 +47,12 @@ class IosLink(Link):
         return {"device": self.facts()}
 
     def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """Nothing yet."""
-        return NO_APP
+        """Nothing from here."""
+        return BY_HAND
 
     def execute(self, job: Job, files: JobFiles) -> Result:
         """DeviceError."""
-        raise DeviceError(NO_APP, "build the file here and verify it on a Mac, by Core ML's own runtime")
+        raise DeviceError(BY_HAND, "build the file here and verify it on a Mac, by Core ML's own runtime")
 
 
 def _listed() -> bytes:
