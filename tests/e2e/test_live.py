@@ -89,6 +89,7 @@ def test_whole_arrays_and_endless_generators_are_taken_as_a_recipe_takes_them(tm
     assert [e.metric and e.metric.samples for one in made for e in one.line.executions] == [64]
 
 
+@pytest.mark.slow
 def test_a_changed_module_is_not_answered_from_the_cache(tmp_path: Path) -> None:
     net, inputs = conv_net()
     first = convert(net, inputs, ["onnx"], folder=tmp_path / "runs")

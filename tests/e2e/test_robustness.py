@@ -74,6 +74,7 @@ def test_converters_that_crash_hang_or_eat_memory_fail_their_own_line_only(prime
     assert leftovers(primed) == []  # each run clears away what dead workers left
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_line_and_failures_are_not_remembered(primed: Workplace) -> None:
     run, worker = started_waiting(primed)
     os.kill(worker, signal.SIGKILL)

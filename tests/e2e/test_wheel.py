@@ -179,6 +179,7 @@ def test_a_base_install_starts_and_says_how_to_install_the_rest(base: Workplace)
     assert (done.returncode, "pip install 'edgeship[onnx]'" in done.stderr) == (4, True)
 
 
+@pytest.mark.slow
 def test_a_base_install_does_the_job_for_the_runtime_it_has(base: Workplace) -> None:
     recipe = base.recipe("torchscript.toml", recipe_text("torchscript"))
     assert base.edgeship("check", recipe).returncode == 0

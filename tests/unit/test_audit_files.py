@@ -342,7 +342,7 @@ class Placed(nn.Module):
         return self.last(x).mean(1)
 
 
-@pytest.mark.parametrize("target", [Onnx, LiteRT, ExecuTorch])
+@pytest.mark.parametrize("target", [Onnx, LiteRT, pytest.param(ExecuTorch, marks=pytest.mark.slow)])
 def test_rows_that_are_read_at_fixed_places_are_a_constant(target: type[Target], tmp_path: Path) -> None:
     torch.manual_seed(0)
     example = (torch.randint(50, (1, 12)),)

@@ -71,7 +71,7 @@ def _sound(keys: Keys, files: dict[str, TinyFile], version: int = 5, spoiled: st
     return Sound(keys, sound.manifest, {f"files/{sha256}": source for sha256, source in contents.stored.items()})
 
 
-@pytest.mark.parametrize("net", ["conv_net", "token_net"])
+@pytest.mark.parametrize("net", ["conv_net", pytest.param("token_net", marks=pytest.mark.slow)])
 def test_each_runtime_answers_its_golden_samples(tiny_files: TinyFiles, keys: Keys, tmp_path: Path, net: str) -> None:
     files = {format: tiny_files.get(net, format) for format in FORMATS}
     bundle = _sound(keys, files).write(tmp_path / "bundle")

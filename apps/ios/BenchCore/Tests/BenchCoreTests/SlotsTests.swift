@@ -66,6 +66,19 @@ final class SlotsTests {
         #expect(try [used(slots), used(slots)] == [5, nil])
     }
 
+    @Test("a kept root that has rotted does not stop updates")
+    func rotted() throws {
+        let slots = try store()
+        _ = try slots.install(bundle("rotated"), root, device)
+        let kept = folder.appendingPathComponent("store/root.json")
+        var data = try Data(contentsOf: kept)
+        data[data.count / 2] = 0
+        try data.write(to: kept)
+        #expect(try slots.newer(root).version == root.version)
+        _ = try slots.install(bundle("rotated"), root, device)
+        #expect(try slots.newer(root).version > root.version)  // it is whole again
+    }
+
     @Test("only what was loaded is found good, and what was never loaded makes way")
     func neverLoaded() throws {
         let slots = try store()

@@ -69,10 +69,14 @@ public struct Slots: Sendable {
         return true
     }
 
-    /// The root that an earlier bundle brought, where it is newer than the app's.
+    /// The root that an earlier bundle brought, where it is newer than the app's; one that has rotted counts for nothing.
     public func newer(_ root: Root) throws -> Root {
-        guard let kept = try read(rootName).map(anchor) else { return root }
-        return kept.version > root.version ? kept : root
+        do {
+            guard let kept = try read(rootName).map(anchor) else { return root }
+            return kept.version > root.version ? kept : root
+        } catch is Refused {
+            return root
+        }
     }
 
     /// To the bundle that worked before; nil where there was none.

@@ -78,10 +78,14 @@ class Slots(val folder: File, private val disk: Disk = RealDisk) {
         return true
     }
 
-    /** The root that an earlier bundle brought, where it is the newer one. */
+    /** The root that an earlier bundle brought, where it is the newer one; one that has rotted counts for nothing. */
     fun newer(root: Root): Root {
-        val kept = File(folder, ROOT).takeIf(File::exists)?.let { anchor(it.readBytes()) } ?: return root
-        return if (kept.version > root.version) kept else root
+        val kept = try {
+            File(folder, ROOT).takeIf(File::exists)?.let { anchor(it.readBytes()) }
+        } catch (rotted: Refused) {
+            null
+        }
+        return if (kept != null && kept.version > root.version) kept else root
     }
 
     /** To the bundle that worked before; null where there was none. */

@@ -73,6 +73,17 @@ class SlotsTest {
     }
 
     @Test
+    fun `a kept root that has rotted does not stop updates`() {
+        val slots = store()
+        slots.install(File(data, "rotated"), root, device)
+        val kept = File(slots.folder, "root.json")
+        kept.writeBytes(kept.readBytes().also { it[it.size / 2] = 0 })
+        assertEquals(root.version, slots.newer(root).version)
+        slots.install(File(data, "rotated"), root, device)
+        assertTrue(slots.newer(root).version > root.version) // it is whole again
+    }
+
+    @Test
     fun `what a refused bundle's root revokes is revoked`() {
         val slots = store()
         val other = Device(NOW, compatible = "another product")
