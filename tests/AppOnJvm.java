@@ -14,7 +14,7 @@ class AppOnJvm {
         var agent = new edgeship.bench.Agent("android", "1", "release", null, false);
         var memory = new edgeship.bench.ProcMemory(new File("/proc/self"));
         var machine = new Machine(agent, facts, edgeship.bench.SystemClock.INSTANCE, memory, null, null, null);
-        var runtime = new edgeship.bench.Runtime("onnxruntime", List.of("cpu"), OnnxEngine::new);
+        var runtime = new edgeship.bench.Runtime("onnxruntime", List.of("cpu", "xnnpack", "nnapi"), OnnxEngine::new);
         AgentKt.write(AgentKt.answer(new File(words[0]), List.of(runtime), machine, phase -> {}), new File(words[1]));
         System.exit(0);
     }

@@ -17,8 +17,12 @@ from pathlib import Path
 
 EXECUTORCH = "react-native-executorch@0.6.0"  # MIT; has the classes of ExecuTorch's own archive, about 1.0
 EXECUTORCH_CLASSES = "package/android/libs/classes.jar"
-LITERT = ("tensorflow-lite", "tensorflow-lite-api", "tensorflow-lite-gpu")
-LITERT_VERSION = "2.16.1"  # 2.17.0 only leads to Google's Maven
+LITERT = {  # 2.17.0 only leads to Google's Maven
+    "tensorflow-lite": "2.16.1",
+    "tensorflow-lite-api": "2.16.1",
+    "tensorflow-lite-gpu": "2.16.1",
+    "tensorflow-lite-gpu-api": "2.14.0",  # later ones are not there; it has the options alone
+}
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 POM = """<project>
   <modelVersion>4.0.0</modelVersion>
@@ -40,10 +44,10 @@ def main(folder: Path) -> None:
         stream = opened.extractfile(EXECUTORCH_CLASSES)
         assert stream is not None
         _provide(folder, "executorch", stream.read())
-    for name in LITERT:
-        archive = archives / f"{name}-{LITERT_VERSION}.aar"
+    for name, version in LITERT.items():
+        archive = archives / f"{name}-{version}.aar"
         if not archive.exists():
-            artifact = f"-Dartifact=org.tensorflow:{name}:{LITERT_VERSION}:aar"
+            artifact = f"-Dartifact=org.tensorflow:{name}:{version}:aar"
             _fetch(["mvn", "--quiet", COPY, artifact, "-DoutputDirectory=."], archive)
         with zipfile.ZipFile(archive) as opened_zip:
             _provide(folder, name, opened_zip.read("classes.jar"))

@@ -17,19 +17,28 @@ from adbd import RECORDED, Phone, needs_adb, plugged
 from android_app import PYTHON_APP, jvm_app, make_apk
 
 from edgeship.toolchain.artifact import Artifact, Runtime, Tensor, digest
-from edgeship.toolchain.devices.adb.app import FLAVOURS
+from edgeship.toolchain.devices.adb.app import BACKENDS, FLAVOURS
 from edgeship.toolchain.devices.adb.device import Adb
 from edgeship.toolchain.devices.launch import launch
 from edgeship.toolchain.errors import CrashError, DeviceError, RecipeError
+from edgeship.toolchain.judge.case import Case
+from edgeship.toolchain.judge.verdict import judge
 from edgeship.toolchain.measure import history
+from edgeship.toolchain.measure.bench import Subject
 from edgeship.toolchain.protocol.jobs import Load
 from edgeship.toolchain.protocol.messages import Config, Stop
+from edgeship.toolchain.quant import FLOAT32
 from edgeship.toolchain.recipe.arguments import device_of
+from edgeship.toolchain.report.rows import measurement
 from edgeship.toolchain.runtime import LASTING, TIMED
+from edgeship.toolchain.samples import Samples
 from edgeship.toolchain.shell import known
 
 ANDROID = Path(__file__).parents[2] / "apps" / "android"
 ONNX_ID = "dev.edgeship.app.onnx"
+ONES = np.ones((1, 4), np.float32)
+SUMMED = ONES[None]
+SAMPLES = Samples({"x": SUMMED, "state": SUMMED})
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,10 @@ def test_it_knows_the_apps_flavours_and_what_its_agent_does() -> None:
     assert {flavour for flavour, suffix in names if flavour == suffix} == set(FLAVOURS)
     for flavour, runtime in FLAVOURS.items():
         (source,) = (ANDROID / f"app/src/{flavour}/kotlin/edgeship/app").glob("*App.kt")
-        assert f'Runtime("{runtime}", ' in source.read_text()
+        said = re.search(rf'Runtime\("{runtime}", listOf\((.*)\)( \+ nnapi)?[,)]', source.read_text())
+        assert said
+        taken = set(re.findall(r'"(\w+)"', said[1])) | ({"nnapi"} if said[2] else set())
+        assert not BACKENDS[runtime] or taken == {"cpu", *BACKENDS[runtime]}
     modes = re.search(
         r"MODES = listOf\((.*)\)", (ANDROID / "core/src/main/kotlin/edgeship/bench/Refusal.kt").read_text()
     )
@@ -98,6 +110,79 @@ def test_what_is_no_app_of_ours_is_refused_before_a_phone_is_looked_for(tmp_path
     ):
         with pytest.raises(RecipeError, match=why):
             device_of(f"{{ device = 'adb', apk = '{tmp_path}/{name}.apk' }}")
+
+
+def test_a_backend_that_cannot_be_asked_for_is_refused_before_a_phone_is_looked_for(tmp_path: Path) -> None:
+    apk = make_apk(tmp_path / "app.apk", ONNX_ID)
+    for options, why in (
+        (f"apk = '{apk}', backend = 'npu'", r"backend: Input should be 'gpu', 'nnapi' or 'xnnpack' \(got 'npu'\)"),
+        ("backend = 'gpu'", "backend = 'gpu' is the app's: add apk = 'app.apk', or leave it out"),
+        (f"apk = '{apk}', float16 = true", "float16 is the app's to allow: add backend, gpu or nnapi, or leave it out"),
+        (f"apk = '{apk}', backend = 'xnnpack', float16 = true", "add backend, gpu or nnapi"),
+    ):
+        with pytest.raises(RecipeError, match=why):
+            device_of(f"{{ device = 'adb', {options} }}")
+    assert device_of(f"{{ device = 'adb', apk = '{apk}', backend = 'gpu', float16 = true }}")
+
+
+@needs_adb
+def test_an_app_without_the_backend_says_which_it_has(ready: Ready, tmp_path: Path) -> None:
+    for flavour, backend, why, remedy in (
+        ("onnx", "gpu", "has ONNX Runtime without gpu", "it has nnapi and xnnpack"),
+        ("litert", "xnnpack", "has LiteRT without xnnpack", "it has gpu and nnapi"),
+        ("executorch", "gpu", "has ExecuTorch without gpu", "its files say themselves what computes them"),
+    ):
+        apk = make_apk(tmp_path / f"{flavour}.apk", f"dev.edgeship.app.{flavour}")
+        device = ready.device.model_copy(update={"apk": apk, "backend": backend})
+        with pytest.raises(DeviceError, match=why) as caught:
+            device.open().__enter__()
+        assert remedy in caught.value.hint
+
+
+@needs_adb
+@pytest.mark.heavy
+def test_a_backend_is_told_to_the_app_and_in_the_figures(ready: Ready, tmp_path: Path) -> None:
+    load = Load(android_jobs.sum_model(tmp_path), tmp_path, [{"x": ONES, "state": ONES}])
+    brief = Stop(min_iters=5, max_ns=50_000_000)
+    conditions = []
+    for asked, options in (
+        ({"backend": "nnapi"}, {"float16": False}),
+        ({"backend": "nnapi", "float16": True}, {"float16": True}),
+        ({"backend": "xnnpack"}, {}),
+        ({}, {}),
+    ):
+        with ready.device.model_copy(update=asked).open() as link:
+            conditions.append(link.conditions(load.artifact))
+            assert (link.can_execute(load.artifact, "memory") is None) is (asked.get("backend") != "nnapi")
+            assert (link.can_execute(load.artifact, "rounds") is None) is (asked.get("backend") != "nnapi")
+            assert link.can_execute(load.artifact, "latency") is None
+            timed = launch(link, load, Config(mode="latency", warmup=brief, measure=brief), capture=False).result
+        backend = str(asked.get("backend", "cpu"))
+        assert (timed.runtime.backend, timed.runtime.options) == (backend, options)
+        assert timed.runtime.placement is None
+        told = measurement(timed, Subject("sum", load.artifact, tmp_path, SAMPLES), "")
+        unknown = f"how many nodes {backend} took is unknown"
+        assert (told.runtime.endswith(f" ({backend})"), unknown in told.notes) == (bool(asked), bool(asked))
+    assert len({json.dumps(each, sort_keys=True) for each in conditions}) == 4
+
+
+@needs_adb
+@pytest.mark.heavy
+def test_a_backend_that_the_phone_lacks_is_never_a_verdict_on_the_file(ready: Ready, tmp_path: Path) -> None:
+    command = jvm_app()
+    if not command:
+        pytest.skip("the Kotlin classes are not there: make check-android")
+    (ready.state / "agent.json").write_text(json.dumps(command))
+    load = Load(android_jobs.sum_model(tmp_path), tmp_path, [{"x": ONES, "state": ONES}])
+    with ready.device.model_copy(update={"backend": "nnapi"}).open() as link:
+        launched = launch(link, load, Config(mode="verify"))
+        [error] = [run.error for run in launched.result.runs]
+        assert error
+        assert (error.phase, error.code, launched.outputs) == ("load", "NO_BACKEND", [])
+        case = Case(FLOAT32, SAMPLES, {"total": 2 * SUMMED}, {"total": 2 * SUMMED})
+        verdict = judge(load.artifact, tmp_path, link, case)
+    assert (verdict.verdict, verdict.lasting) == ("not-executed", False)
+    assert "load: no nnapi here for this file: OrtException" in verdict.reasons[0]
 
 
 @needs_adb

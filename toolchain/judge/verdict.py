@@ -38,7 +38,9 @@ from edgeship.toolchain.quant import FLOAT32
 
 VERSION = 7
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
-NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB")
+NO_BACKEND = "NO_BACKEND"
+"""Code of an error that says that the device lacks the backend that was asked for, or that it does not take the file."""
+NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB", NO_BACKEND)
 """Codes of errors that say that an agent lacks something, not that the file is wrong."""
 
 
@@ -75,7 +77,8 @@ def judge(artifact: Artifact, folder: Path, link: Link, case: Case) -> Verdict:
     if failure := answers.result.runs[0].error:
         unknown = failure.code in NOT_EXECUTED
         reason = f"{failure.phase}: {failure.message}"
-        lasting = failure.phase not in ("deploy", "start")  # before the runtime saw the file
+        # before the runtime saw the file, or for want of what would have executed it
+        lasting = failure.phase not in ("deploy", "start") and failure.code != NO_BACKEND
         return Verdict(verdict="not-executed" if unknown else "fail", reasons=(reason,), lasting=lasting)
     verdict = judged(artifact, case, answers)
     if verdict.threshold is None:

@@ -63,9 +63,14 @@ def execution(device: str, verdict: Verdict) -> Execution:
 def measurement(result: Result, subject: Subject, file: str) -> Measurement:
     """A result as the report keeps it; `file` holds its raw samples."""
     summary = result.summary or {}
+    runtime, notes = f"{result.runtime.name} {result.runtime.version}", history.notes(result)
+    if (backend := result.runtime.backend) != subject.artifact.runtime.backend:  # the device's choice
+        runtime += f" ({backend})"
+        if result.runtime.placement is None:
+            notes.append(f"how many nodes {backend} took is unknown")
     return Measurement(
         agent=result.agent.kind,
-        runtime=f"{result.runtime.name} {result.runtime.version}",
+        runtime=runtime,
         threads=subject.threads,
         batch=subject.batch,
         inputs=subject.shapes,
@@ -79,7 +84,7 @@ def measurement(result: Result, subject: Subject, file: str) -> Measurement:
         launches=summary.get("launches", 0),
         samples=summary.get("samples", 0),
         flags=result.validity.flags if result.validity else [],
-        notes=history.notes(result),
+        notes=notes,
         file=file,
     )
 

@@ -79,4 +79,7 @@ dependencies {
     }
     "litertImplementation"(project(":engine-litert"))
     "litertImplementation"("com.google.ai.edge.litert:litert:1.4.0")
+    // the GPU delegate, of the same version: its library has another's structures in its hands
+    "litertImplementation"("com.google.ai.edge.litert:litert-gpu:1.4.0")
+    "litertImplementation"("com.google.ai.edge.litert:litert-gpu-api:1.4.0")
 }

@@ -19,4 +19,6 @@ android {
 dependencies {
     api(project(":core"))
     compileOnly("com.google.ai.edge.litert:litert:1.4.0")
+    compileOnly("com.google.ai.edge.litert:litert-gpu:1.4.0")
+    compileOnly("com.google.ai.edge.litert:litert-gpu-api:1.4.0")
 }

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeship.toolchain.api import LASTING, TIMED, Agent, DeviceError, digest
+from edgeship.toolchain.api import LASTING, TIMED, Agent, DeviceError, digest, runtime_info
 from edgeship.toolchain.devices.adb.connection import Connection
+from edgeship.toolchain.protocol.messages import JobRuntime
 
 RUNNER = "JobInstrumentation"
 FLAVOURS = {"onnx": "onnxruntime", "executorch": "executorch", "litert": "litert"}
 """The last word of an application id → the runtime of that app (apps/android/app)."""
+BACKENDS = {"onnxruntime": ("nnapi", "xnnpack"), "executorch": (), "litert": ("gpu", "nnapi")}
+"""The backends that a runtime can be asked for in the app, beside what the file itself says."""
+ACCELERATORS = ("gpu", "nnapi")
+"""Backends off the CPU: they may compute in half precision, and no counter of the app's process sees their memory."""
 MANIFEST = "AndroidManifest.xml"
 INSTALL_S = 300.0
 REMEDIES = {
@@ -40,11 +45,31 @@ class App:
     component: str
     """PACKAGE/CLASS of its instrumentation."""
     runtime: str
+    backend: str | None = None
+    """What its runtime offers the nodes to before its own kernels; None: what the artifact says."""
+    float16: bool = False
 
     @property
     def id(self) -> str:
         """Its application id."""
         return self.component.partition("/")[0]
+
+    def computing_by(self, backend: str | None, float16: bool) -> App:
+        """This app, asked for a backend; DeviceError where its runtime has none of that name."""
+        if backend is not None and backend not in BACKENDS[self.runtime]:
+            info = runtime_info(self.runtime)
+            hint = f"it has {' and '.join(BACKENDS[self.runtime])}"
+            if not BACKENDS[self.runtime]:
+                hint = "its files say themselves what computes them: choose the target's backends instead"
+            raise DeviceError(f"the app {self.id} has {info.title if info else self.runtime} without {backend}", hint)
+        return replace(self, backend=backend, float16=float16)
+
+    def asked(self, runtime: JobRuntime) -> JobRuntime:
+        """What a job asks of the app's runtime, for what it asks of any."""
+        if self.backend is None:
+            return runtime
+        options = {"float16": self.float16} if self.backend in ACCELERATORS else {}
+        return runtime.model_copy(update={"backend": self.backend, "options": {**runtime.options, **options}})
 
     def agent(self) -> Agent:
         """It has its files already."""

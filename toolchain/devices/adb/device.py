@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from edgeship.toolchain.devices.adb.app import check, installed
+from edgeship.toolchain.devices.adb.app import ACCELERATORS, check, installed
 from edgeship.toolchain.devices.adb.connection import connection_to
 from edgeship.toolchain.devices.adb.link import AdbLink, AppLink
 from edgeship.toolchain.devices.remote.lease import leased
@@ -28,6 +29,12 @@ class Adb(Timed):
         description="edgeship's app (apps/android), which is installed and executes them; absent: native agents do, in "
         "the shell",
     )
+    backend: Literal["gpu", "nnapi", "xnnpack"] | None = Field(
+        None,
+        description="what the app's runtime offers a file's nodes to first: LiteRT has gpu and nnapi, ONNX Runtime nnapi "
+        "and xnnpack; absent: what the file says",
+    )
+    float16: bool = Field(False, description="whether the backend, gpu or nnapi, may compute in half precision")
     folder: str = Field(
         "/data/local/tmp/edgeship",
         description="ours there; files are found again by digest, so that none is sent twice",
@@ -41,6 +48,14 @@ class Adb(Timed):
             check(apk)
         return apk
 
+    @model_validator(mode="after")
+    def _can_be_asked_for(self) -> Self:
+        if self.backend and self.apk is None:
+            raise ValueError(f"backend = '{self.backend}' is the app's: add apk = 'app.apk', or leave it out")
+        if self.float16 and self.backend not in ACCELERATORS:
+            raise ValueError(f"float16 is the app's to allow: add backend, {' or '.join(ACCELERATORS)}, or leave it out")
+        return self
+
     @contextlib.contextmanager
     def open(self) -> Iterator[AdbLink]:
         """MissingError without adb; DeviceError where the phone is not reached or is another run's, or takes no app."""
@@ -50,4 +65,5 @@ class Adb(Timed):
             if self.apk is None:
                 yield AdbLink(connection, machine, self)
             else:
-                yield AppLink(connection, machine, self, installed(connection, machine.folder, self.apk))
+                app = installed(connection, machine.folder, self.apk)
+                yield AppLink(connection, machine, self, app.computing_by(self.backend, self.float16))

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edgeship.toolchain.api import (
     Agent,
@@ -23,7 +24,7 @@ from edgeship.toolchain.api import (
     runtime_info,
 )
 from edgeship.toolchain.devices.adb import state
-from edgeship.toolchain.devices.adb.app import INSTRUMENT, App
+from edgeship.toolchain.devices.adb.app import ACCELERATORS, INSTRUMENT, App
 from edgeship.toolchain.devices.adb.connection import Connection
 from edgeship.toolchain.devices.remote.lease import CLEAR
 from edgeship.toolchain.devices.remote.link import RemoteLink
@@ -34,6 +35,8 @@ from edgeship.toolchain.protocol.machine import Environment
 
 NO_JOB = "2"
 """The app's code where it has no job, and so no result."""
+MEMORY: frozenset[Mode] = frozenset({"memory", "rounds"})
+"""Modes that answer what the app's process holds."""
 
 
 class AdbLink(RemoteLink):
@@ -64,7 +67,14 @@ class AppLink(AdbLink):
             return f"the app {self._app.id} has {own.title if own else self._app.runtime}, not {runtime.title}"
         if self.pin_cpus:
             return "an app cannot be kept to CPUs (pin_cpus)"
+        if self._app.backend in ACCELERATORS and mode in MEMORY:
+            return f"what {self._app.backend} holds is in no counter of the app's process: no {mode}"
         return super().can_execute(artifact, mode)
+
+    def conditions(self, artifact: Artifact) -> dict[str, Any]:
+        """And the backend that is asked for."""
+        told = super().conditions(artifact)
+        return told if self._app.backend is None else {**told, "backend": self._app.backend, "float16": self._app.float16}
 
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
         """The app."""
@@ -75,9 +85,9 @@ class AppLink(AdbLink):
         return frozenset()
 
     def execute(self, job: Job, files: JobFiles) -> Result:
-        """Each launch ends the app that runs: one after another."""
+        """Each launch ends the app that runs: one after another; by the backend that was asked for."""
         with self._alone:
-            return super().execute(job, files)
+            return super().execute(job.model_copy(update={"runtime": self._app.asked(job.runtime)}), files)
 
     def run(self, command: Sequence[str], log: Path, seconds: float, environment: Mapping[str, str]) -> int:
         """No variable reaches an app, and no signal: it is stopped where its launch is given up.

@@ -5,5 +5,5 @@ import edgeship.bench.Runtime
 import edgeship.engine.LiteRtEngine
 
 class LiteRtApp : EdgeshipApp() {
-    override val runtime = Runtime("litert", listOf("cpu"), ::LiteRtEngine)
+    override val runtime = Runtime("litert", listOf("cpu", "gpu") + nnapi, ::LiteRtEngine)
 }

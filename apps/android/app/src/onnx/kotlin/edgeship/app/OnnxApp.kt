@@ -5,5 +5,5 @@ import edgeship.bench.Runtime
 import edgeship.engine.OnnxEngine
 
 class OnnxApp : EdgeshipApp() {
-    override val runtime = Runtime("onnxruntime", listOf("cpu"), ::OnnxEngine)
+    override val runtime = Runtime("onnxruntime", listOf("cpu", "xnnpack") + nnapi, ::OnnxEngine)
 }

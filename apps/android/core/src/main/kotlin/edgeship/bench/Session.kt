@@ -4,6 +4,7 @@ package edgeship.bench
 import edgeship.engine.Engine
 import edgeship.engine.Load
 import edgeship.engine.Model
+import edgeship.engine.NoBackend
 import edgeship.engine.Tensor
 import java.io.File
 import kotlin.concurrent.thread
@@ -46,6 +47,8 @@ class Session(
         try {
             watch()
             steps()
+        } catch (error: NoBackend) { // whatever the mode: before anything was computed
+            run.error = RunError("load", error.message.orEmpty(), "NO_BACKEND")
         } catch (error: Exception) {
             run.error = RunError(phase, "${error.javaClass.simpleName}: ${error.message}")
         } catch (error: LinkageError) { // a runtime without its library

@@ -5,9 +5,11 @@ import java.nio.ByteOrder
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.booleanOrNull
 import org.tensorflow.lite.DataType
+import org.tensorflow.lite.Delegate
 import org.tensorflow.lite.Interpreter
 import org.tensorflow.lite.Tensor as NativeTensor
 import org.tensorflow.lite.TensorFlowLite
+import org.tensorflow.lite.nnapi.NnApiDelegate
 
 private val TYPES = mapOf(
     "float32" to DataType.FLOAT32,
@@ -19,7 +21,10 @@ private val TYPES = mapOf(
     "bool" to DataType.BOOL,
 )
 
-/** Options: xnnpack (false: the runtime's own kernels). Inputs are copied into the interpreter by [Model.invoke]. */
+/**
+ * Options: xnnpack (false: the runtime's own kernels), float16. Backends: cpu, gpu, nnapi; how many nodes one of them took,
+ * the runtime does not tell. Inputs are copied into the interpreter by [Model.invoke].
+ */
 class LiteRtEngine : Engine {
     override val runtime = "litert"
 
@@ -29,11 +34,24 @@ class LiteRtEngine : Engine {
         val settings = Interpreter.Options()
         settings.setNumThreads(load.threads)
         settings.setUseXNNPACK((load.options["xnnpack"] as? JsonPrimitive)?.booleanOrNull ?: true)
-        return LiteRtModel(Interpreter(load.file, settings), load)
+        if (load.backend == CPU) return LiteRtModel(Interpreter(load.file, settings), load, null)
+        return onBackend(load.backend) { delegated(load, settings) }
+    }
+
+    private fun delegated(load: Load, settings: Interpreter.Options): Model {
+        val delegate = delegate(load)
+        try {
+            val interpreter = Interpreter(load.file, settings.addDelegate(delegate))
+            check(delegate !is NnApiDelegate || !delegate.hasErrors()) { "NNAPI's error ${(delegate as NnApiDelegate).nnapiErrno}" }
+            return LiteRtModel(interpreter, load, delegate)
+        } catch (error: Exception) {
+            delegate.close()
+            throw error
+        }
     }
 }
 
-private class LiteRtModel(private val interpreter: Interpreter, private val load: Load) : Model {
+private class LiteRtModel(private val interpreter: Interpreter, private val load: Load, private val delegate: Delegate?) : Model {
     private val signature = interpreter.signatureKeys.singleOrNull()
     private val inputs = places(load.inputs, interpreter.inputTensorCount, "inputs", interpreter::getInputTensor) {
         interpreter.getSignatureInputs(it).toList() to interpreter::getInputTensorFromSignature
@@ -47,7 +65,7 @@ private class LiteRtModel(private val interpreter: Interpreter, private val load
     override fun prepare(inputs: List<Tensor>) {
         shapes = inputs.map(::shape)
         this.inputs.zip(shapes) { place, shape -> interpreter.resizeInput(place, shape.toIntArray()) }
-        interpreter.allocateTensors()
+        onBackend(load.backend) { interpreter.allocateTensors() } // other shapes are offered to it anew
     }
 
     override fun feed(inputs: List<Tensor>) {
@@ -67,7 +85,10 @@ private class LiteRtModel(private val interpreter: Interpreter, private val load
 
     override fun fetch(): List<Tensor> = outputs.map { copy(interpreter.getOutputTensor(it)) }
 
-    override fun close() = interpreter.close()
+    override fun close() {
+        interpreter.close()
+        delegate?.close() // the interpreter uses it to its end
+    }
 
     private fun shape(tensor: Tensor) = tensor.shape.map(Math::toIntExact)
 

@@ -5,8 +5,10 @@ import ai.onnxruntime.OnnxJavaType
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtSession
+import ai.onnxruntime.providers.NNAPIFlags
 import java.io.File
 import java.nio.ByteOrder
+import java.util.EnumSet
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
@@ -31,7 +33,7 @@ private val LEVELS = mapOf(
 
 /**
  * Options: graph_optimization (disable, basic, extended, all), config (entries), custom_op_libraries (names of files beside
- * the model).
+ * the model), float16. Backends: cpu, xnnpack, nnapi; how many nodes one of them took, the runtime does not tell.
  */
 class OnnxEngine : Engine {
     private val environment = OrtEnvironment.getEnvironment()
@@ -53,9 +55,27 @@ class OnnxEngine : Engine {
             (load.options["config"] as? JsonObject).orEmpty().forEach { (key, value) ->
                 settings.addConfigEntry(key, (value as JsonPrimitive).content)
             }
-            OnnxModel(environment, environment.createSession(load.file.path, settings), load)
+            onBackend(load.backend) {
+                if (load.backend != CPU) settings.offer(load)
+                OnnxModel(environment, environment.createSession(load.file.path, settings), load)
+            }
         }
 }
+
+private fun OrtSession.SessionOptions.offer(load: Load) = when (load.backend) {
+    "nnapi" -> addNnapi(nnapiFlags(load.float16))
+    "xnnpack" -> {
+        // it has threads of its own: the runtime's would take their cores
+        setIntraOpNumThreads(1)
+        addConfigEntry("session.intra_op.allow_spinning", "0")
+        addXnnpack(mapOf("intra_op_num_threads" to "${load.threads}"))
+    }
+    else -> throw IllegalArgumentException("ONNX Runtime has xnnpack and nnapi")
+}
+
+/** Without the CPU among NNAPI's devices: its reference kernels are slower than the runtime's. */
+internal fun nnapiFlags(float16: Boolean): EnumSet<NNAPIFlags> =
+    EnumSet.of(NNAPIFlags.CPU_DISABLED).apply { if (float16) add(NNAPIFlags.USE_FP16) }
 
 private class OnnxModel(private val environment: OrtEnvironment, private val session: OrtSession, load: Load) : Model {
     private val names = session.inputNames.toList().let { found -> positions(load.inputs, found, "inputs").map(found::get) }

@@ -1,11 +1,14 @@
 /** Jobs that Python made, executed here; their results are checked by tests/e2e/test_android.py, too. */
 package edgeship.engine
 
+import ai.onnxruntime.providers.NNAPIFlags
 import edgeship.bench.Agent
 import edgeship.bench.Cpu
 import edgeship.bench.DeviceFacts
 import edgeship.bench.Environment
+import edgeship.bench.Job
 import edgeship.bench.LATENCY
+import edgeship.bench.MESSAGES
 import edgeship.bench.Machine
 import edgeship.bench.NoJob
 import edgeship.bench.OperatingSystem
@@ -41,7 +44,7 @@ class AgentTest {
         ProcMemory(),
         thermal = { Environment(it, thermal = "none") },
     )
-    private val runtimes = listOf(Runtime("onnxruntime", listOf("cpu"), ::OnnxEngine))
+    private val runtimes = listOf(Runtime("onnxruntime", listOf("cpu", "xnnpack", "nnapi"), ::OnnxEngine))
 
     private fun answered(mode: String) = answer(File(jobs, "$mode.json"), runtimes, machine).also {
         write(it, File(jobs, "result-$mode.json"))
@@ -101,6 +104,28 @@ class AgentTest {
         assertEquals("UNSUPPORTED_JOB", answered("profile").runs.single().error?.code)
         val none = assertFailsWith<NoJob> { answer(File(jobs, "expected.bin"), runtimes, machine) }
         assertContains(none.message.orEmpty(), "is not a bench-job/1")
+    }
+
+    @Test
+    fun `a backend that cannot be had is an error of loading, never the CPU`() {
+        val asked = MESSAGES.decodeFromString(Job.serializer(), File(jobs, "sustained.json").readText())
+        for (backend in listOf("nnapi", "xnnpack")) { // this JVM's build has neither
+            val file = File(jobs, "on-$backend.json")
+            file.writeText(MESSAGES.encodeToString(Job.serializer(), asked.copy(runtime = asked.runtime.copy(backend = backend))))
+            val result = answer(file, runtimes, machine)
+            val run = result.runs.single()
+            assertEquals("load" to "NO_BACKEND", run.error?.phase to run.error?.code)
+            assertContains(run.error?.message.orEmpty(), "no $backend here for this file: OrtException")
+            assertNull(run.windows)
+            assertEquals(backend, result.runtime.backend)
+            println(run.error?.message)
+        }
+    }
+
+    @Test
+    fun `NNAPI computes in half precision where a job says so, and its own kernels for the CPU are no NPU`() {
+        assertEquals(setOf(NNAPIFlags.CPU_DISABLED), nnapiFlags(float16 = false))
+        assertEquals(setOf(NNAPIFlags.CPU_DISABLED, NNAPIFlags.USE_FP16), nnapiFlags(float16 = true))
     }
 
     private companion object {
