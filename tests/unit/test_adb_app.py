@@ -117,8 +117,11 @@ def test_a_backend_that_cannot_be_asked_for_is_refused_before_a_phone_is_looked_
     for options, why in (
         (f"apk = '{apk}', backend = 'npu'", r"backend: Input should be 'gpu', 'nnapi' or 'xnnpack' \(got 'npu'\)"),
         ("backend = 'gpu'", "backend = 'gpu' is the app's: add apk = 'app.apk', or leave it out"),
-        (f"apk = '{apk}', float16 = true", "float16 is the app's to allow: add backend, gpu or nnapi, or leave it out"),
-        (f"apk = '{apk}', backend = 'xnnpack', float16 = true", "add backend, gpu or nnapi"),
+        (
+            f"apk = '{apk}', float16 = true",
+            "float16 is for a backend off the CPU: add backend = 'gpu' or 'nnapi', or leave it out",
+        ),
+        (f"apk = '{apk}', backend = 'xnnpack', float16 = true", "add backend = 'gpu' or 'nnapi'"),
     ):
         with pytest.raises(RecipeError, match=why):
             device_of(f"{{ device = 'adb', {options} }}")

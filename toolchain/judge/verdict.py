@@ -39,7 +39,7 @@ from edgeship.toolchain.quant import FLOAT32
 VERSION = 7
 """Bump when a check or a threshold changes: it enters the key of remembered verdicts."""
 NO_BACKEND = "NO_BACKEND"
-"""Code of an error that says that the device lacks the backend that was asked for, or that it does not take the file."""
+"""Code of an error that says that the device lacks the backend asked for, or that it does not take the file."""
 NOT_EXECUTED = ("UNKNOWN_OPERATOR", "UNSUPPORTED_JOB", NO_BACKEND)
 """Codes of errors that say that an agent lacks something, not that the file is wrong."""
 

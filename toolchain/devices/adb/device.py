@@ -31,8 +31,8 @@ class Adb(Timed):
     )
     backend: Literal["gpu", "nnapi", "xnnpack"] | None = Field(
         None,
-        description="what the app's runtime offers a file's nodes to first: LiteRT has gpu and nnapi, ONNX Runtime nnapi "
-        "and xnnpack; absent: what the file says",
+        description="what the app's runtime offers a file's nodes to first: LiteRT has gpu and nnapi, ONNX Runtime "
+        "nnapi and xnnpack; absent: what the file says",
     )
     float16: bool = Field(False, description="whether the backend, gpu or nnapi, may compute in half precision")
     folder: str = Field(
@@ -53,7 +53,7 @@ class Adb(Timed):
         if self.backend and self.apk is None:
             raise ValueError(f"backend = '{self.backend}' is the app's: add apk = 'app.apk', or leave it out")
         if self.float16 and self.backend not in ACCELERATORS:
-            raise ValueError(f"float16 is the app's to allow: add backend, {' or '.join(ACCELERATORS)}, or leave it out")
+            raise ValueError("float16 is for a backend off the CPU: add backend = 'gpu' or 'nnapi', or leave it out")
         return self
 
     @contextlib.contextmanager

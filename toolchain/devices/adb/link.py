@@ -73,8 +73,8 @@ class AppLink(AdbLink):
 
     def conditions(self, artifact: Artifact) -> dict[str, Any]:
         """And the backend that is asked for."""
-        told = super().conditions(artifact)
-        return told if self._app.backend is None else {**told, "backend": self._app.backend, "float16": self._app.float16}
+        told, app = super().conditions(artifact), self._app
+        return told if app.backend is None else {**told, "backend": app.backend, "float16": app.float16}
 
     def agents(self, runtime: RuntimeInfo) -> tuple[Agent, ...]:
         """The app."""
