@@ -40,11 +40,13 @@ class LiteRtEngine : Engine {
 
     private fun delegated(load: Load, settings: Interpreter.Options): Model {
         val delegate = delegate(load)
+        var interpreter: Interpreter? = null
         try {
-            val interpreter = Interpreter(load.file, settings.addDelegate(delegate))
-            check(delegate !is NnApiDelegate || !delegate.hasErrors()) { "NNAPI's error ${(delegate as NnApiDelegate).nnapiErrno}" }
+            interpreter = Interpreter(load.file, settings.addDelegate(delegate))
+            if (delegate is NnApiDelegate) check(!delegate.hasErrors()) { "NNAPI's error ${delegate.nnapiErrno}" }
             return LiteRtModel(interpreter, load, delegate)
         } catch (error: Exception) {
+            interpreter?.close()
             delegate.close()
             throw error
         }
