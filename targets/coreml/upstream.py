@@ -133,7 +133,7 @@ def take_int4_groups() -> None:
 
 
 def forget_symbols() -> None:
-    """Drop the dynamic dimensions of a conversion before: one that fails leaves them, and no other may have the name."""
+    """Drop the dynamic dimensions of a conversion before: one that fails leaves them, and their names are taken."""
     coremltools()
     from coremltools.converters.mil.converter import _reset_conversion_state
 
