@@ -83,6 +83,9 @@ class Writer:
                 expected = declared.apply(ImageOps.exif_transpose(image))
                 about = declared.declared.model_dump(mode="json", exclude_none=True)
                 yield {"kind": "image", **picture, "input": about, "out": f"image/{number}-{orientation}"}, expected
+                plain = {"scale": 1.0, "mean": (0.0,), "std": (1.0,), "layout": "hwc"}
+                stored = declared.model_copy(update=plain).apply(ImageOps.exif_transpose(image)).astype(np.uint8)
+                yield {"kind": "bytes", **picture, "input": about, "out": f"bytes/{number}-{orientation}"}, stored
 
     def _picture(self, number: int, size: tuple[int, int], orientation: int) -> tuple[dict[str, Any], Image.Image]:
         """A picture as a case and as Pillow have it; some rows are longer than their pixels."""

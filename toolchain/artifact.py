@@ -158,6 +158,11 @@ class ImageInput(_Record):
         return self
 
     @property
+    def keeps_bytes(self) -> bool:
+        """Whether its numbers are the stored values as they lie, [height, width, channels]."""
+        return self.scale == 1 and not any(self.mean) and set(self.std) == {1} and self.layout == "hwc"
+
+    @property
     def channels(self) -> int:
         """How many numbers a pixel has."""
         return 1 if self.colour == "grey" else 3

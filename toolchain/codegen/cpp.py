@@ -62,7 +62,7 @@ def _made(source: Source, language: Language) -> str:
     if source.parameter.kind == "tensor":
         return name
     if not source.output:
-        call = f"{language.constant_of(source.tensor.name)}().apply({name})"
+        call = f"{language.constant_of(source.tensor.name)}().{source.parameter.method}({name})"
         return f"{call}.batched()" if source.batched else call
     length = getattr(source.parameter.said, "max_length", 0)
     shape = f"{{1, {length}}}" if source.batched else f"{{{length}}}"

@@ -43,7 +43,8 @@ def _made(source: Source, language: Language) -> str:
     name = language.name_of(source.parameter.name)
     if source.parameter.kind == "tensor":
         return name
-    call = f"encoded.{source.output}" if source.output else f"{language.constant_of(source.tensor.name)}.apply({name})"
+    own = f"{language.constant_of(source.tensor.name)}.{source.parameter.method}({name})"
+    call = f"encoded.{source.output}" if source.output else own
     return f"{call}[None]" if source.batched else call
 
 

@@ -39,8 +39,9 @@ def _samples(parameter: Parameter, contract: dict[str, bytes]) -> dict[str, byte
     if isinstance(said, ImageInput):
         rgba = _picture(rng)
         picture = reference.Picture(rgba, WIDTH, HEIGHT, STRIDE, ORIENTATION)
-        values = reference.ImageInput.of(said.model_dump(mode="json")).apply(picture)
-        return {f"{name}.rgba": rgba, f"{name}.expected": values.astype("<f4").tobytes()}
+        declared = reference.ImageInput.of(said.model_dump(mode="json"))
+        values = declared.bytes(picture) if parameter.method == "bytes" else declared.apply(picture).astype("<f4")
+        return {f"{name}.rgba": rgba, f"{name}.expected": values.tobytes()}
     if isinstance(said, AudioInput):
         samples = rng.normal(0.05, 0.2, said.frame).astype("<f4")
         values = reference.AudioInput(**said.model_dump()).apply(samples)

@@ -71,7 +71,8 @@ def _made(source: Source, language: Language) -> str:
         return f"try Tensor(encoded.{OUTPUTS[source.output]}, {f'[1, {length}]' if source.batched else f'[{length}]'})"
     if source.parameter.kind == "sound":
         return f"try Tensor(Self.{constant}.apply({name}), {batch}[Self.{constant}.frame])"
-    return f"try tensor(Self.{constant}.apply({name}){', batched: true' if source.batched else ''})"
+    made = f"{constant}.{source.parameter.method}({name})"
+    return f"try Self.tensor(Self.{made}{', batched: true' if source.batched else ''})"
 
 
 SWIFT = Language(

@@ -12,9 +12,6 @@ from edgeship.toolchain.codegen.names import check_class, check_files, check_nam
 from edgeship.toolchain.errors import RecipeError
 
 Kind = Literal["picture", "sound", "text", "tensor"]
-MADE = {"picture": "float32", "sound": "float32", "text": "int64"}
-"""The dtype of what each kind becomes."""
-
 LEVELS = ("disable", "basic", "extended", "all")
 
 
@@ -25,6 +22,13 @@ class Parameter:
     name: str
     kind: Kind
     said: ImageInput | AudioInput | TextInput | Tensor
+    dtype: str
+    """Of what it becomes."""
+
+    @property
+    def method(self) -> str:
+        """Of its declaration, that makes it."""
+        return "bytes" if self.dtype == "uint8" else "apply"
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class Wrapper:
     """The output with one value per class."""
     logits: bool
     """Whether its softmax is their probability."""
+    probabilities: bool
+    """Whether they are told as probabilities: so is the softmax of logits."""
     samples: int
     golden_inputs: tuple[GoldenOutput, ...]
 
@@ -99,7 +105,7 @@ class Wrapper:
 def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
     """The wrapper of a bundle, called `name` or after it; RecipeError for what no wrapper can be written of."""
     check_names(manifest)
-    first, *others = manifest.artifacts
+    first, *others = (_as_given(manifest, one) for one in manifest.artifacts)
     for other in others:
         for what in ("inputs", "outputs"):
             if [_about(one) for one in getattr(first, what)] != [_about(one) for one in getattr(other, what)]:
@@ -138,7 +144,7 @@ def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
                 golden=golden(one.outputs, answers),
             )
         )
-    labels, scores = manifest.contract.labels, _scores(manifest, first)
+    contract, scores = manifest.contract, _scores(manifest, first)
     return Wrapper(
         name=class_name,
         bundle=manifest.name,
@@ -147,9 +153,10 @@ def wrapper(manifest: Manifest, name: str | None) -> Wrapper:
         parameters=tuple(parameters),
         sources=tuple(_source(tensor, parameters) for tensor in first.inputs),
         outputs=tuple(first.outputs),
-        labels=labels if scores else (),
+        labels=contract.labels if scores else (),
         scores=scores,
-        logits=scores is not None and scores == manifest.contract.logits,
+        logits=scores is not None and scores == contract.logits,
+        probabilities=scores is not None and scores in (contract.logits, contract.probabilities),
         samples=manifest.golden.samples,
         golden_inputs=golden(first.inputs, inputs),
     )
@@ -159,6 +166,20 @@ def _level(name: str, level: object) -> str:
     if level not in LEVELS:
         raise RecipeError(f"{name}: graph_optimization is {level}", f"ONNX Runtime has {', '.join(LEVELS)}")
     return str(level)
+
+
+def _as_given(manifest: Manifest, artifact: Shipped) -> Shipped:
+    """A file with its inputs as the golden samples have them: Core ML's make int32 of all whole numbers, as does its
+    engine.
+    """
+    if artifact.runtime.name != "coreml":
+        return artifact
+    golden = manifest.golden.inputs
+    inputs = [
+        one.model_copy(update={"dtype": golden[one.name].dtype}) if one.dtype == "int32" else one
+        for one in artifact.inputs
+    ]
+    return artifact.model_copy(update={"inputs": inputs})
 
 
 def _about(tensor: Tensor) -> tuple[str, str, tuple[int | str, ...]]:
@@ -174,12 +195,14 @@ def _parameters(manifest: Manifest, artifact: Shipped) -> list[Parameter]:
         if isinstance(said, TextInput) and said.wordpiece is not None:
             if any(isinstance(one.said, TextInput) for one in found):
                 continue
-            found.append(Parameter("text", "text", said))
-        elif isinstance(said, ImageInput | AudioInput):
-            kind: Kind = "picture" if isinstance(said, ImageInput) else "sound"
-            found.append(Parameter(tensor.name, kind, said))
+            found.append(Parameter("text", "text", said, "int64"))
+        elif isinstance(said, ImageInput):
+            stored = tensor.dtype == "uint8" and said.keeps_bytes
+            found.append(Parameter(tensor.name, "picture", said, "uint8" if stored else "float32"))
+        elif isinstance(said, AudioInput):
+            found.append(Parameter(tensor.name, "sound", said, "float32"))
         else:
-            found.append(Parameter(tensor.name, "tensor", tensor))
+            found.append(Parameter(tensor.name, "tensor", tensor, tensor.dtype))
     return found
 
 
@@ -188,10 +211,11 @@ def _source(tensor: Tensor, parameters: list[Parameter]) -> Source:
     parameter = own or next(one for one in parameters if one.kind == "text")
     if parameter.kind == "tensor":
         return Source(tensor, parameter, "", False)
-    if tensor.dtype != MADE[parameter.kind]:
+    if tensor.dtype != parameter.dtype:
+        stored = ", or uint8 of scale 1, mean 0, std 1 and layout hwc" if parameter.kind == "picture" else ""
         raise RecipeError(
-            f"{tensor.name} is {tensor.dtype}: a {parameter.kind} becomes {MADE[parameter.kind]}",
-            "leave the conversion to the model",
+            f"{tensor.name} is {tensor.dtype}: a {parameter.kind} becomes {parameter.dtype}{stored}",
+            "leave the conversion to the model" + (", or to [contract] in_graph = true" if stored else ""),
         )
     extra = len(tensor.shape) - (3 if parameter.kind == "picture" else 1)
     if extra not in (0, 1) or (extra and tensor.shape[0] not in (1, *(n for n in tensor.shape if isinstance(n, str)))):
@@ -203,9 +227,10 @@ def _source(tensor: Tensor, parameters: list[Parameter]) -> Source:
 
 def _scores(manifest: Manifest, artifact: Shipped) -> str | None:
     """The output that labels belong to."""
-    if manifest.contract.logits is not None:
-        return manifest.contract.logits
-    return artifact.outputs[0].name if manifest.contract.labels and len(artifact.outputs) == 1 else None
+    contract = manifest.contract
+    if named := contract.logits or contract.probabilities:
+        return named
+    return artifact.outputs[0].name if contract.labels and len(artifact.outputs) == 1 else None
 
 
 def _camel(text: str) -> str:

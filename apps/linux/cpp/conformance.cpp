@@ -101,6 +101,7 @@ static Bytes answer(const json& about, const fs::path& folder) {
   }
   const std::string raw = read(folder / about.at("picture"));
   if (kind == "image") return bytes(input(about.at("input")).apply(picture(about, raw)).bytes);
+  if (kind == "bytes") return bytes(input(about.at("input")).bytes(picture(about, raw)).bytes);
   if (kind != "resize") throw std::runtime_error("no such kind: " + kind);
   const edgeship::Size wanted = size(about.at("size"));
   const auto pixels = picture(about, raw).pixels(about.at("colour") == "grey");

@@ -111,7 +111,9 @@ private final class CoreMLModel: Model, @unchecked Sendable {
         }
     }
 
-    private func array(_ tensor: Tensor) throws -> MLMultiArray {
+    /// Whole numbers of whatever size are int32 in Core ML's files: a picture's bytes, a text's ids.
+    private func array(_ given: Tensor) throws -> MLMultiArray {
+        let tensor = arrayTypes[given.dtype] == nil ? try given.int32s() : given
         guard let type = arrayTypes[tensor.dtype] else { throw WrongFile("Core ML takes no \(tensor.dtype)") }
         let array = try MLMultiArray(shape: tensor.shape.map { NSNumber(value: $0) }, dataType: type)
         array.withUnsafeMutableBytes { bytes, _ in bytes.copyBytes(from: tensor.data) }

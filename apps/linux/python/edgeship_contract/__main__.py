@@ -41,6 +41,10 @@ def _image(case: dict[str, Any], folder: Path) -> NDArray[Any]:
     return ImageInput.of(case["input"]).apply(_picture(case, folder))
 
 
+def _bytes(case: dict[str, Any], folder: Path) -> NDArray[Any]:
+    return ImageInput.of(case["input"]).bytes(_picture(case, folder))
+
+
 def _text(case: dict[str, Any], folder: Path) -> NDArray[Any]:
     vocabulary, characters = ((folder / case[name]).read_bytes() for name in ("vocabulary", "characters"))
     tokenizer = WordPiece(vocabulary, characters, case["settings"])
@@ -70,7 +74,15 @@ def _picture(case: dict[str, Any], folder: Path) -> Picture:
     return Picture(rgba, case["width"], case["height"], case["stride"], case["orientation"])
 
 
-_ANSWERS = {"resize": _resize, "image": _image, "text": _text, "sound": _sound, "softmax": _softmax, "top_k": _top_k}
+_ANSWERS = {
+    "resize": _resize,
+    "image": _image,
+    "bytes": _bytes,
+    "text": _text,
+    "sound": _sound,
+    "softmax": _softmax,
+    "top_k": _top_k,
+}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]))

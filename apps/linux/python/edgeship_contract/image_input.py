@@ -36,12 +36,14 @@ class ImageInput:
 
     def apply(self, picture: Picture) -> NDArray[np.float32]:
         """One picture → float32 [channels, height, width], or [height, width, channels]."""
-        pixels = self._cropped(self._resized(picture.pixels(self.colour == "grey")))
-        if self.colour == "bgr":
-            pixels = pixels[..., ::-1]
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        values = (pixels.astype(np.float32) * np.float32(self.scale) - mean) / std
+        values = (self.bytes(picture).astype(np.float32) * np.float32(self.scale) - mean) / std
         return np.ascontiguousarray(values.transpose(2, 0, 1) if self.layout == "chw" else values)
+
+    def bytes(self, picture: Picture) -> Bytes:
+        """One picture → uint8 [height, width, channels], of a model that does the arithmetic in its graph."""
+        pixels = self._cropped(self._resized(picture.pixels(self.colour == "grey")))
+        return np.ascontiguousarray(pixels[..., ::-1] if self.colour == "bgr" else pixels)
 
     def _resized(self, pixels: Bytes) -> Bytes:
         height, width = pixels.shape[:2]

@@ -63,7 +63,7 @@ public struct ImageInput: Sendable {
 
     /// [channels, height, width] or [height, width, channels]; `ContractError` where mean or std fit no picture.
     public func apply(_ picture: Picture) throws -> Values {
-        let pixels = cropped(sized(picture.pixels(grey: colour == .grey)))
+        let pixels = bytes(picture)
         let channels = pixels.channels
         guard [mean.count, std.count].allSatisfy({ $0 == 1 || $0 == channels }) else {
             throw ContractError("\(mean.count) means and \(std.count) deviations for \(channels) channels")
@@ -71,15 +71,23 @@ public struct ImageInput: Sendable {
         var values = [Float](repeating: 0, count: pixels.bytes.count)
         let area = pixels.height * pixels.width
         for channel in 0..<channels {
-            let source = colour == .bgr ? channels - 1 - channel : channel
             let (mean, std) = (mean[mean.count == 1 ? 0 : channel], std[std.count == 1 ? 0 : channel])
             for place in 0..<area {
-                let value = (Float(pixels.bytes[place * channels + source]) * scale - mean) / std
+                let value = (Float(pixels.bytes[place * channels + channel]) * scale - mean) / std
                 values[layout == .chw ? channel * area + place : place * channels + channel] = value
             }
         }
         let (height, width) = (pixels.height, pixels.width)
         return Values(values: values, shape: layout == .chw ? [channels, height, width] : [height, width, channels])
+    }
+
+    /// Of a model that does the arithmetic in its graph.
+    public func bytes(_ picture: Picture) -> Pixels {
+        var pixels = cropped(sized(picture.pixels(grey: colour == .grey)))
+        if colour == .bgr {
+            for at in stride(from: 0, to: pixels.bytes.count, by: pixels.channels) { pixels.bytes.swapAt(at, at + 2) }
+        }
+        return pixels
     }
 
     private func sized(_ pixels: Pixels) -> Pixels {

@@ -50,10 +50,12 @@ public struct Picture: Sendable {
     }
 }
 
-/// Bytes [height, width, channels].
-struct Pixels: Equatable {
-    let height, width, channels: Int
-    var bytes: [UInt8]
+/// Bytes [height, width, channels], without the batch dimension.
+public struct Pixels: Equatable, Sendable {
+    public let height, width, channels: Int
+    public internal(set) var bytes: [UInt8]
+
+    public var shape: [Int] { [height, width, channels] }
 
     /// Black ones.
     init(height: Int, width: Int, channels: Int) {

@@ -34,12 +34,15 @@ public struct Contract: Sendable {
     public let labels: [String]
     /// The output whose softmax is the classes' probability; nil where none is.
     public let logits: String?
+    /// The output whose values are the classes' probability by themselves; nil where none is.
+    public let probabilities: String?
 
     /// Of an artifact's bundle; `Malformed` where the manifest's contract is none.
     public init(_ manifest: Object, _ artifact: Artifact) throws {
         let about = try manifest.member("contract")
         labels = try about["labels"] == nil ? [] : about.texts("labels").map(\.description)
         logits = about["logits"]?.text?.description
+        probabilities = about["probabilities"]?.text?.description
         for (name, value) in try about.member("inputs") {
             guard let input = value.object else { throw Malformed(name) }
             if input["tokenizer"] != nil {

@@ -16,15 +16,26 @@ public struct Samples: Sendable {
 
     /// What a drawing is, the likeliest first.
     public func classified(_ ink: [Bool]) async throws -> [Score] {
-        try topK(softmax(await first([digit(ink)])), 3, labels: contract.labels)
+        try await classified(digit(ink), 3)
     }
 
     /// What is in a picture, the likeliest first; `Malformed` where the model takes none.
-    public func classified(_ picture: Picture) async throws -> [Score] {
-        guard let input = contract.images.first?.value, contract.images.count == 1 else { throw Malformed("image") }
-        let values = try input.apply(picture)
-        let scores = try await first([Tensor(values.values, [1] + values.shape)])
-        return topK(contract.logits == nil ? scores : softmax(scores), 5, labels: contract.labels)
+    public func classified(_ picture: Picture, _ k: Int = 5) async throws -> [Score] {
+        guard let (name, said) = contract.images.first, contract.images.count == 1 else { throw Malformed("image") }
+        let outputs = try await turns.run(loaded.model, [tensor(said, picture, loaded.artifact.inputTypes[name])])
+        let named = contract.logits ?? contract.probabilities
+        let values = try outputs[loaded.artifact.outputNames.firstIndex { $0 == named } ?? 0].floats()
+        return topK(contract.logits == nil ? values : softmax(values), k, labels: contract.labels)
+    }
+
+    /// One picture as a batch; Core ML's files take its bytes as int32, which its engine makes of them.
+    private func tensor(_ said: ImageInput, _ picture: Picture, _ dtype: DType?) throws -> Tensor {
+        if dtype == .uint8 || dtype == .int32 {
+            let made = said.bytes(picture)
+            return try Tensor(.uint8, [1] + made.shape, made.bytes)
+        }
+        let made = try said.apply(picture)
+        return try Tensor(made.values, [1] + made.shape)
     }
 
     /// How near each sentence is to a question, the nearest first.

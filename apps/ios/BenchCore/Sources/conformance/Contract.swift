@@ -24,16 +24,17 @@ func answerContract(_ asked: Object, in folder: URL, out: URL) throws {
     let answer: [UInt8]
     switch try asked.text("kind").description {
     case "resize":
-        // what a library does not offer by itself: in bytes again
         let size = try asked.wholes("size")
         let filter = Filter(rawValue: try asked.text("filter").description) ?? .nearest
         let colour = Colour(rawValue: try asked.text("colour").description) ?? .rgb
         let to = ImageInput.Resize.to(Size(height: size[0], width: size[1]))
-        let input = ImageInput(resize: to, interpolation: filter, colour: colour, scale: 1, layout: .hwc)
-        answer = try input.apply(picture()).values.map { UInt8($0) }
+        answer = try ImageInput(resize: to, interpolation: filter, colour: colour).bytes(picture()).bytes
     case "image":
         let input: ImageInput = try decoded("input")
         answer = try input.apply(picture()).values.withUnsafeBytes(Array.init)
+    case "bytes":
+        let input: ImageInput = try decoded("input")
+        answer = try input.bytes(picture()).bytes
     case "text":
         let settings: WordPieceSettings = try decoded("settings")
         let words = try WordPiece(vocabulary: bytes("vocabulary"), characters: bytes("characters"), settings: settings)

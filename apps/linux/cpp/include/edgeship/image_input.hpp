@@ -31,16 +31,15 @@ struct ImageInput {
 
   // float32 [channels, height, width], or [height, width, channels].
   Tensor apply(const Picture& picture) const {
-    const Pixels pixels = cropped(resized(picture.pixels(colour == "grey")));
+    const Pixels pixels = made(picture);
     const size_t area = pixels.height * pixels.width;
     std::vector<float> values(area * pixels.channels);
     for (size_t c = 0; c < pixels.channels; ++c) {
-      const size_t from = colour == "bgr" ? pixels.channels - 1 - c : c;
       const float middle = float(mean.size() > 1 ? mean[c] : mean[0]);
       const float spread = float(std.size() > 1 ? std[c] : std[0]);
       for (size_t i = 0; i < area; ++i) {
         const size_t place = layout == "chw" ? c * area + i : i * pixels.channels + c;
-        values[place] = (float(pixels.bytes[i * pixels.channels + from]) * float(scale) - middle) / spread;
+        values[place] = (float(pixels.bytes[i * pixels.channels + c]) * float(scale) - middle) / spread;
       }
     }
     const auto height = int64_t(pixels.height), width = int64_t(pixels.width), channels = int64_t(pixels.channels);
@@ -49,7 +48,21 @@ struct ImageInput {
                       values);
   }
 
+  // uint8 [height, width, channels], of a model that does the arithmetic in its graph.
+  Tensor bytes(const Picture& picture) const {
+    const Pixels pixels = made(picture);
+    return Tensor::of("uint8", {int64_t(pixels.height), int64_t(pixels.width), int64_t(pixels.channels)}, pixels.bytes);
+  }
+
  private:
+  // All but the numbers: of the model's size, channels in its order.
+  Pixels made(const Picture& picture) const {
+    Pixels pixels = cropped(resized(picture.pixels(colour == "grey")));
+    if (colour == "bgr")
+      for (size_t i = 0; i < pixels.bytes.size(); i += pixels.channels) std::swap(pixels.bytes[i], pixels.bytes[i + 2]);
+    return pixels;
+  }
+
   Pixels resized(const Pixels& pixels) const {
     if (shorter_side) {
       const size_t shorter = std::min(pixels.height, pixels.width);

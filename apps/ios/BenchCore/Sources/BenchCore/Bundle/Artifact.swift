@@ -11,6 +11,8 @@ public struct Artifact: Sendable {
     /// The model's names, in its order.
     public let inputNames: [String]
     public let outputNames: [String]
+    /// By the inputs' names.
+    public let inputTypes: [String: DType]
     /// Least SQNR of a device's answers against the golden ones.
     public let minSQNRdB: Double
     /// How many golden samples there are.
@@ -28,6 +30,8 @@ public struct Artifact: Sendable {
         entry = try about.text("entry").description
         inputNames = try about.members("inputs").map { try $0.text("name").description }
         outputNames = try about.members("outputs").map { try $0.text("name").description }
+        inputTypes = try Dictionary(
+            about.members("inputs").map { try ($0.text("name").description, dtype($0)) }, uniquingKeysWith: { $1 })
         minSQNRdB = try about.double("min_sqnr_db")
         samples = try bundle.manifest.member("golden").whole("samples")
     }
@@ -108,14 +112,18 @@ public struct Artifact: Sendable {
 
     private func tensor(_ about: Object, _ sample: Int) throws -> Tensor {
         let shape = try about.wholes("shape")
-        guard let dtype = DType(rawValue: try about.text("dtype").description), let count = shape.first, sample < count
-        else { throw Malformed("golden") }
+        guard let count = shape.first, sample < count else { throw Malformed("golden") }
         let digest = try about.text("sha256")
         guard let part = bundle.files.parts["files/" + digest] else { throw Refused(.fileMissing, digest) }
         let bytes = part.size / count
         let one = Part(path: part.path, offset: part.offset + sample * bytes, size: bytes)
-        return try Tensor(dtype, Array(shape.dropFirst()), one.bytes())
+        return try Tensor(dtype(about), Array(shape.dropFirst()), one.bytes())
     }
+}
+
+private func dtype(_ about: Object) throws -> DType {
+    guard let dtype = DType(rawValue: try about.text("dtype").description) else { throw Malformed("dtype") }
+    return dtype
 }
 
 /// Signal to quantization noise of one output's answers, in dB: ∞ where they are those expected, -∞ for what is no

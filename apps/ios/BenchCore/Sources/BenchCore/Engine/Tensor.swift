@@ -64,6 +64,16 @@ public struct Tensor: Sendable, Equatable {
         }
     }
 
+    /// The same whole numbers as int32; `WrongTensor` for a tensor of others, or of larger ones.
+    public func int32s() throws -> Tensor {
+        let whole: [DType] = [.int8, .uint8, .int16, .uint16, .int32, .int64, .bool]
+        let values = numbers().compactMap { Int32(exactly: $0) }
+        guard whole.contains(dtype), values.count * dtype.size == data.count else {
+            throw WrongTensor(description: "the tensor is \(dtype), and its numbers are not all int32's")
+        }
+        return try Tensor(.int32, shape, values.withUnsafeBytes(Array.init))
+    }
+
     private func read<Number>(_ type: Number.Type) -> [Number] {
         data.withUnsafeBytes { bytes in
             (0..<data.count / dtype.size).map { bytes.loadUnaligned(fromByteOffset: $0 * dtype.size, as: type) }

@@ -2,10 +2,7 @@
 package edgeship.app
 
 import edgeship.bundle.Loaded
-import edgeship.contract.softmax
-import edgeship.contract.topK
-import edgeship.engine.floats
-import edgeship.engine.run
+import edgeship.contract.classified
 
 private const val SHOWN = 3
 
@@ -13,8 +10,7 @@ class DrawActivity : ModelScreen() {
     override fun ready(loaded: Loaded) {
         val answer = text("Draw a digit, as large as the field.")
         val field = DrawView(this) { ink ->
-            behind({ loaded.model.run(listOf(digit(ink))) }) { outputs ->
-                val best = topK(softmax(floats(outputs.first())), SHOWN, loaded.contract.labels)
+            behind({ loaded.classified(digit(ink), SHOWN) }) { best ->
                 answer.text = best.joinToString("\n") { "%s  %.1f %%".format(it.label, 100 * it.score) }
             }
         }

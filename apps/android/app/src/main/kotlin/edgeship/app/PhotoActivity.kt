@@ -12,12 +12,7 @@ import android.widget.ImageView
 import android.widget.TextView
 import edgeship.bundle.Loaded
 import edgeship.contract.Picture
-import edgeship.contract.Score
-import edgeship.contract.softmax
-import edgeship.contract.topK
-import edgeship.engine.Tensor
-import edgeship.engine.floats
-import edgeship.engine.run
+import edgeship.contract.classified
 import java.io.IOException
 import java.nio.ByteBuffer
 
@@ -51,18 +46,10 @@ class PhotoActivity : ModelScreen() {
         val uri = data?.data
         val loaded = loaded
         if (requestCode != PICK || resultCode != Activity.RESULT_OK || uri == null || loaded == null) return
-        behind({ classified(loaded, pixels(uri), orientation(uri)) to decoded(uri, BitmapFactory.Options()) }) { (best, bitmap) ->
+        behind({ loaded.classified(picture(pixels(uri), orientation(uri)), SHOWN) to decoded(uri, BitmapFactory.Options()) }) { (best, bitmap) ->
             view.setImageBitmap(bitmap)
             answer.text = best.joinToString("\n") { "%s  %.3f".format(it.label, it.score) }
         }
-    }
-
-    private fun classified(loaded: Loaded, bitmap: Bitmap, orientation: Int): List<Score> {
-        val input = loaded.contract.images.values.first().apply(picture(bitmap, orientation))
-        val batch = Tensor(input.dtype, longArrayOf(1) + input.shape, input.data)
-        val values = floats(loaded.model.run(listOf(batch)).first())
-        val scores = if (loaded.contract.logits == null) values else softmax(values)
-        return topK(scores, SHOWN, loaded.contract.labels)
     }
 
     // docs: picture

@@ -36,6 +36,9 @@ class Artifact(private val bundle: Verified, private val about: JsonObject) {
     val inputNames: List<String> = about.members("inputs").map { it.text("name") }
     val outputNames: List<String> = about.members("outputs").map { it.text("name") }
 
+    /** By the inputs' names. */
+    val inputTypes: Map<String, String> = about.members("inputs").associate { it.text("name") to it.text("dtype") }
+
     /** Least SQNR of a device's answers against the golden ones. */
     val minSqnrDb: Double = (about["min_sqnr_db"] as JsonPrimitive).content.toDouble()
 

@@ -33,6 +33,7 @@ fun main(arguments: Array<String>) {
 private fun answer(case: JsonObject, folder: File): ByteArray = when (val kind = case.text("kind")) {
     "resize" -> resized(case, folder)
     "image" -> bytes(imageInput(case.member("input")).apply(picture(case, folder)).data)
+    "bytes" -> bytes(imageInput(case.member("input")).bytes(picture(case, folder)).data)
     "text" -> encoded(case, folder)
     "sound" -> bytes(audioInput(case.member("input")).apply(values(case, folder)).data)
     "softmax" -> bytes(floats(softmax(values(case, folder))))

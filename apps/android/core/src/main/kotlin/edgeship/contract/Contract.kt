@@ -30,7 +30,10 @@ class Contract(about: JsonObject, file: (String) -> ByteArray) {
     val labels: List<String> = if ("labels" in about) about.texts("labels") else emptyList()
 
     /** The output whose softmax is the classes' probability; null where none is. */
-    val logits: String? = (about["logits"] as? JsonPrimitive)?.takeIf { it.isString }?.content
+    val logits: String? = name(about["logits"])
+
+    /** The output whose values are the classes' probability by themselves; null where none is. */
+    val probabilities: String? = name(about["probabilities"])
 
     private fun having(key: String): Map<String, JsonObject> =
         inputs.mapValues { it.value as? JsonObject ?: throw Malformed(it.key) }.filterValues { key in it }
@@ -73,6 +76,8 @@ fun wordPiece(about: JsonObject, file: (String) -> ByteArray): WordPiece {
     fun content(key: String) = file(about.text(key)).toString(Charsets.UTF_8)
     return WordPiece(content("vocabulary"), content("characters"), settings)
 }
+
+private fun name(about: JsonElement?): String? = (about as? JsonPrimitive)?.takeIf { it.isString }?.content
 
 private fun size(about: JsonArray): Size {
     val (height, width) = about.map { (it as JsonPrimitive).content.toInt() }

@@ -2,6 +2,8 @@
 package edgeship.contract
 
 import edgeship.engine.Tensor
+import edgeship.engine.buffer
+import edgeship.engine.bytesOf
 import edgeship.engine.tensorOf
 import kotlin.math.round
 
@@ -35,8 +37,7 @@ class ImageInput(
 ) {
     /** One picture → float32 [C, H, W], or [H, W, C]. */
     fun apply(picture: Picture): Tensor {
-        val seen = picture.planes().let { if (colour == Colour.GREY) listOf(grey(it)) else it }
-        val planes = seen.map { cropped(resized(it)) }.let { if (colour == Colour.BGR) it.reversed() else it }
+        val planes = made(picture)
         val (height, width) = planes.first().height to planes.first().width
         val values = FloatArray(planes.size * height * width)
         planes.forEachIndexed { channel, plane ->
@@ -51,6 +52,24 @@ class ImageInput(
         }
         val shape = if (layout == Layout.CHW) listOf(planes.size, height, width) else listOf(height, width, planes.size)
         return tensorOf(values, *shape.map(Int::toLong).toLongArray())
+    }
+
+    /** One picture → uint8 [H, W, C], of a model that does the arithmetic in its graph. */
+    fun bytes(picture: Picture): Tensor {
+        val planes = made(picture)
+        val (height, width) = planes.first().height to planes.first().width
+        val shape = longArrayOf(height.toLong(), width.toLong(), planes.size.toLong())
+        val data = buffer(bytesOf("uint8", shape))
+        for (y in 0 until height) {
+            for (x in 0 until width) planes.forEach { data.put(it[x, y].toByte()) }
+        }
+        return Tensor("uint8", shape, data.flip())
+    }
+
+    /** All but the numbers: of the model's size, channels in its order. */
+    private fun made(picture: Picture): List<Plane> {
+        val seen = picture.planes().let { if (colour == Colour.GREY) listOf(grey(it)) else it }
+        return seen.map { cropped(resized(it)) }.let { if (colour == Colour.BGR) it.reversed() else it }
     }
 
     private fun resized(plane: Plane): Plane {
