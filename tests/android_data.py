@@ -1,4 +1,5 @@
-"""Makes what the Kotlin tests read: bundles, golden messages, cases of the contract, digits with all 599 samples, jobs.
+"""Makes what the Kotlin tests read: bundles, golden messages, cases of the contract, digits with all 599 samples, with
+their contract in the graph, too, and jobs.
 
 `python tests/android_data.py FOLDER`; `make android-data` puts it into apps/android/target/data.
 """
@@ -25,7 +26,8 @@ from edgeship.toolchain.bundle.keys import rotate
 
 ROOT = Path(__file__).resolve().parent.parent
 EDGESHIP = Path(sys.executable).with_name("edgeship")
-DIGITS = 599
+DIGITS = ROOT / "examples/digits"
+SAMPLES = 599
 ANSWERS: dict[str, dict[str, np.ndarray]] = {
     "uneven": {"large": np.full((1, 4), 1000, np.float32), "small": np.full((1, 2), 0.5, np.float32)},
     "silent": {"zeros": np.zeros((1, 3), np.float32)},
@@ -47,18 +49,28 @@ def main(folder: Path) -> None:
     shutil.copytree(ROOT / "tests/golden/protocol", folder / "protocol")
     Writer(folder / "contract").write()
     environment = {**os.environ, "EDGESHIP_KEYS": str(folder / "keys"), "EDGESHIP_HISTORY": ""}
-    recipe, runs, out = ROOT / "examples/digits/recipe.toml", folder / "runs", folder / "digits.zip"
-    for arguments in (
-        ["run", recipe, "--variant", "int8", "--target", "onnx", "--no-measure", "--runs", runs],
-        ["bundle", runs, "--variant", "int8", "--golden", DIGITS, "--out", out],
-    ):
+
+    def edgeship(*arguments: object) -> None:
         subprocess.run([str(EDGESHIP), *map(str, arguments)], check=True, env=environment)
-    shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
-    wrapper = ["codegen", out, "kotlin", "--out", folder / "kotlin", "--root", folder / "root.json"]
-    subprocess.run([str(EDGESHIP), *map(str, wrapper)], check=True, env=environment)
+
+    for name, recipe in (("digits", DIGITS / "recipe.toml"), ("bytes", _in_graph(folder / "recipe"))):
+        runs, out = folder / "runs" / name, folder / f"{name}.zip"
+        edgeship("run", recipe, "--variant", "int8", "--target", "onnx", "--no-measure", "--runs", runs)
+        edgeship("bundle", runs, "--variant", "int8", "--golden", SAMPLES, "--out", out)
+        shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
+        edgeship("codegen", out, "kotlin", "--out", folder / "kotlin" / name, "--root", folder / "root.json")
     samples = _successors(folder)
-    artifact = next(runs.glob("*/artifacts/*-onnx"))
+    artifact = next((folder / "runs/digits").glob("*/artifacts/*-onnx"))
     android_jobs.write(folder / "jobs", artifact, samples)
+
+
+def _in_graph(folder: Path) -> Path:
+    """The digits' recipe with its contract in the graph, and what it needs, in a folder."""
+    shutil.copytree(DIGITS, folder)
+    recipe = folder / "recipe.toml"
+    text = recipe.read_text().replace('name = "digits"', 'name = "digits-bytes"')
+    recipe.write_text(text.replace("[contract]", "[contract]\nin_graph = true"))
+    return recipe
 
 
 def _slots(folder: Path) -> None:

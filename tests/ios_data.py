@@ -1,4 +1,4 @@
-"""Makes what the Swift tests read: what the Kotlin tests read, the library of ONNX Runtime, and a generated wrapper.
+"""Makes what the Swift tests read: what the Kotlin tests read, the library of ONNX Runtime, and generated wrappers.
 
 `python tests/ios_data.py DATA`, and then `apps/ios/test-core DATA` tests; `make test-ios-core` does both, and more.
 """
@@ -19,8 +19,10 @@ def main(folder: Path) -> None:
     android_data.main(folder)
     library = next(file for file in files("onnxruntime") or () if file.name.startswith("libonnxruntime."))
     shutil.copy(library.locate(), folder / "libonnxruntime.so")
-    words = ["codegen", folder / "digits.zip", "swift", "--out", folder / "swift", "--root", folder / "root.json"]
-    subprocess.run([str(android_data.EDGESHIP), *map(str, words)], check=True)
+    for name in ("digits", "bytes"):
+        out = ["--out", folder / "swift" / name, "--root", folder / "root.json"]
+        words = ["codegen", folder / f"{name}.zip", "swift", *out]
+        subprocess.run([str(android_data.EDGESHIP), *map(str, words)], check=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Wrappers of the digits' bundle, in Python and C++, by each runtime: golden samples, and digits as pictures."""
+"""Wrappers of the digits' bundles, in Python and C++, by each runtime: golden samples, and digits as pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from digits_run import DIGITS, DigitsRun
+from digits_run import DIGITS, DigitsRun, digits_text
 from native import APPS, compiled, needs_compiler
 
 from edgeship.apps.board import trust
@@ -18,7 +18,9 @@ from edgeship.apps.linux.python.edgeship_contract import Artifact
 from edgeship.calibration.preprocess import Preprocess
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.commands import codegen as generating
+from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.errors import RecipeError
+from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.text import tables
 
 pytestmark = pytest.mark.heavy
@@ -84,6 +86,24 @@ def place(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = tables((DIGITS / "recipe.toml").read_text(), "recipe.toml")["contract"]["pictures"]["image"]
     preprocess = Preprocess.model_validate(said)
     np.stack([preprocess.apply(picture[..., :3]) for picture in pictures]).tofile(folder / "prepared")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folded(digits: DigitsRun, place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of files that have the contract in their graph, beside the keys of `place`."""
+    folder = tmp_path_factory.mktemp("in-graph")
+    text = digits_text(("int8",), ("onnx", "executorch")).replace("[contract]", "[contract]\nin_graph = true")
+    recipe = recipes.parse(text, DIGITS, default_name="digits")
+    made = runs.run_into(folder / "runs", recipe, runs.Options(measure=False), lambda event: None, digits.store)
+    wishes = bundling.Wishes(["int8"], samples=COUNT)
+    bundling.bundle(made.folder.path, folder / "digits.zip", wishes, place / "keys", lambda note: None)
+    root = place / "keys/roots/1.json"
+    for language in ("python", "cpp"):
+        generating.codegen(folder / "digits.zip", language, folder / language, root, None)
+    verified = board.verify(folder / "digits.zip", trust.anchor(root.read_bytes()), board.Device(trust.now()))
+    for runtime in ("onnxruntime", "executorch"):
+        Artifact.of(verified, runtime).unpack(folder / runtime, golden=True)
     return folder
 
 
@@ -153,6 +173,41 @@ def test_pictures_of_digits_are_classified_in_cpp_as_by_the_toolchain(place: Pat
     subprocess.run([program, place / "onnxruntime", place / "pictures", place / "logits-cpp"], check=True)
     found = np.fromfile(place / "logits-cpp", np.float32).reshape(COUNT, 10)
     assert agree(found, place) == COUNT
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
+def test_a_wrapper_in_python_gives_bytes_to_files_that_have_the_contract_in_their_graph(
+    runtime: str, folded: Path
+) -> None:
+    said = python(folded, folded / "python/golden_digits.py", folded / "digits.zip", runtime)
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in said
+    assert "image: as in Python" in said
+
+
+@needs_compiler
+@pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
+def test_a_wrapper_in_cpp_gives_bytes_to_files_that_have_the_contract_in_their_graph(
+    runtime: str, folded: Path
+) -> None:
+    flags = [f'-DENGINE_HEADER="edgeship/{runtime}.hpp"', f"-DENGINE={runtime}_engine"]
+    flags += ["-Wno-conversion", "-Wno-shadow"] if runtime == "executorch" else []
+    program = compiled(folded / "cpp/golden_digits.cpp", folded / f"golden-{runtime}", flags, runtime)
+    done = subprocess.run(
+        [program, folded / runtime, folded / "cpp/golden"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in done.stdout
+    assert "image: as in Python" in done.stdout
+
+
+def test_files_with_the_contract_in_their_graph_answer_the_softmax_of_the_others(place: Path, folded: Path) -> None:
+    (folded / "use.py").write_text(PYTHON)
+    words = [folded / "use.py", folded / "digits.zip", place / "keys/roots/1.json", "onnxruntime", folded / "use"]
+    said = python(folded, *words, place / "pictures", folded / "probabilities")
+    found = np.fromfile(folded / "probabilities", np.float32).reshape(COUNT, 10)
+    powers = np.exp(expected(place))
+    assert np.abs(found - powers / powers.sum(1, keepdims=True)).max() < 1e-5
+    assert said.startswith(f"[('{found[0].argmax()}', {found[0].argmax()}, {found[0].max():.4f}")
 
 
 def test_a_changed_model_fails_the_golden_test(place: Path) -> None:

@@ -61,7 +61,8 @@ def _made(source: Source, language: Language) -> str:
     name, constant = language.name_of(source.parameter.name), language.constant_of(source.tensor.name)
     if source.parameter.kind == "tensor":
         return name
-    call = f"encoded.output({_string(source.output)})" if source.output else f"{constant}.{source.parameter.method}({name})"
+    own = f"{constant}.{source.parameter.method}({name})"
+    call = f"encoded.output({_string(source.output)})" if source.output else own
     return f"batched({call})" if source.batched else call
 
 

@@ -16,8 +16,8 @@ UNSAFE = ('"', "'", "\\", "`", "*/", "/*")
 CLASSES = (
     "Any Array Artifact AudioInput AutoCloseable Boolean ByteArray ByteBuffer ByteOrder Bool Colour Data Double ENGINE "
     "EOF Encoded Engine Error FILE File Float FloatArray Golden ImageInput Int Int64 Interpolation Layout List Long "
-    "LongArray Model NULL Nothing Path Picture Resize SAMPLES Score Self Sendable Sequence Size String Tensor Type URL "
-    "Unit Values Verified WordPiece WordPieceSettings WrongFile"
+    "LongArray Model NULL Nothing Path Picture Pixels Resize SAMPLES Score Self Sendable Sequence Size String Tensor "
+    "Type URL Unit Values Verified WordPiece WordPieceSettings WrongFile"
 )
 """What the templates use, or the languages have themselves."""
 MODULES = (

@@ -1,4 +1,4 @@
-// The bundle of examples/digits and the library that executes it, as tests/ios_data.py put them there.
+// The bundles of examples/digits and the library that executes them, as tests/ios_data.py put them there.
 
 import BenchCore
 import Foundation
@@ -11,19 +11,22 @@ struct DigitsBundle {
     let engine: OnnxEngine
     let root: Root
     let device: Device
+    private let name: String
 
-    init() throws {
+    /// `name` is of its file; digits or bytes, whose contract is in the graph.
+    init(_ name: String = "digits") throws {
+        self.name = name
         guard let path = ProcessInfo.processInfo.environment["EDGESHIP_DATA"] else {
             throw OrtError(description: "EDGESHIP_DATA names no folder: run `make test-ios-core`")
         }
         data = URL(fileURLWithPath: path)
         engine = try OnnxEngine(library: data.appendingPathComponent("libonnxruntime.so"))
         root = try anchor(Array(Data(contentsOf: data.appendingPathComponent("root.json"))))
-        device = Device(compatible: "digits", runtimes: [engine.runtime: engine.version])
+        device = Device(compatible: name == "digits" ? name : "digits-\(name)", runtimes: [engine.runtime: engine.version])
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 
-    var bundle: URL { data.appendingPathComponent("digits.zip") }
+    var bundle: URL { data.appendingPathComponent("\(name).zip") }
 
     func artifact() throws -> Artifact {
         let bundle = try verify(bundle, root, device)

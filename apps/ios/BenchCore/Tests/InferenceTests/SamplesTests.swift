@@ -101,12 +101,35 @@ struct SamplesTests {
         return try Picture(rgba: rgba, width: side, height: side, orientation: 3)
     }
 
-    @Test("a drawing's points become the numbers that the data set has")
+    @Test("a drawing's points become a picture with the numbers that the data set has")
     func points() throws {
-        #expect(try digit(drawing { _, _ in true }).floats().allSatisfy { $0 == 1 })
-        let left = try digit(drawing { _, column in column < 16 }).floats()
-        #expect(Array(left[12..<20]) == [1, 1, 0.875, 0.625, 0.375, 0.125, 0, 0])
+        #expect(try grey(drawing { _, _ in true }).allSatisfy { $0 == 255 })
+        let left = try grey(drawing { _, column in column < 16 })
+        #expect(Array(left[12..<20]) == [255, 255, 223, 159, 96, 32, 0, 0])  // of 255: 1, 7/8, 5/8, 3/8, 1/8
         #expect(throws: Malformed.self) { try digit([true]) }
+    }
+
+    private func grey(_ ink: [Bool]) throws -> [UInt8] {
+        try ImageInput(colour: .grey).bytes(digit(ink)).bytes
+    }
+
+    @Test("a file that takes bytes and answers probabilities classifies what is drawn as the other one does")
+    func bytes() async throws {
+        let ring = drawing { row, column in abs(hypot(row - 15.5, (column - 15.5) * 1.5) - 12) < 3 }
+        var answers: [[Score]] = []
+        for name in ["digits", "bytes"] {
+            let digits = try DigitsBundle(name)
+            defer { digits.clear() }
+            let shelf = try opened(digits)
+            #expect(shelf.install([digits.bundle]) == [])
+            let loaded = try #require(try await shelf.load(#require(shelf.products.first), threads: 1))
+            let samples = try Samples(loaded)
+            #expect(samples.contract.logits == (name == "digits" ? "logits" : nil))
+            #expect(samples.contract.probabilities == (name == "bytes" ? "logits" : nil))
+            answers.append(try await samples.classified(ring))
+        }
+        #expect(answers[0].map(\.label) == answers[1].map(\.label))
+        #expect(zip(answers[0], answers[1]).allSatisfy { abs($0.score - $1.score) < 1e-5 })
     }
 
     @Test("likeness goes from -1 to 1")

@@ -1,4 +1,4 @@
-// The wrapper that `edgeship codegen` writes of the bundle of examples/digits.
+// The wrappers that `edgeship codegen` writes of the bundles of examples/digits, with the contract in the graph, too.
 
 #if GENERATED
     import BenchCore
@@ -12,8 +12,35 @@
             let data = try DigitsBundle()
             defer { data.clear() }
             let bundle = try verify(data.bundle, data.root, data.device)
-            let golden = DigitsGolden(bundle, data.engine, samples: data.data.appendingPathComponent("swift/golden"))
+            let samples = data.data.appendingPathComponent("swift/digits/golden")
+            #expect(try await DigitsGolden(bundle, data.engine, samples: samples).differences(in: data.folder) == [])
+        }
+
+        @Test("with the contract in the graph, too")
+        func goldenBytes() async throws {
+            let data = try DigitsBundle("bytes")
+            defer { data.clear() }
+            let bundle = try verify(data.bundle, data.root, data.device)
+            let samples = data.data.appendingPathComponent("swift/bytes/golden")
+            let golden = DigitsBytesGolden(bundle, data.engine, samples: samples)
             #expect(try await golden.differences(in: data.folder) == [])
+        }
+
+        @Test("a file that takes bytes answers the probabilities of the one that takes numbers")
+        func probabilities() async throws {
+            let (data, other) = try (DigitsBundle(), DigitsBundle("bytes"))
+            defer { [data, other].forEach { $0.clear() } }
+            let bundles = try [data, other].map { try verify($0.bundle, $0.root, $0.device) }
+            let numbered = try await Digits.open(bundles[0], data.engine, in: data.folder)
+            let folded = try await DigitsBytes.open(bundles[1], other.engine, in: other.folder)
+            let artifact = try Digits.artifact(bundles[0], data.engine)
+            for sample in 0..<artifact.samples {
+                let picture = try picture(artifact.inputs(sample)[0])
+                let (wanted, found) = try await (numbered.predict(image: picture), folded.predict(image: picture))
+                #expect(try wanted.best()[0].label == found.best()[0].label)
+                let pairs = try zip(softmax(wanted.logits.floats()), found.logits.floats())
+                #expect(pairs.allSatisfy { abs($0 - $1) <= 1e-5 })
+            }
         }
 
         @Test("pictures of digits are classified as the samples that they were made of")
