@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -53,12 +54,13 @@ def main(folder: Path) -> None:
     def edgeship(*arguments: object) -> None:
         subprocess.run([str(EDGESHIP), *map(str, arguments)], check=True, env=environment)
 
-    for name, recipe in (("digits", DIGITS / "recipe.toml"), ("bytes", _in_graph(folder / "recipe"))):
-        runs, out = folder / "runs" / name, folder / f"{name}.zip"
-        edgeship("run", recipe, "--variant", "int8", "--target", "onnx", "--no-measure", "--runs", runs)
-        edgeship("bundle", runs, "--variant", "int8", "--golden", SAMPLES, "--out", out)
-        shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
-        edgeship("codegen", out, "kotlin", "--out", folder / "kotlin" / name, "--root", folder / "root.json")
+    with tempfile.TemporaryDirectory() as place:
+        for name, recipe in (("digits", DIGITS / "recipe.toml"), ("bytes", _in_graph(Path(place) / "digits"))):
+            runs, out = folder / "runs" / name, folder / f"{name}.zip"
+            edgeship("run", recipe, "--variant", "int8", "--target", "onnx", "--no-measure", "--runs", runs)
+            edgeship("bundle", runs, "--variant", "int8", "--golden", SAMPLES, "--out", out)
+            shutil.copy(folder / "keys/roots/1.json", folder / "root.json")
+            edgeship("codegen", out, "kotlin", "--out", folder / "kotlin" / name, "--root", folder / "root.json")
     samples = _successors(folder)
     artifact = next((folder / "runs/digits").glob("*/artifacts/*-onnx"))
     android_jobs.write(folder / "jobs", artifact, samples)

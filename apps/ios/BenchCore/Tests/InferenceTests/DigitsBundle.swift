@@ -22,7 +22,8 @@ struct DigitsBundle {
         data = URL(fileURLWithPath: path)
         engine = try OnnxEngine(library: data.appendingPathComponent("libonnxruntime.so"))
         root = try anchor(Array(Data(contentsOf: data.appendingPathComponent("root.json"))))
-        device = Device(compatible: name == "digits" ? name : "digits-\(name)", runtimes: [engine.runtime: engine.version])
+        let product = name == "digits" ? name : "digits-\(name)"
+        device = Device(compatible: product, runtimes: [engine.runtime: engine.version])
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 

@@ -122,8 +122,8 @@ struct SamplesTests {
             defer { digits.clear() }
             let shelf = try opened(digits)
             #expect(shelf.install([digits.bundle]) == [])
-            let loaded = try #require(try await shelf.load(#require(shelf.products.first), threads: 1))
-            let samples = try Samples(loaded)
+            let product = try #require(shelf.products.first)
+            let samples = try Samples(#require(try await shelf.load(product, threads: 1)))
             #expect(samples.contract.logits == (name == "digits" ? "logits" : nil))
             #expect(samples.contract.probabilities == (name == "bytes" ? "logits" : nil))
             answers.append(try await samples.classified(ring))
