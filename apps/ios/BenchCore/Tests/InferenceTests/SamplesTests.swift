@@ -132,6 +132,18 @@ struct SamplesTests {
         #expect(zip(answers[0], answers[1]).allSatisfy { abs($0.score - $1.score) < 1e-5 })
     }
 
+    @Test("the output of probabilities is known by its name, and null is none")
+    func named() throws {
+        let digits = try DigitsBundle()
+        defer { digits.clear() }
+        func contract(_ about: String) throws -> Contract {
+            try Contract(parse(Array(#"{"contract": \#(about)}"#.utf8)), digits.artifact())
+        }
+        #expect(try contract(#"{"inputs": {}, "probabilities": "scores"}"#).probabilities == "scores")
+        #expect(try contract(#"{"inputs": {}, "logits": "scores", "probabilities": null}"#).probabilities == nil)
+        #expect(try contract(#"{"inputs": {}, "logits": null}"#).logits == nil)
+    }
+
     @Test("likeness goes from -1 to 1")
     func likeness() {
         #expect(cosine([1, 2], [2, 4]) == 1)

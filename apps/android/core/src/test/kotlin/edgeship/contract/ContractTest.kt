@@ -33,6 +33,14 @@ class ContractTest {
         assertEquals(emptyList(), wrong.take(10))
     }
 
+    @Test
+    fun `the output of probabilities is known by its name, and null is none`() {
+        fun contract(about: String) = Contract(parse(about.toByteArray())) { ByteArray(0) }
+        assertEquals("scores", contract("""{"inputs": {}, "probabilities": "scores"}""").probabilities)
+        assertEquals(null, contract("""{"inputs": {}, "logits": "scores", "probabilities": null}""").probabilities)
+        assertEquals(null, contract("""{"inputs": {}, "logits": null}""").logits)
+    }
+
     /** For each line of texts, else for the one answer, whether it is equal. */
     private fun hits(case: JsonObject, expected: ByteArray, found: ByteArray): List<Boolean> {
         if (case.text("kind") in setOf("softmax", "sound")) {
