@@ -91,10 +91,14 @@ def place(digits: DigitsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folded(digits: DigitsRun, place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of files that have the contract in their graph, beside the keys of `place`."""
-    folder = tmp_path_factory.mktemp("in-graph")
-    text = digits_text(("int8",), ("onnx", "executorch")).replace("[contract]", "[contract]\nin_graph = true")
+def folded(
+    request: pytest.FixtureRequest, digits: DigitsRun, place: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same of a file that has the contract in its graph, with the keys of `place`; the folder is called after the
+    runtime."""
+    folder = tmp_path_factory.mktemp(request.param, numbered=False)
+    target = {"onnxruntime": "onnx"}.get(request.param, request.param)
+    text = digits_text(("int8",), (target,)).replace("[contract]", "[contract]\nin_graph = true")
     recipe = recipes.parse(text, DIGITS, default_name="digits")
     made = runs.run_into(folder / "runs", recipe, runs.Options(measure=False), lambda event: None, digits.store)
     wishes = bundling.Wishes(["int8"], samples=COUNT)
@@ -103,9 +107,15 @@ def folded(digits: DigitsRun, place: Path, tmp_path_factory: pytest.TempPathFact
     for language in ("python", "cpp"):
         generating.codegen(folder / "digits.zip", language, folder / language, root, None)
     verified = board.verify(folder / "digits.zip", trust.anchor(root.read_bytes()), board.Device(trust.now()))
-    for runtime in ("onnxruntime", "executorch"):
-        Artifact.of(verified, runtime).unpack(folder / runtime, golden=True)
+    Artifact.of(verified, folder.name).unpack(folder / "files", golden=True)
     return folder
+
+
+def by(*runtimes: object) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("folded", runtimes, indirect=True)
+
+
+EXECUTORCH = pytest.param("executorch", marks=pytest.mark.slow)  # half a minute more
 
 
 def python(place: Path, *words: object) -> str:
@@ -113,6 +123,16 @@ def python(place: Path, *words: object) -> str:
     done = subprocess.run(
         [sys.executable, *map(str, words)], capture_output=True, text=True, check=False, env={"PYTHONPATH": path}
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def golden_in_cpp(place: Path, runtime: str, files: Path) -> str:
+    """What the golden test in C++ says."""
+    flags = [f'-DENGINE_HEADER="edgeship/{runtime}.hpp"', f"-DENGINE={runtime}_engine"]
+    flags += ["-Wno-conversion", "-Wno-shadow"] if runtime == "executorch" else []  # its headers' templates
+    program = compiled(place / "cpp/golden_digits.cpp", place / f"golden-{runtime}", flags, runtime)
+    done = subprocess.run([program, files, place / "cpp/golden"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -146,14 +166,10 @@ def test_the_wrapper_in_python_answers_golden_samples_by_every_runtime(runtime: 
 @needs_compiler
 @pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
 def test_the_wrapper_in_cpp_answers_golden_samples(runtime: str, place: Path) -> None:
-    flags = [f'-DENGINE_HEADER="edgeship/{runtime}.hpp"', f"-DENGINE={runtime}_engine"]
-    flags += ["-Wno-conversion", "-Wno-shadow"] if runtime == "executorch" else []  # its headers' templates
-    program = compiled(place / "cpp/golden_digits.cpp", place / f"golden-{runtime}", flags, runtime)
-    done = subprocess.run([program, place / runtime, place / "cpp/golden"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{COUNT} of {COUNT} of the same class as in Python" in done.stdout
-    assert "image: as in Python" in done.stdout
-    print(f"C++, {runtime}: {done.stdout}")
+    said = golden_in_cpp(place, runtime, place / runtime)
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in said
+    assert "image: as in Python" in said
+    print(f"C++, {runtime}: {said}")
 
 
 def test_pictures_of_digits_are_classified_in_python_as_by_the_toolchain(place: Path) -> None:
@@ -176,32 +192,23 @@ def test_pictures_of_digits_are_classified_in_cpp_as_by_the_toolchain(place: Pat
     assert agree(found, place) == COUNT
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
-def test_a_wrapper_in_python_gives_bytes_to_files_that_have_the_contract_in_their_graph(
-    runtime: str, folded: Path
-) -> None:
-    said = python(folded, folded / "python/golden_digits.py", folded / "digits.zip", runtime)
+@by("onnxruntime", EXECUTORCH)
+def test_a_wrapper_in_python_gives_bytes_to_a_file_that_has_the_contract_in_its_graph(folded: Path) -> None:
+    said = python(folded, folded / "python/golden_digits.py", folded / "digits.zip", folded.name)
     assert f"{COUNT} of {COUNT} of the same class as in Python" in said
     assert "image: as in Python" in said
 
 
 @needs_compiler
-@pytest.mark.parametrize("runtime", ["onnxruntime", "executorch"])
-def test_a_wrapper_in_cpp_gives_bytes_to_files_that_have_the_contract_in_their_graph(
-    runtime: str, folded: Path
-) -> None:
-    flags = [f'-DENGINE_HEADER="edgeship/{runtime}.hpp"', f"-DENGINE={runtime}_engine"]
-    flags += ["-Wno-conversion", "-Wno-shadow"] if runtime == "executorch" else []
-    program = compiled(folded / "cpp/golden_digits.cpp", folded / f"golden-{runtime}", flags, runtime)
-    done = subprocess.run(
-        [program, folded / runtime, folded / "cpp/golden"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{COUNT} of {COUNT} of the same class as in Python" in done.stdout
-    assert "image: as in Python" in done.stdout
+@by("onnxruntime", EXECUTORCH)
+def test_a_wrapper_in_cpp_gives_bytes_to_a_file_that_has_the_contract_in_its_graph(folded: Path) -> None:
+    said = golden_in_cpp(folded, folded.name, folded / "files")
+    assert f"{COUNT} of {COUNT} of the same class as in Python" in said
+    assert "image: as in Python" in said
 
 
-def test_files_with_the_contract_in_their_graph_answer_the_softmax_of_the_others(place: Path, folded: Path) -> None:
+@by("onnxruntime")
+def test_a_file_with_the_contract_in_its_graph_answers_the_softmax_of_the_other_one(place: Path, folded: Path) -> None:
     (folded / "use.py").write_text(PYTHON)
     words = [folded / "use.py", folded / "digits.zip", place / "keys/roots/1.json", "onnxruntime", folded / "use"]
     said = python(folded, *words, place / "pictures", folded / "probabilities")
