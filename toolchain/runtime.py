@@ -93,6 +93,8 @@ class RuntimeInfo:
     inspect: str = ""
     """The module whose `inspect_file(path)` looks into its files, and whose `constants(path)`, where it has that, finds
     the numbers in them; `modules(path, origins, names)` the modules that executed operators come from."""
+    tells_kinds: bool = False
+    """Whether its profile has XNNPACK's kinds of operators alone, so that modules are found by their order."""
     reduce: str = ""
     """The module whose `write_required(files, folder)` writes which operators a build needs that executes these files,
     by name, and nothing else, and answers them; empty: the runtime has no such build."""

@@ -12,6 +12,7 @@ RUNTIME = RuntimeInfo(
     extra="executorch",
     suffixes={".pte": "executorch"},
     inspect="edgeship.targets.executorch.inspect",
+    tells_kinds=True,
     reduce="edgeship.targets.executorch.required",
     # the Python agent imports torch: only where the native one cannot be built
     agents=(

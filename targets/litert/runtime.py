@@ -12,6 +12,7 @@ RUNTIME = RuntimeInfo(
     extra="litert",
     suffixes={".tflite": "litert"},
     inspect="edgeship.targets.litert.inspect",
+    tells_kinds=True,
     reduce="edgeship.targets.litert.required",
     agents=(
         "edgeship.toolchain.devices.agents.python:PYTHON",

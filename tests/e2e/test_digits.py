@@ -19,6 +19,9 @@ from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import bundle as bundling
 from edgeship.toolchain.commands import run as runs
+from edgeship.toolchain.commands.operators import operators
+from edgeship.toolchain.commands.subjects import Calls
+from edgeship.toolchain.devices.local import Local
 from edgeship.toolchain.errors import EdgeshipError, RecipeError
 from edgeship.toolchain.protocol.messages import Result
 from edgeship.toolchain.recipe import read as recipes
@@ -76,7 +79,17 @@ def test_nothing_of_this_machine_is_in_a_shipped_file(digits: DigitsRun) -> None
             for secret in (b"/examples/", b"site-packages", str(Path.home()).encode() + b"/", b'File "'):
                 assert secret not in content, (file.name, secret)
     origins = [path.parent.name for path in (digits.path / "debug").glob("*/origins.json")]
-    assert sorted(origins) == ["digits-float-onnx", "digits-int8-onnx"]
+    lines = [f"digits-{variant}-{target}" for variant in ("float", "int8") for target in sorted(TARGETS)]
+    assert sorted(origins) == lines
+
+
+@pytest.mark.parametrize("target", ["executorch", pytest.param("litert", marks=needs_native)])
+def test_a_profile_names_the_module_of_each_layer(digits: DigitsRun, target: str) -> None:
+    (file,) = (digits.path / "artifacts" / f"digits-int8-{target}").glob("model.*")
+    (told,) = operators([file], Local(), Calls(), lambda note: None).files
+    modules = [each.module for each in told.operators if each.module]
+    assert modules[:3] == ["features.0", "features.3.layers.0", "features.3.layers.3"]
+    assert (len(modules), modules[-1]) == (20, "head")
 
 
 def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(digits: DigitsRun) -> None:

@@ -13,12 +13,10 @@ from edgeship.toolchain.errors import EXIT_DEVICE, EXIT_OK, DeviceError, Missing
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.measure import operators as measuring
 from edgeship.toolchain.measure.bench import Subject
+from edgeship.toolchain.model.in_order import ORIGINS, modules_in_order
 from edgeship.toolchain.plugin import Device
 from edgeship.toolchain.report.bench import short_names
 from edgeship.toolchain.report.operators import Operators, Profiled, TimedOperator
-
-ORIGINS = "origins.json"
-"""What a target knew of where its nodes come from: `run` keeps it in debug/, beside artifacts/."""
 
 
 def operators(
@@ -64,7 +62,8 @@ def _profiled(name: str, file: Path, subject: Subject, link: Link) -> Profiled:
 
 
 def _modules(file: Path, runtime: str, names: Sequence[str]) -> dict[str, str]:
-    """The model's module of each operator, where the file lies in a run's folder and its target knows."""
+    """The model's module of each operator, where the file lies in a run's folder, which keeps in debug/, beside
+    artifacts/, what is known of it."""
     line = file.resolve().parent
     kept = line.parent.parent / "debug" / line.name / ORIGINS
     info = registry.runtime_info(runtime)
@@ -74,6 +73,8 @@ def _modules(file: Path, runtime: str, names: Sequence[str]) -> dict[str, str]:
         origins = json.loads(kept.read_text())
     except ValueError:
         return {}
+    if info.tells_kinds:
+        return modules_in_order(origins, names)
     module_of = getattr(import_module(info.inspect), "modules", None)
     found: dict[str, str] = module_of(file, origins, names) if module_of else {}
     return found

@@ -36,8 +36,13 @@ HALF_STEP = 0.501
 
 def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
     """Compare the file that `folder` holds with the stored program it was made from; None where nothing reads it."""
+    return found.audit if (found := compared_file(program, artifact, folder)) else None
+
+
+def compared_file(program: ExportedProgram, artifact: Artifact, folder: Path) -> Comparison | None:
+    """The same, with the layer that each weight of the file is of."""
     found = inventory_of(artifact, folder)
-    return None if found is None else compare(constants_of(program), found)
+    return None if found is None else compared(constants_of(program), found)
 
 
 def inventory_of(artifact: Artifact, folder: Path) -> Inventory | None:
@@ -49,24 +54,30 @@ def inventory_of(artifact: Artifact, folder: Path) -> Inventory | None:
 
 def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
     """What a program's constants and a file's have in common."""
-    comparison = _Comparison(found)
+    return compared(expected, found).audit
+
+
+def compared(expected: Constants, found: Inventory) -> Comparison:
+    """The same, as it was found."""
+    comparison = Comparison(found)
     comparison.weights(expected.layers, expected.numbers.get("number", set()))
     comparison.activations(expected)
     for floats in expected.floats:
         if floats.node is None or floats.node not in comparison.absorbed:
             comparison.floats(floats)
     comparison.settings(expected)
-    faults = comparison.faults
-    return ConstantsAudit(
-        total=comparison.accounted + len(faults), accounted=comparison.accounted, faults=tuple(faults[:SHOWN])
-    )
+    return comparison
 
 
-class _Comparison:
+class Comparison:
+    """A program's constants beside a file's."""
+
     def __init__(self, found: Inventory) -> None:
         self.found = found
         self.accounted = 0
         self.faults: list[str] = []
+        self.layers: list[tuple[str, str]] = []
+        """In the file's order: the place of a weight there, and the program's layer that it is of."""
         self.absorbed: set[object] = set()
         self._stored_grids = {affine.key for _, affine in found.activations}
         self._pool: dict[int, list[Array]] = defaultdict(list)
@@ -75,6 +86,12 @@ class _Comparison:
             if id(array) not in seen:
                 seen.add(id(array))
                 self._pool[array.size].append(array)
+
+    @property
+    def audit(self) -> ConstantsAudit:
+        """What is told of it."""
+        total = self.accounted + len(self.faults)
+        return ConstantsAudit(total=total, accounted=self.accounted, faults=tuple(self.faults[:SHOWN]))
 
     def weights(self, layers: list[Layer], numbers: Set[float]) -> None:
         """Every layer's weight in the file, with its scale and bias; and every integer weight of the file explained."""
@@ -97,6 +114,7 @@ class _Comparison:
             for index, parts in chosen:
                 pairs[index].append(parts)
             index, parts = chosen[0]
+            self.layers.append((weight.place, layers[index].place))
             self.faults += [f"{layers[index].place}: the {part} is not the program's" for part in parts.wrong]
         lost = {index for index, parts in pairs.items() if not parts}
         for weight in strays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from edgeship.toolchain.build.stages.stage import Report, Stage, collecting
 from edgeship.toolchain.build.stages.stored import StoredProgram
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.errors import first_line
+from edgeship.toolchain.model.in_order import ORIGINS, origins_of
 from edgeship.toolchain.plugin import Target
+from edgeship.toolchain.registry import runtime_info
 from edgeship.toolchain.timing import part
 
 if TYPE_CHECKING:
@@ -91,12 +94,21 @@ class BuildArtifact(Stage):
 def _audited(
     program: ExportedProgram, artifact: Artifact, folder: Path, warn: Callable[[str], None]
 ) -> ConstantsAudit | None:
-    """What was found of the program's constants in the file; None, with a warning, where the reader fails."""
-    from edgeship.toolchain.model.audit import audit
+    """What was found of the program's constants in the file; None, with a warning, where the reader fails.
+
+    Beside the file comes where its operators are from, where the target does not know it better.
+    """
+    from edgeship.toolchain.model.audit import compared_file
 
     try:
         with part("audit"):
-            return audit(program, artifact, folder)
+            found = compared_file(program, artifact, folder)
+            if found is None:
+                return None
+            runtime = runtime_info(artifact.runtime.name)
+            if runtime and runtime.tells_kinds and (origins := origins_of(found.layers)):
+                (folder / ORIGINS).write_text(json.dumps(origins, indent=1))
+            return found.audit
     except Exception as error:  # an unknown form of a file is no fault of the file
         warn(f"the constants of {artifact.file} could not be compared with the program's: {first_line(error)}")
         return None
