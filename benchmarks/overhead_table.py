@@ -26,7 +26,8 @@ def overhead_table(document: Document, results: Path) -> str:
                 *(size(row["bare_peak_bytes"]), f"{above / 1e6:+.1f} MB"),
             ]
         )
-    pairs = max(row["pairs"] for row in rows.values())
+    counts = sorted({row["pairs"] for row in rows.values()})
+    pairs = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     how = f"MobileNetV2; {pairs} interleaved pairs of launches, geometric mean with its 95% interval."
     goals = "\n".join(goal_line(goal) for goal in document["goals"] if not goal["met"])
     return f"{grid(head, body)}\n\n{conditions(document, how)}" + (f"\n\n{goals}" if goals else "")
