@@ -34,6 +34,7 @@ from edgeship.toolchain.errors import (
 from edgeship.toolchain.inventory import MOST_EPSILON, Affine, Inventory, Setting, Weight, convolution
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model.culprit import conversion_error
+from edgeship.toolchain.model.in_order import ORIGINS
 from edgeship.toolchain.model.pooling import adaptive_maximum, explicit_averages, explicit_pools
 from edgeship.toolchain.model.program import export, folded, rewritten
 from edgeship.toolchain.model.recurrent import unrolled
@@ -72,6 +73,7 @@ __all__ = [
     "FLOAT32",
     "LASTING",
     "MOST_EPSILON",
+    "ORIGINS",
     "TIMED",
     "W8A8_DYNAMIC",
     "W8A8_STATIC",

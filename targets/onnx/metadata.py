@@ -7,14 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeship.toolchain.api import EdgeshipError
+from edgeship.toolchain.api import ORIGINS, EdgeshipError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRODUCER = "edgeship"
-ORIGINS = "origins.json"
-"""Beside the model, never in it: for each node the module and the source line it comes from, for debugging."""
 _TRACE = "pkg.torch.onnx.stack_trace"
 _SCOPE = "pkg.torch.onnx.name_scopes"
 _TRACES = (b"/site-packages/", b'File "', b"<locals>")

@@ -17,22 +17,26 @@ from edgeship.toolchain.build.executor import Slots
 from edgeship.toolchain.build.lines import Built, Stopped
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.errors import DataError
-from edgeship.toolchain.model.in_graph import fold, left_to_the_app, samples_in_graph, signature_in_graph
+from edgeship.toolchain.model.in_graph import fold, left_to_the_app, samples_in_graph, source_in_graph
 from edgeship.toolchain.model.program import export, flatten
-from edgeship.toolchain.plugin import Signature
+from edgeship.toolchain.model.source import ModelInput, ModelSource, declared
 from edgeship.toolchain.recipe.read import from_tables
 from edgeship.toolchain.samples import Samples, load_samples
 from tests.unit.test_builder import InProcess
 
 SAID = ImageInput(crop=(9, 7), colour="bgr", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 CONTRACT = Contract(inputs={"image": SAID}, labels=("a", "b", "c"), logits="scores")
-SIGNATURE = Signature(
-    (Tensor(name="image", dtype="float32", shape=("batch", 3, 9, 7)), Tensor(name="bias", dtype="float32", shape=(3,))),
+SOURCE = ModelSource(
+    factory="./net.py:build",
+    inputs=(ModelInput(name="image", shape=("batch", 3, 9, 7)), ModelInput(name="bias", shape=(3,))),
+    dims={"batch": (1, 4)},
+)
+SIGNATURE = declared(
+    SOURCE,
     (
         Tensor(name="seen", dtype="float32", shape=("batch", 3, 9, 7)),
         Tensor(name="scores", dtype="float32", shape=("batch", 3)),
     ),
-    {"batch": (1, 4)},
 )
 
 
@@ -62,8 +66,8 @@ def test_a_folded_program_answers_what_the_app_and_the_model_answer_together() -
     said = numbers(pictures, SAID)
     module = flatten(net, 2)
     program = export(module, (torch.from_numpy(said[0]), bias), SIGNATURE)
-    folded = fold(program, SIGNATURE, CONTRACT, (torch.from_numpy(pictures[0]), bias))
-    signature = signature_in_graph(SIGNATURE, CONTRACT)
+    signature = declared(source_in_graph(SOURCE, CONTRACT), SIGNATURE.outputs)
+    folded = fold(program, SIGNATURE, signature, CONTRACT, (torch.from_numpy(pictures[0]), bias))
     assert [(t.name, t.dtype, t.shape) for t in signature.inputs] == [
         ("image", "uint8", ("batch", 9, 7, 3)),
         ("bias", "float32", (3,)),
@@ -181,3 +185,13 @@ def test_a_contract_with_nothing_to_fold_stops_its_lines(tmp_path: Path) -> None
     for line in lines:
         assert isinstance(line, Stopped)
         assert (line.stage, line.reason) == ("contract", "model: in_graph has nothing to fold")
+
+
+def test_logits_that_the_model_does_not_answer_stop_its_lines(tmp_path: Path) -> None:
+    model = {name: value for name, value in TABLES["model"].items() if name != "outputs"}
+    contract = {**TABLES["contract"], "logits": "class"}
+    lines, _ = built(tmp_path, {**TABLES, "model": model, "contract": contract, "variants": {"float": []}})
+    for line in lines:
+        assert isinstance(line, Stopped)
+        assert (line.stage, line.hint) == ("contract", "its outputs are output")
+        assert line.reason == "model: there is no output 'class', which [contract] calls logits"

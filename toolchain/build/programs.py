@@ -84,6 +84,12 @@ class Programs:
             raise RecipeError(
                 f"{origin.name}: in_graph has nothing to fold", "name pictures or logits in [contract], or leave it out"
             )
+        outputs = [tensor.name for tensor in program.signature.outputs]
+        if contract.logits not in (None, *outputs):
+            raise RecipeError(
+                f"{origin.name}: there is no output {contract.logits!r}, which [contract] calls logits",
+                f"its outputs are {', '.join(outputs)}",
+            )
         data: dict[Need, Entry[DataRecord]] = {}
         for need in EXAMPLE_DATA:
             if need in origin.data:

@@ -33,17 +33,8 @@ def pictures(contract: Contract) -> dict[str, ImageInput]:
 
 def left_to_the_app(contract: Contract) -> Contract:
     """What an app still does: upright, colour, resize and crop; no softmax. A sound or a text stays as it was."""
-    stored: dict[str, ImageInput] = {
-        name: ImageInput(
-            resize=said.resize,
-            crop=said.crop,
-            interpolation=said.interpolation,
-            colour=said.colour,
-            scale=1.0,
-            layout="hwc",
-        )
-        for name, said in pictures(contract).items()
-    }
+    plain = {"scale": 1.0, "mean": (0.0,), "std": (1.0,), "layout": "hwc"}
+    stored = {name: said.model_copy(update=plain) for name, said in pictures(contract).items()}
     ranges = {**contract.ranges, **{name: (0.0, float(BYTES)) for name in stored}}
     probabilities = contract.logits or contract.probabilities
     update = {"inputs": {**contract.inputs, **stored}, "ranges": ranges}
@@ -59,19 +50,6 @@ def source_in_graph(source: ModelSource, contract: Contract) -> ModelSource:
             given = given.model_copy(update={"shape": shape, "dtype": "uint8", "low": None, "high": float(BYTES)})
         inputs.append(given)
     return source.model_copy(update={"inputs": tuple(inputs)})
-
-
-def signature_in_graph(signature: Signature, contract: Contract) -> Signature:
-    """The inputs and outputs of the folded program; names stay."""
-
-    def stored(tensor: Tensor) -> Tensor:
-        said = pictures(contract).get(tensor.name)
-        if said is None:
-            return tensor
-        return tensor.model_copy(update={"shape": _stored_shape(tensor.shape, said), "dtype": "uint8"})
-
-    ranges = {**signature.ranges, **{name: (0.0, float(BYTES)) for name in pictures(contract)}}
-    return replace(signature, inputs=tuple(map(stored, signature.inputs)), ranges=ranges)
 
 
 def samples_in_graph(samples: Samples, contract: Contract) -> tuple[Samples, tuple[str, ...]]:
@@ -91,12 +69,17 @@ def samples_in_graph(samples: Samples, contract: Contract) -> tuple[Samples, tup
 
 
 def fold(
-    program: ExportedProgram, signature: Signature, contract: Contract, example: Sequence[torch.Tensor]
+    program: ExportedProgram,
+    before: Signature,
+    after: Signature,
+    contract: Contract,
+    example: Sequence[torch.Tensor],
 ) -> ExportedProgram:
     """The program with its pictures' numbers made inside, in the order and precision of the contract's libraries, and
     the softmax of its logits.
 
-    `signature` is the program's own, `example` the folded one's inputs. ExportError as `export` raises it.
+    `before` is the program's own signature, `after` and `example` are of the folded one. ExportError as `export`
+    raises it.
     """
     import torch
 
@@ -106,7 +89,7 @@ def fold(
     graph = module.graph
     places = [node for node in graph.nodes if node.op == "placeholder"]
     with graph.inserting_before(places[-1].next):
-        for tensor, place in zip(signature.inputs, places, strict=True):
+        for tensor, place in zip(before.inputs, places, strict=True):
             if said := pictures(contract).get(tensor.name):
                 readers = list(place.users)
                 made = _normalized(module, place, said, tensor)
@@ -114,13 +97,13 @@ def fold(
                     reader.replace_input_with(place, made)
     if contract.logits is not None:
         (answer,) = [node for node in graph.nodes if node.op == "output"]
-        at = [tensor.name for tensor in signature.outputs].index(contract.logits)
+        at = [tensor.name for tensor in before.outputs].index(contract.logits)
         values = list(answer.args[0])
         with graph.inserting_before(answer):
             values[at] = graph.call_function(torch.ops.aten.softmax.int, (values[at], -1))
         answer.args = (tuple(values),)
     # a new module: the old one checks that its inputs have the shapes they had
-    return export(torch.fx.GraphModule(module, graph), example, signature_in_graph(signature, contract))
+    return export(torch.fx.GraphModule(module, graph), example, after)
 
 
 def _normalized(module: GraphModule, stored: Node, said: ImageInput, tensor: Tensor) -> Node:
@@ -131,15 +114,16 @@ def _normalized(module: GraphModule, stored: Node, said: ImageInput, tensor: Ten
     value = graph.call_function(aten._to_copy.default, (stored,), {"dtype": torch.float32})
     if said.scale != 1:
         value = graph.call_function(aten.mul.Tensor, (value, said.scale))
-    for name, operator, numbers in (("mean", aten.sub.Tensor, said.mean), ("std", aten.div.Tensor, said.std)):
-        if any(number != (name == "std") for number in numbers):
-            if len(numbers) == 1:
-                value = graph.call_function(operator, (value, numbers[0]))
-                continue
+    steps = (("mean", aten.sub.Tensor, said.mean, 0), ("std", aten.div.Tensor, said.std, 1))
+    for name, operator, numbers, neutral in steps:
+        if set(numbers) == {neutral}:
+            continue
+        operand: Any = numbers[0]
+        if len(numbers) > 1:  # along the last dimension, where a picture's channels are
             buffer = f"in_graph_{tensor.name}_{name}"
             module.register_buffer(buffer, torch.tensor(numbers, dtype=torch.float32))
-            # last, where a picture's channels are
-            value = graph.call_function(operator, (value, graph.get_attr(buffer)))
+            operand = graph.get_attr(buffer)
+        value = graph.call_function(operator, (value, operand))
     if said.layout == "chw":
         axes = list(range(len(tensor.shape)))
         value = graph.call_function(aten.permute.default, (value, [*axes[:-3], axes[-1], axes[-3], axes[-2]]))

@@ -77,8 +77,9 @@ def _check_contract(source: ModelSource, contract: ContractOptions, place: str, 
                 problems.add_error(where, error)
         elif tensors[name].shape[-1] not in (contract.sounds[name].frame, *signature.dims):
             problems.add(where, f"frame = {contract.sounds[name].frame}, the input takes {tensors[name].shape[-1]}")
-    if contract.logits is not None and source.outputs and contract.logits not in source.outputs:
-        problems.unknown(f"{place}.logits", "output", contract.logits, set(source.outputs))
+    for key, output in (("logits", contract.logits), ("probabilities", contract.probabilities)):
+        if output is not None and source.outputs and output not in source.outputs:
+            problems.unknown(f"{place}.{key}", "output", output, set(source.outputs))
 
 
 def _check_made_up(source: ModelSource, place: str, problems: Problems) -> None:

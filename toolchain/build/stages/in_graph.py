@@ -14,6 +14,7 @@ from edgeship.toolchain.build.stages.stored import PROGRAM, Origin, StoredProgra
 from edgeship.toolchain.build.store import Entry, Store
 from edgeship.toolchain.model import in_graph
 from edgeship.toolchain.model import program as programs
+from edgeship.toolchain.model.source import declared
 from edgeship.toolchain.samples import load_samples
 from edgeship.toolchain.timing import part
 
@@ -35,8 +36,7 @@ class StoreBytes(Stage):
             report("progress", "taking pictures back to their bytes")
             samples, warnings = in_graph.samples_in_graph(load_samples(samples_of(self.data)), self.origin.contract())
             samples.save(folder / SAMPLES)
-            told = self.data.record
-            return told.model_copy(update={"warnings": warnings})
+            return self.data.record.model_copy(update={"warnings": warnings})
 
         return Store(self.origin.store).once(self.key, DataRecord, make).key
 
@@ -63,10 +63,10 @@ class FoldContract(Stage):
         def make(folder: Path) -> ProgramRecord:
             report("progress", "folding the contract into the graph")
             contract, before = self.program.origin.contract(), self.program.signature
-            signature = in_graph.signature_in_graph(before, contract)
+            signature = declared(self.folded.source, before.outputs)
             example = self.folded.example()
             with part("export"):
-                made = in_graph.fold(self.program.open(), before, contract, example)
+                made = in_graph.fold(self.program.open(), before, signature, contract, example)
             with part("save"):
                 programs.save(made, folder / PROGRAM)
             return ProgramRecord(
