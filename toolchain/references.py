@@ -51,6 +51,11 @@ def load_callable(reference: str, base: Path) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
+def installed_path() -> list[str]:
+    """sys.path without the folders of the file that was loaded last: what a worker of any other recipe starts with."""
+    return [folder for folder in sys.path if folder not in _appended]
+
+
 def source_file(reference: str, base: Path) -> Path | None:
     """The absolute path of the file a reference names, or None for one into a package."""
     where = reference.rpartition(":")[0]
@@ -102,7 +107,7 @@ def _import_from(*folders: Path) -> None:
         # a module lives on in whoever imported it; only its plain name is free again
         if name.partition(".")[0] in gone:
             sys.modules.pop(name, None)
-    sys.path[:] = [folder for folder in sys.path if folder not in _appended]
+    sys.path[:] = installed_path()
     before = frozenset(sys.modules)
     stay = {folder: _appended.get(folder, before) for folder in wanted if folder not in sys.path}
     _appended.clear()

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.build.worker import Worker
 from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError, RecipeError
+from edgeship.toolchain.references import load_callable
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ def chatter(report: Report) -> str:
 
 def process_id(report: Report) -> int:
     return os.getpid()
+
+
+def module_path(report: Report) -> str:
+    return ":".join(sys.path)
 
 
 def frozen(report: Report) -> int:
@@ -102,6 +108,13 @@ def test_a_worker_is_reused_and_its_chatter_goes_to_the_log(worker: Worker, tmp_
 
 def test_a_workers_collector_leaves_alone_what_all_workers_share(worker: Worker) -> None:
     assert int(call(worker, frozen)) > 100_000
+
+
+def test_a_recipe_that_this_process_ran_before_leaves_no_folder_to_a_worker(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "data.py").write_text("def images(): return 1\n")
+    load_callable("./data.py:images", tmp_path)
+    assert str(tmp_path) in sys.path
+    assert str(tmp_path) not in call(worker, module_path).split(":")
 
 
 @pytest.mark.parametrize(("how", "name"), [(abort, "SIGABRT"), (kill, "SIGKILL")])

@@ -19,6 +19,7 @@ from types import ModuleType
 from edgeship.toolchain import timing
 from edgeship.toolchain.build.stages.stage import Report, Stage
 from edgeship.toolchain.errors import DiedError, EdgeshipError, LineError, first_line
+from edgeship.toolchain.references import installed_path
 from edgeship.toolchain.room import out_of_room
 from edgeship.toolchain.timing import Timing
 
@@ -165,7 +166,7 @@ class Worker:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, str(self._log)), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, str(self._log), installed_path()), daemon=True)
         with _without_main():
             self._process.start()
         theirs.close()
@@ -231,8 +232,9 @@ def _without_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def _serve(pipe: connection.Connection, log: str) -> None:
+def _serve(pipe: connection.Connection, log: str, path: list[str]) -> None:
     """The worker's main loop; it ends when the other end of the pipe closes."""
+    sys.path[:] = path  # multiprocessing copies the parent's, with the folders of a recipe that it ran before
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
