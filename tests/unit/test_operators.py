@@ -14,6 +14,7 @@ from edgeship.targets.onnx.origins import modules
 from edgeship.toolchain.commands.operators import ORIGINS, exit_code, operators
 from edgeship.toolchain.commands.subjects import Calls
 from edgeship.toolchain.devices.local import Local
+from edgeship.toolchain.report.operators import Operators, Profiled, TimedOperator
 from edgeship.toolchain.report.terminal.operators import operators_view
 
 pytestmark = pytest.mark.heavy
@@ -45,6 +46,12 @@ def test_each_operator_s_time_is_told_with_its_module(tiny_files: TinyFiles, tmp
     text = "\n".join(str(part) for part in operators_view(found, 2))
     assert "the 2 operators that take longest" in text
     assert not [path for path in line.iterdir() if path.is_dir()], "the profile itself is left behind"
+
+
+def test_a_clock_that_is_too_coarse_is_said() -> None:
+    timed = TimedOperator(name="Convolution (NHWC, F32) IGEMM", kind="Convolution", ns=0, share=0)
+    found = Operators(device={}, threads=1, calls=40, files=[Profiled(file="a.pte", total_ns=0, operators=[timed])])
+    assert "less than the microsecond" in "\n".join(str(part) for part in operators_view(found, 2))
 
 
 def test_a_runtime_that_tells_none_says_so(tiny_files: TinyFiles) -> None:

@@ -34,5 +34,5 @@ class Operators(Record):
     schema_: Literal["edgeship-operators/1"] = Field("edgeship-operators/1", alias="schema")
     device: dict[str, Any] = Field(description="the device's facts")
     threads: int
-    calls: int = Field(description="each figure is the median of so many")
+    calls: int = Field(description="each figure is the mean of so many, without interrupted ones")
     files: list[Profiled]

@@ -22,10 +22,12 @@ def operators_view(found: Operators, most: int) -> Iterator[Text | FittedTable]:
             yield _kinds(each)
             yield Text("")
             yield _slowest(each, most)
+            if not each.total_ns:
+                yield Text("each takes less than the microsecond that its runtime's clock can tell", "yellow")
         yield Text("")
     yield Text(
-        f"the middle half of {found.calls} calls, threads {found.threads}; profiling takes time itself: "
-        "how fast a file is, `bench` says",
+        f"the mean of {found.calls} calls without interrupted ones, threads {found.threads}; "
+        "profiling takes time itself: how fast a file is, `bench` says",
         "dim",
     )
 

@@ -58,8 +58,8 @@ private final class CoreAIModel: Model, @unchecked Sendable {
         switch tensor.dtype {
         case .float32: NDArray(scalars: try tensor.floats(), shape: tensor.shape)
         case .uint8: NDArray(scalars: tensor.data, shape: tensor.shape)
-        case .int32: NDArray(scalars: tensor.numbers().map { Int32($0) }, shape: tensor.shape)
-        case .int64: NDArray(scalars: tensor.numbers().map { Int64($0) }, shape: tensor.shape)
+        // edgeship's files have int32 where the model, and so a generated wrapper, has int64
+        case .int32, .int64: NDArray(scalars: try tensor.int32s().numbers().map { Int32($0) }, shape: tensor.shape)
         default: throw WrongFile("\(tensor.dtype) is not fed to Core AI here")
         }
     }
