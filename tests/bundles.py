@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeship.apps.board.verify import ENVELOPE, MANIFEST, MANIFEST_TYPE
+from edgeship.toolchain.archive import Source
 from edgeship.toolchain.bundle import contents, keys
-from edgeship.toolchain.bundle.contents import Contents, Source
+from edgeship.toolchain.bundle.contents import Contents
 from edgeship.toolchain.bundle.keys import Keys
 
 NOW = "2026-11-30T12:00:00Z"

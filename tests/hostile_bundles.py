@@ -17,8 +17,8 @@ from typing import Any
 from bundles import EXPIRES, NOW, Sound, ring
 
 from edgeship.apps.board.verify import ENVELOPE, MANIFEST, MANIFEST_TYPE
+from edgeship.toolchain.archive import Source
 from edgeship.toolchain.bundle import contents, keys
-from edgeship.toolchain.bundle.contents import Source
 
 Entries = dict[str, Source]
 

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import android_data
 
+from edgeship.toolchain.devices.ios.link import packed
+from edgeship.toolchain.protocol.files import JobFiles
+from edgeship.toolchain.protocol.messages import Job
+
 
 def main(folder: Path) -> None:
     """Everything anew."""
@@ -23,6 +27,9 @@ def main(folder: Path) -> None:
         out = ["--out", folder / "swift" / name, "--root", folder / "root.json"]
         words = ["codegen", folder / f"{name}.zip", "swift", *out]
         subprocess.run([str(android_data.EDGESHIP), *map(str, words)], check=True)
+    job = Job.model_validate_json((folder / "jobs" / "verify.json").read_bytes())
+    sources = {file.path: folder / "jobs" / file.path for file in job.files}
+    packed(job, JobFiles(sources, folder / "jobs")).rename(folder / "sent.zip")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import ios_data
+import numpy as np
 import pytest
 from parity_cases import compare
 
@@ -98,11 +99,13 @@ def test_digits_are_classified_as_in_python_and_golden_messages_come_back(tested
 
 def test_results_are_those_that_the_host_reads(tested: str, data: Path) -> None:
     results = {file.stem.removeprefix("result-"): Result.load(file) for file in data.glob("result-*.json")}
-    expected = {"verify", "latency", "throughput", "memory", "cold", "refused", "required", "broken"}
+    expected = {"verify", "latency", "throughput", "memory", "cold", "refused", "required", "broken", "sent"}
     assert set(results) == expected
     errors = {name: run.error.phase for name, result in results.items() if (run := result.runs[0]).error}
     assert errors == {"refused": "start", "required": "start", "broken": "load"}
     assert len(results["verify"].runs[0].outputs or []) == 20
+    answers, pythons = (np.fromfile(file, np.float32) for file in (data / "sent.bin", data / "jobs" / "expected.bin"))
+    np.testing.assert_allclose(answers, pythons, atol=1e-5)
 
 
 def test_pictures_texts_and_scores_are_as_pillow_transformers_and_numpy_have_them(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
+import iphone
 import pytest
 
-from edgeship.toolchain.devices.ios.device import Ios, IosLink
-from edgeship.toolchain.devices.ios.listing import Phone, chosen, read
+from edgeship.toolchain.devices.ios.device import Ios
+from edgeship.toolchain.devices.ios.devicectl import result_of
+from edgeship.toolchain.devices.ios.listing import Listing, Phone, chosen
 from edgeship.toolchain.errors import DeviceError, MissingError
 from edgeship.toolchain.protocol.machine import DeviceFacts
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "apple" / "list-devices.json"
+
+
+def read(told: bytes) -> list[Phone]:
+    return result_of(Listing, told).phones
 
 
 def phones() -> list[Phone]:
@@ -64,18 +69,18 @@ def test_what_stands_in_the_way_is_said_with_what_helps() -> None:
             chosen(listed, wanted)
         assert str(caught.value) == said
         assert caught.value.hint
-    with pytest.raises(DeviceError, match="devicectl answered otherwise than expected: result: Field required"):
-        read(b"{}")
+    for told, why in ((b"{}", "its JSON has no result"), (b'{"result": {}}', "result.devices: Field required")):
+        with pytest.raises(DeviceError, match=f"devicectl answered otherwise than expected: {why}"):
+            read(told)
 
 
 def test_it_is_asked_through_xcrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    xcrun = tmp_path / "xcrun"
-    xcrun.write_text(f'#!/bin/sh\n[ "$*" = "devicectl list devices --json-output $5" ] && cp {RECORDED} "$5"\n')
-    xcrun.chmod(xcrun.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    phone = iphone.make(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with Ios(name="Test iPhone").open() as link:
-        assert isinstance(link, IosLink)
         assert link.facts()["model"] == "iPhone 15 Pro"
+    assert [words[:3] for words in phone.asked] == [["devicectl", "list", "devices"]]
+    xcrun = tmp_path / "bin" / "xcrun"
     xcrun.write_text("#!/bin/sh\necho no developer directory >&2; exit 72\n")
     with pytest.raises(DeviceError, match="devicectl ended with code 72: no developer directory"), Ios().open():
         pass

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeship.toolchain.archive import LARGEST_BYTES, Source, write_zip
 from edgeship.toolchain.artifact import digest, size_bytes
 from edgeship.toolchain.bundle.manifest import NamedFile, Stored
 from edgeship.toolchain.errors import RecipeError
 
-Source = Path | bytes
 SUFFIX = ".zip"
-EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""What a zip file gives for a time when it has none."""
-_MODE = 0o100644 << 16
 
 
 @dataclass
@@ -97,15 +93,9 @@ def _write_folder(folder: Path, entries: Mapping[str, Source]) -> None:
 
 
 def _write_zip(file: Path, entries: Mapping[str, Source]) -> None:
-    """Stored, not compressed: a runtime can map a file where it lies, and no reader unpacks a bomb."""
-    if sum(map(_size, entries.values())) >= zipfile.ZIP64_LIMIT:
+    if sum(map(_size, entries.values())) >= LARGEST_BYTES:
         raise RecipeError("more than 2 GB does not go into a zip file of the plain kind", "name a folder instead")
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, source in sorted(entries.items()):
-            entry = zipfile.ZipInfo(name, EARLIEST)
-            entry.external_attr = _MODE
-            entry.create_system = 3  # Unix, whatever this machine is
-            archive.writestr(entry, source if isinstance(source, bytes) else source.read_bytes())
+    write_zip(file, entries)
 
 
 def _size(source: Source) -> int:

@@ -12,6 +12,7 @@ from edgeship.apps.board import verify as board
 from edgeship.apps.board.names import is_plain
 from edgeship.apps.board.refusal import Refused
 from edgeship.toolchain import artifact as artifacts
+from edgeship.toolchain.archive import Source
 from edgeship.toolchain.artifact import Contract
 from edgeship.toolchain.bundle import contents as writing
 from edgeship.toolchain.bundle import keys as signing
@@ -185,7 +186,7 @@ def _why_not(line: ReportLine) -> str:
     return "; ".join(line.reasons[:2]) or line.outcome
 
 
-def _entries(manifest: Manifest, contents: Contents, keys: Keys) -> dict[str, writing.Source]:
+def _entries(manifest: Manifest, contents: Contents, keys: Keys) -> dict[str, Source]:
     payload = (manifest.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n").encode()
     newer = {f"roots/{file.name}": file for file in keys.roots[1:]}
     return {

@@ -8,8 +8,8 @@ struct EdgeshipApp: App {
 
     var body: some Scene {
         WindowGroup {
-            if Headless.isAsked {
-                Text("Measuring …").task { await Headless.run() }
+            if let job = Headless.job {
+                Text("Measuring …").task { await Headless.run(job) }
             } else {
                 ModelsView().environment(store)
             }

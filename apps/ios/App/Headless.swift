@@ -1,19 +1,19 @@
-// A job without a screen: Documents/job.json in, Documents/result.json out, then the app ends with the job's exit code.
+// A job without a screen: Documents/NAME.zip in, its result out, then the app ends with the job's exit code.
 //
-// The launch argument --job asks for it.
+// A variable of the environment, which `devicectl` gives it, names the job.
 
 import BenchCore
 import UIKit
 
 enum Headless {
-    static var isAsked: Bool {
-        ProcessInfo.processInfo.arguments.contains("--job")
+    static var job: String? {
+        ProcessInfo.processInfo.environment["EDGESHIP_JOB"]
     }
 
     @MainActor
-    static func run() async {
+    static func run(_ job: String) async {
         UIApplication.shared.isIdleTimerDisabled = true
         let machine = phone(processStartNs: sinceProcessStartNs())
-        exit(await execute(in: URL.documentsDirectory, [flavour.runtime], machine))
+        exit(await execute(sent: job, in: URL.documentsDirectory, [flavour.runtime], machine))
     }
 }

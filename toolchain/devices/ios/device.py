@@ -1,77 +1,56 @@
-"""An iPhone or iPad as a device: found and described by devicectl, on a Mac; its app is given jobs by hand."""
+"""An iPhone or iPad as a device: found and described by devicectl, on a Mac; edgeship's app there executes the jobs.
+
+Unproven on a phone. Proven against a stand-in of devicectl, whose answers are as others published them.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from edgeship.toolchain.api import Artifact, Device, DeviceError, Job, JobFiles, Link, MissingError, Mode, Result
-from edgeship.toolchain.devices.ios.listing import Phone, chosen, read
-
-ASK_S = 60
-BY_HAND = "an iPhone runs files in an app alone, and edgeship's is given its jobs by hand: apps/ios/README.md"
+from edgeship.toolchain.api import Device
+from edgeship.toolchain.devices.ios.devicectl import ask
+from edgeship.toolchain.devices.ios.lease import leased
+from edgeship.toolchain.devices.ios.link import AppLink, IosLink, runtime_of
+from edgeship.toolchain.devices.ios.listing import Listing, chosen
 
 
 class Ios(Device):
-    """Finds an iPhone or iPad by Xcode's devicectl (macOS); the app of apps/ios executes files there, by hand."""
+    """Executes artifacts on an iPhone or iPad, in edgeship's app, which was installed from a Mac with Xcode."""
 
     name: str = Field(
         "", description="its name, identifier or UDID, as `devicectl list devices` says; empty: the only one"
     )
+    app: str = Field(
+        "",
+        description="the bundle identifier of edgeship's app there (apps/ios), which tells its runtime: "
+        "dev.edgeship.EdgeshipCoreML; absent: the phone is described only",
+    )
+    backend: Literal["cpu", "coreml", "all", "cpu+gpu", "cpu+ane"] | None = Field(
+        None,
+        description="what the app's runtime computes on: Core ML has all, cpu, cpu+gpu and cpu+ane, ONNX Runtime cpu "
+        "and coreml; absent: what the file says",
+    )
+    wait_s: float = Field(0, ge=0, description="how long to wait for another run that uses the phone")
+
+    @model_validator(mode="after")
+    def _can_be_asked_for(self) -> Self:
+        if self.app:
+            runtime_of(self.app, self.backend)
+        elif self.backend:
+            raise ValueError(f"backend = '{self.backend}' is the app's: add app = 'dev.edgeship.…', or leave it out")
+        return self
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IosLink]:
-        """MissingError without Xcode; DeviceError where it is not there, not paired or not in developer mode."""
-        yield IosLink(chosen(read(_listed()), self.name))
-
-
-class IosLink(Link):
-    """What is known of it."""
-
-    def __init__(self, phone: Phone) -> None:
-        self._phone = phone
-
-    def facts(self) -> dict[str, Any]:
-        """As devicectl tells."""
-        return self._phone.facts()
-
-    def conditions(self, artifact: Artifact) -> dict[str, Any]:
-        """The device."""
-        return {"device": self.facts()}
-
-    def can_execute(self, artifact: Artifact, mode: Mode = "verify") -> str | None:
-        """Nothing from here."""
-        return BY_HAND
-
-    def execute(self, job: Job, files: JobFiles) -> Result:
-        """DeviceError."""
-        raise DeviceError(BY_HAND, "build the file here and verify it on a Mac, by Core ML's own runtime")
-
-
-def _listed() -> bytes:
-    if shutil.which("xcrun") is None:
-        raise MissingError(
-            "there is no xcrun: iPhones are reached by Xcode's devicectl", "run this on a Mac with Xcode 15"
-        )
-    with tempfile.TemporaryDirectory(prefix="edgeship-") as folder:
-        answer = Path(folder) / "devices.json"
-        command = ["xcrun", "devicectl", "list", "devices", "--json-output", str(answer)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_S, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise DeviceError(
-                f"devicectl did not answer within {ASK_S} s", "is a phone waiting to be unlocked?"
-            ) from error
-        if done.returncode or not answer.is_file():
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise DeviceError(
-                f"devicectl ended with code {done.returncode}: {said[-1] if said else 'no word'}", "see Xcode"
-            )
-        return answer.read_bytes()
+        """MissingError without Xcode; DeviceError where it or the app is not there, it is not paired, not in developer
+        mode, or another run's."""
+        phone = chosen(ask(Listing, "list", "devices").phones, self.name)
+        if not self.app:
+            yield IosLink(phone)
+            return
+        with leased(phone, self.wait_s):
+            yield AppLink(phone, self.app, self.backend)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from edgeship.toolchain.api import DeviceError
 
@@ -74,25 +74,15 @@ class Phone(BaseModel):
         }
 
 
-class _Result(BaseModel):
-    devices: list[Phone] = Field(default_factory=list)
+class Listing(BaseModel):
+    """Its result."""
 
+    devices: list[Phone]
 
-class _Answer(BaseModel):
-    result: _Result
-
-
-def read(told: bytes) -> list[Phone]:
-    """The phones and tablets in devicectl's JSON; DeviceError for what is none."""
-    try:
-        devices = _Answer.model_validate_json(told).result.devices
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DeviceError(
-            f"devicectl answered otherwise than expected: {place}: {first['msg']}", "Xcode 15 or later"
-        ) from error
-    return [device for device in devices if device.hardware.kind in KINDS]
+    @property
+    def phones(self) -> list[Phone]:
+        """The phones and tablets."""
+        return [device for device in self.devices if device.hardware.kind in KINDS]
 
 
 def chosen(phones: list[Phone], wanted: str) -> Phone:

@@ -107,6 +107,22 @@ struct AgentTests {
         #expect(await execute(in: digits.folder, runtimes, machine) == 2)
     }
 
+    @Test("a job that was sent is answered beside it, and what earlier ones left is gone")
+    func sent() async throws {
+        defer { digits.clear() }
+        let files = FileManager.default
+        func place(_ name: String) -> URL { digits.folder.appendingPathComponent(name) }
+        for left in ["job-0.json", "job-0.zip", "job", "digits.zip"] { try Data("old".utf8).write(to: place(left)) }
+        try files.copyItem(at: digits.data.appendingPathComponent("sent.zip"), to: place("job-1.zip"))
+        #expect(await execute(sent: "job-1", in: digits.folder, runtimes, machine) == 0)
+        let there = try files.contentsOfDirectory(atPath: digits.folder.path).sorted()
+        #expect(there == ["digits.zip", "job-1.bin", "job-1.json"])
+        for (name, kept) in [("job-1.json", "result-sent.json"), ("job-1.bin", "sent.bin")] {
+            try files.moveItem(at: place(name), to: digits.data.appendingPathComponent(kept))
+        }
+        #expect(await execute(sent: "job-2", in: digits.folder, runtimes, machine) == 2)
+    }
+
     @Test("the benchmark screen's launches tell a first load from a later one")
     func screen() async throws {
         defer { digits.clear() }
