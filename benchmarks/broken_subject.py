@@ -27,7 +27,7 @@ from edgeship.toolchain.judge.answers import ask
 from edgeship.toolchain.judge.line import case_of
 from edgeship.toolchain.link import Link
 from edgeship.toolchain.model import program as programs
-from edgeship.toolchain.model.audit import compare, inventory_of
+from edgeship.toolchain.model.audit import compared, inventory_of
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.plugin import Context, Need
@@ -133,7 +133,7 @@ class Subject:
 
     def _audited(self, line: Built, artifact: Artifact, out: Path, link: Link) -> Row:
         found = inventory_of(artifact, out)
-        told = {"constants": None if found is None else compare(self.constants, found)}
+        told = {"constants": None if found is None else compared(self.constants, found).audit}
         return self._judged(line, artifact.model_copy(update=told), out, link)
 
     def _judged(self, line: Built, artifact: Artifact, folder: Path, link: Link) -> Row:

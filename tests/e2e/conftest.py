@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
+from filelock import FileLock
 
 from edgeship.toolchain.build.lines import Event
 from edgeship.toolchain.build.store import Store
 from edgeship.toolchain.commands import run as runs
 from edgeship.toolchain.recipe import read as recipes
+from edgeship.toolchain.report.folder import RunFolder
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRun:
     """float and int8 on three runtimes, measured briefly."""
-    tmp = tmp_path_factory.mktemp("digits")
     recipe = recipes.parse(
         digits_text(("float", "int8"), ("onnx", "executorch", "litert")), DIGITS, default_name="digits"
     )
-    # workers of one test run share what they build: the store is made for that
-    shared = tmp_path_factory.getbasetemp()
-    store = Store((shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "digits-cache")
-    events: list[Event] = []
-    outcome = runs.run_into(tmp, recipe, runs.Options(quick=True), events.append, store)
-    return DigitsRun(recipe, outcome, store, events)
+    # workers of one test run share it: the first makes it
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits"
+    store = Store(shared / "cache")
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "runs").exists():
+            runs.run_into(shared / "runs", recipe, runs.Options(quick=True), lambda event: None, store)
+    (folder,) = (RunFolder(path) for path in (shared / "runs").iterdir())
+    told = (json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines())
+    events = [Event(each["line"], each["kind"], each["text"]) for each in told]
+    return DigitsRun(recipe, runs.Outcome(folder, folder.report()), store, events)

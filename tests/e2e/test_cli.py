@@ -262,11 +262,10 @@ def test_bench_measures_files_beside_each_other(place: Workplace) -> None:
 @pytest.mark.parametrize(
     "format",
     [
-        "executorch",
         "onnx",
         *(
             pytest.param(format, marks=pytest.mark.slow)
-            for format in ("litert", "coreai", "torchscript", "torchscript_lite", "torch")
+            for format in ("executorch", "litert", "coreai", "torchscript", "torchscript_lite", "torch")
         ),
     ],
 )

@@ -304,7 +304,7 @@ def test_names_in_the_file_decide_the_order_of_inputs(tiny_files: TinyFiles, tmp
 @pytest.mark.parametrize(("format", "agent"), DRIVEN)
 def test_the_whole_launch_is_pinned(format: str, agent: str, tiny_files: TinyFiles, tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
-    long = Stop(min_ns=3_000_000_000, min_iters=1, max_ns=3_000_000_000)
+    long = Stop(min_ns=1_000_000_000, min_iters=1, max_ns=1_000_000_000)
     config = Config(mode="latency", measure=long, pin_cpus=[cpu])
     job = job_for(tiny_files.get("conv_net", format), tmp_path, config)
     job.save(tmp_path / "job.json")

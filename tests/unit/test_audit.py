@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from audits import compare
 
 from edgeship.toolchain.api import Affine, Inventory, Signature, Tensor, Weight, convolution, export
-from edgeship.toolchain.model.audit import compare
 from edgeship.toolchain.model.candidates import Candidates
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants, Layer

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from audits import audit, compare
 from torch import nn
 
 from edgeship.targets.coreai.target import CoreAI
@@ -36,7 +37,7 @@ from edgeship.toolchain.api import (
     Tensor,
     export,
 )
-from edgeship.toolchain.model.audit import audit, compare, inventory_of
+from edgeship.toolchain.model.audit import inventory_of
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants
 from edgeship.toolchain.model.program import flatten

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import audit, compare
 from quantize_context import program_of
 from torch import nn
 
@@ -19,7 +20,6 @@ from edgeship.targets.onnx.target import Onnx
 from edgeship.toolchain.api import W8A8_STATIC, Samples, Target
 from edgeship.toolchain.artifact import ConstantsAudit
 from edgeship.toolchain.inventory import Inventory, Weight
-from edgeship.toolchain.model.audit import audit, compare
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.expected import Constants, Layer
 from edgeship.toolchain.passes.quantize import QuantizeStatic

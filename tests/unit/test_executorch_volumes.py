@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import audit
 from executorch.runtime import Runtime
 from quantize_context import answers_of, program_of, sqnr_db
 from torch import nn
 
 from edgeship.targets.executorch.target import ExecuTorch
 from edgeship.toolchain.api import FLOAT32, W8A8_STATIC, QuantSpec, Samples
-from edgeship.toolchain.model.audit import audit
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
 pytestmark = pytest.mark.heavy

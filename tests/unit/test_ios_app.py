@@ -100,7 +100,7 @@ def test_a_phone_is_one_runs_at_a_time(phone: iphone.IPhone) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("app = 'com.example.Mine'", "does not end in one of edgeshiponnx"),
+        ("app = 'com.example.Mine'", "does not end in one of EdgeshipOnnx, EdgeshipExecuTorch"),
         ("app = 'dev.edgeship.EdgeshipOnnx', backend = 'all'", "has no backend all: it has cpu, coreml"),
         ("app = 'dev.edgeship.EdgeshipExecuTorch', backend = 'cpu'", "its files say themselves"),
         ("backend = 'cpu'", "is the app's: add app"),

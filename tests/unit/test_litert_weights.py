@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import audit
 from quantize_context import program_of
 from torch import nn
 
 from edgeship.targets.litert.target import LiteRT
 from edgeship.toolchain.api import W8A8_STATIC, Samples
-from edgeship.toolchain.model.audit import audit
 from edgeship.toolchain.passes.quantize import QuantizeStatic
 
 pytestmark = pytest.mark.heavy

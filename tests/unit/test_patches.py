@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import audit
 
 from benchmarks.patches import PATCHES, patch
 from edgeship.targets.onnx.target import Onnx
 from edgeship.toolchain.api import FLOAT32, Context, Signature, Tensor, export
-from edgeship.toolchain.model.audit import audit
 from edgeship.toolchain.model.program import flatten
 
 SIGNATURE = Signature(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import compare
 from litert_files import make, run
 from quantize_context import answers, program_of, sqnr_db
 from torch import nn
@@ -18,7 +19,6 @@ from edgeship.targets.litert.inspect import constants as in_tflite
 from edgeship.targets.litert.target import LiteRT
 from edgeship.targets.litert.upstream import operator_names, read_flatbuffer
 from edgeship.toolchain.api import W8A8_STATIC, Samples, Signature, Tensor, export, unrolled
-from edgeship.toolchain.model.audit import compare
 from edgeship.toolchain.model.constants import constants_of
 from edgeship.toolchain.model.program import rewritten
 from edgeship.toolchain.passes.quantize import QuantizeStatic

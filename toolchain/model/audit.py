@@ -34,13 +34,8 @@ HALF_STEP = 0.501
 """By how much a number may differ from what it is rounded to."""
 
 
-def audit(program: ExportedProgram, artifact: Artifact, folder: Path) -> ConstantsAudit | None:
-    """Compare the file that `folder` holds with the stored program it was made from; None where nothing reads it."""
-    return found.audit if (found := compared_file(program, artifact, folder)) else None
-
-
 def compared_file(program: ExportedProgram, artifact: Artifact, folder: Path) -> Comparison | None:
-    """The same, with the layer that each weight of the file is of."""
+    """The file that `folder` holds beside the stored program it was made from; None where nothing reads it."""
     found = inventory_of(artifact, folder)
     return None if found is None else compared(constants_of(program), found)
 
@@ -52,13 +47,8 @@ def inventory_of(artifact: Artifact, folder: Path) -> Inventory | None:
     return reader(folder / artifact.file) if reader else None
 
 
-def compare(expected: Constants, found: Inventory) -> ConstantsAudit:
-    """What a program's constants and a file's have in common."""
-    return compared(expected, found).audit
-
-
 def compared(expected: Constants, found: Inventory) -> Comparison:
-    """The same, as it was found."""
+    """What a program's constants and a file's have in common, and the layer that each weight of the file is of."""
     comparison = Comparison(found)
     comparison.weights(expected.layers, expected.numbers.get("number", set()))
     comparison.activations(expected)

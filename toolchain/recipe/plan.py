@@ -102,7 +102,7 @@ class ContractOptions(_Table):
     in_graph: bool = Field(
         False,
         description="whether the files do what is exact in a graph: they take pictures as bytes (height, width,"
-        " channels), make the model's numbers of them, and answer the softmax of `logits`",
+        " channels), make the model's numbers of them, and answer the softmax of `logits`; metrics are given it, too",
     )
 
     @model_validator(mode="after")

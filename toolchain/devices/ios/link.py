@@ -33,13 +33,13 @@ from edgeship.toolchain.devices.ios.listing import Phone
 
 NO_APP = "an iPhone executes files in an app alone: add app = 'dev.edgeship.EdgeshipCoreML' (apps/ios)"
 FLAVOURS = {
-    "onnx": ("onnxruntime", ("cpu", "coreml")),
-    "executorch": ("executorch", ()),
-    "coreml": ("coreml", ("all", "cpu", "cpu+gpu", "cpu+ane")),
-    "coreai": ("coreai", ("all",)),
+    "EdgeshipOnnx": ("onnxruntime", ("cpu", "coreml")),
+    "EdgeshipExecuTorch": ("executorch", ()),
+    "EdgeshipCoreML": ("coreml", ("all", "cpu", "cpu+gpu", "cpu+ane")),
+    "EdgeshipCoreAI": ("coreai", ("all",)),
 }
-"""How the last word of an app's identifier ends → its runtime, and the backends that it can be asked for; the files of
-one without any say themselves what computes them."""
+"""The last word of an app's identifier (apps/ios/project.yml) → its runtime, and the backends that it can be asked for;
+the files of one without any say themselves what computes them."""
 LOOK_S = 5.0
 """Between two looks for a result: each is work for the phone, while it measures."""
 VARIABLE = "EDGESHIP_JOB"
@@ -49,9 +49,9 @@ INSTALL = "build and install it by Xcode: apps/ios/README.md"
 
 def runtime_of(app: str, backend: str | None) -> tuple[str, tuple[str, ...]]:
     """The runtime of an app by its identifier, and the backends it has; ValueError where it has none such."""
-    flavour = app.rpartition(".")[2].lower().removeprefix("edgeship")
+    flavour = app.rpartition(".")[2]
     if flavour not in FLAVOURS:
-        raise ValueError(f"app = '{app}' does not end in one of {', '.join(f'edgeship{name}' for name in FLAVOURS)}")
+        raise ValueError(f"app = '{app}' does not end in one of {', '.join(FLAVOURS)}")
     runtime, backends = FLAVOURS[flavour]
     if backend is not None and backend not in backends:
         known = f"it has {', '.join(backends)}" if backends else "its files say themselves what computes them"
