@@ -186,7 +186,7 @@ class Shell(Link):
                 self.get(job.capture, files.folder / job.capture)
         finally:
             self.remove([asked, answered, *([job.capture] if job.capture else [])])
-        result = self._read(result_file, runtime, log)
+        result = self._read(result_file, runtime)
         if before:
             after = self._state(time.monotonic_ns() - began)
             result.runs[0].env = [before, *seen, *([after] if after else [])]
@@ -236,7 +236,7 @@ class Shell(Link):
             self._without_sensors.set()
         return state
 
-    def _read(self, file: Path, runtime: RuntimeInfo, log: Path) -> Result:
+    def _read(self, file: Path, runtime: RuntimeInfo) -> Result:
         try:
             result = Result.load(file)
         except ValidationError as error:
@@ -244,7 +244,7 @@ class Shell(Link):
             raise DeviceError(
                 f"the agent for {runtime.title} answered no valid bench-result/1: "
                 f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                f"see {log}",
+                "run it again; what it wrote was cut short, or its disk is full",
             ) from error
         result.transport = self.transport
         result.device = DeviceFacts.model_validate(self.facts())
@@ -272,8 +272,8 @@ class Shell(Link):
         try:
             return self.run(command, log, seconds, environment)
         except TimeoutError as error:
-            hint = f"give the job a later deadline; see {log}"
-            raise DeviceError(f"{what} did not finish within {seconds:g} s{_last_words(log)}", hint) from error
+            reason = f"{what} did not finish within {seconds:g} s{_last_words(log)}"
+            raise DeviceError(reason, "give the job a later deadline") from error
 
     def _ask(self, *command: str) -> str | None:
         """What a command prints; None when it fails."""
@@ -302,9 +302,10 @@ def _threads(count: int) -> dict[str, str]:
 def _death(code: int, runtime: RuntimeInfo, log: Path) -> DeviceError:
     """What to say of an agent that ended without a result: the signal and its last words."""
     how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code} and no result"
-    hint = "probably out of memory" if code == -signal.SIGKILL else f"see {log}"
-    kind = CrashError if -code in CRASHES else DeviceError
-    return kind(f"the agent for {runtime.title} {how}{_last_words(log)}", hint)
+    said = f"the agent for {runtime.title} {how}{_last_words(log)}"
+    if -code in CRASHES:
+        return CrashError(said, "`edgeship rehearse` tries the file under another version of its runtime")
+    return DeviceError(said, "probably out of memory" if code == -signal.SIGKILL else "")
 
 
 def _last_words(log: Path) -> str:
