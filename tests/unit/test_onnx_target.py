@@ -280,8 +280,9 @@ def test_a_while_loop_runs_as_often_as_its_input_says(tmp_path: Path) -> None:
         np.testing.assert_allclose(answer, net(torch.tensor(count), example[1])[0].numpy(), rtol=1e-5)
 
 
-BUILD = """
+BUILD = f"""
 import sys
+sys.path.append({str(Path(__file__).parents[1])!r})
 from pathlib import Path
 from edgeship.targets.onnx.target import Onnx
 from tests.unit.test_onnx_target import W8A8_STATIC, image_context
