@@ -30,6 +30,7 @@ from edgeship.toolchain.recipe import read as recipes
 from edgeship.toolchain.recipe.plan import Recipe
 from edgeship.toolchain.runtime import Agent, RuntimeInfo
 from edgeship.toolchain.samples import load_samples
+from edgeship.toolchain.shell import known
 
 KITS = {"executorch": kits.EXECUTORCH, "onnx": kits.ONNXRUNTIME, "litert": kits.LITERT}
 WARM_S, MEASURE_S = 0.5, 1.0
@@ -90,7 +91,9 @@ def measured(line: Built, pairs: int, work: Path) -> dict[str, Any]:
     (work / "input.bin").write_bytes(np.ascontiguousarray(array, dtype=np.float32).tobytes())
     loop = build.build(KITS[line.plan.target_name], ROOT / "benchmarks" / "bare")
     shape = ",".join(map(str, array.shape))
-    entries = line.artifact.runtime.options.get("config", {})
+    info, link = known(line.artifact.runtime.name), Native()
+    told = info.options_on(line.artifact.runtime.options, link.facts()["cpu"].get("features", []))
+    entries = told.get("config", {})
     command = [
         *(str(loop), str(line.folder / line.artifact.file), str(work / "input.bin"), shape),
         *(str(WARM_S), str(MEASURE_S), *(word for entry in entries.items() for word in entry)),
@@ -98,7 +101,6 @@ def measured(line: Built, pairs: int, work: Path) -> dict[str, Any]:
     subject = Subject(line.plan.name, line.artifact, line.folder, samples)
     taken: dict[str, list[float]] = {"agent": [], "bare": []}
     peaks: dict[str, list[int]] = {"agent": [], "bare": []}
-    link = Native()
     for pair in range(pairs):
         for who in ("agent", "bare") if pair % 2 else ("bare", "agent"):
             if who == "bare":

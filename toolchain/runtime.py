@@ -112,6 +112,16 @@ class RuntimeInfo:
     emulates_half: bool = False
     """Whether it emulates half precision, far slower than float, on a CPU without half arithmetic."""
 
+    needless_entries: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Entry of an artifact's option `config` → CPU features (bench-result/1) with any of which it only costs time."""
+
+    def options_on(self, options: Mapping[str, Any], features: Iterable[str]) -> dict[str, Any]:
+        """An artifact's options as a CPU with these features needs them."""
+        there, told = set(features), dict(options)
+        entries = told.pop("config", {})
+        needed = {name: value for name, value in entries.items() if not self.needless_entries.get(name, set()) & there}
+        return {**told, "config": needed} if needed else told
+
     def is_interpreted(self, system: str) -> bool:
         """Whether only a stand-in for the runtime exists on this system."""
         return bool(self.native_on) and system not in self.native_on

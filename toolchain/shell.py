@@ -160,7 +160,8 @@ class Shell(Link):
         """Bring there what is not there yet, run the agent, and bring back its result and the captured outputs."""
         runtime = known(job.runtime.name)
         agent, parts = self.agent_for(runtime, job.config.mode)
-        chosen = job.runtime.model_copy(update={"name": agent.runtimes[job.runtime.name]})
+        options = runtime.options_on(job.runtime.options, self.facts()["cpu"].get("features", []))
+        chosen = job.runtime.model_copy(update={"name": agent.runtimes[job.runtime.name], "options": options})
         asked, answered = f"job-{job.id}.json", f"result-{job.id}.json"
         log, result_file = files.folder / LOG, files.folder / "result.json"
         for file in job.files:

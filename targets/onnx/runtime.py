@@ -15,6 +15,8 @@ RUNTIME = RuntimeInfo(
     extra="onnx",
     # since 1.32 it keeps a device's id and a file of events in ~/.cache/Microsoft, and sends them
     environment={"ORT_DISABLE_TELEMETRY": "1"},
+    # products are exact with VNNI; ONNX Runtime 1.32 makes weights unsigned there, too, for which it has slower kernels
+    needless_entries={"session.x64quantprecision": frozenset({"avx512_vnni", "avx_vnni"})},
     suffixes={".onnx": "onnx"},
     inspect="edgeship.targets.onnx.inspect",
     reduce="edgeship.targets.onnx.required",

@@ -3,7 +3,8 @@
 By default ONNX Runtime's kernels for such processors (before 2019, AMD's before Zen 4) add pairs of products in 16
 bits, which saturate: 34 dB became 11 in a recurrent network. With the session's entry below it makes unsigned weights
 instead, but not of a constant that two operators share: that is stored unsigned. ARM, and x86 with VNNI, are exact
-either way and take no notice of the entry.
+either way; ARM takes no notice of the entry, and where VNNI is, agents leave it out (runtime.py): with it, ONNX Runtime
+1.32 computes there by slower kernels (1.7 times the time of digits on AMD's Zen 5).
 (onnxruntime_session_options_config_keys.h; onnxruntime/core/optimizer/qdq_transformer/s8_to_u8.cc)
 """
 

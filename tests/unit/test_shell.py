@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from edgeship.toolchain.errors import CrashError, DeviceError
 from edgeship.toolchain.protocol.jobs import Load, make_job, read_outputs
 from edgeship.toolchain.protocol.messages import Config, Job, Result
 from edgeship.toolchain.runtime import Agent, RuntimeInfo, python_agent
-from edgeship.toolchain.shell import Shell
+from edgeship.toolchain.shell import Shell, known
 
 pytestmark = pytest.mark.heavy
 
@@ -129,6 +131,27 @@ def test_a_device_answers_under_the_name_of_the_runtime_it_has(file: TinyFile, r
     asked = "import json, sys; sys.exit(json.load(open(sys.argv[1]))['runtime']['name'])"
     with pytest.raises(DeviceError, match="it said last: onnxruntime-web"):
         launched(Browser(root, asked), file, tmp_path / "work")
+
+
+@pytest.mark.parametrize("features", [(), ("avx512_vnni",), ("avx_vnni", "avx2")])
+def test_an_entry_that_this_cpu_does_not_need_is_left_out(
+    file: TinyFile, root: Path, tmp_path: Path, features: tuple[str, ...]
+) -> None:
+    class Other(WithAgent):
+        def facts(self) -> dict[str, Any]:
+            return {"os": {"name": "linux"}, "cpu": {"arch": "x86_64", "features": list(features)}}
+
+    entries = {"session.x64quantprecision": "1", "session.other": "2"}
+    runtime = file.artifact.runtime.model_copy(update={"options": {"config": entries, "graph_optimization": "all"}})
+    changed = replace(file, artifact=file.artifact.model_copy(update={"runtime": runtime}))
+    asked = "import json, sys; sys.exit(str(json.load(open(sys.argv[1]))['runtime']['options']))"
+    left = {"session.other": "2"} if features else entries
+    with pytest.raises(DeviceError) as caught:
+        launched(Other(root, asked), changed, tmp_path / "work")
+    assert f"'config': {left}" in str(caught.value)
+    assert "'graph_optimization': 'all'" in str(caught.value)
+    only = {"config": {"session.x64quantprecision": "1"}}
+    assert known("onnxruntime").options_on(only, features) == ({} if features else only)
 
 
 def test_what_no_agent_does_is_known_before_a_launch(file: TinyFile, root: Path) -> None:
