@@ -62,13 +62,20 @@ class _Onnx:
         for library in options.get("custom_op_libraries", []):
             settings.register_custom_ops_library(str(file.parent / library))
         for key, value in options.get("config", {}).items():
-            settings.add_session_config_entry(key, value)
+            if _is_needed(key):
+                settings.add_session_config_entry(key, value)
         self._session = onnxruntime.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
         self._inputs = _found(inputs, [tensor.name for tensor in self._session.get_inputs()])
         self._outputs = _found(outputs, [tensor.name for tensor in self._session.get_outputs()])
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return list(self._session.run(self._outputs, dict(zip(self._inputs, inputs, strict=True))))
+
+
+def _is_needed(entry: str) -> bool:
+    """Whether a session's entry does more than cost time: where VNNI is, int8 products are exact without this one."""
+    about = Path("/proc/cpuinfo")
+    return entry != "session.x64quantprecision" or not about.exists() or "vnni" not in about.read_text()
 
 
 class _LiteRt:

@@ -17,6 +17,14 @@ namespace edgeship {
 
 using ort::check;
 
+// Whether a session's entry does more than cost time: where VNNI is, int8 products are exact without this one.
+inline bool is_needed([[maybe_unused]] const std::string& entry) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (entry == "session.x64quantprecision") return !__builtin_cpu_supports("avx512vnni");
+#endif
+  return true;
+}
+
 class OnnxModel final : public Model {
  public:
   explicit OnnxModel(const Load& load) {
@@ -32,7 +40,7 @@ class OnnxModel final : public Model {
     for (const std::string& library : load.libraries)
       check(ort::RegisterCustomOpsLibrary(settings, (load.file.substr(0, load.file.rfind('/') + 1) + library).c_str()));
     for (const auto& [key, value] : load.options)
-      check(ort::AddSessionConfigEntry(settings, key.c_str(), value.c_str()));
+      if (is_needed(key)) check(ort::AddSessionConfigEntry(settings, key.c_str(), value.c_str()));
     check(ort::CreateSession(environment_, load.file.c_str(), settings, &session_));
     inputs_ = chosen(load.inputs, ort::names(session_, ort::SessionGetInputCount, ort::SessionGetInputName));
     outputs_ = chosen(load.outputs, ort::names(session_, ort::SessionGetOutputCount, ort::SessionGetOutputName));
