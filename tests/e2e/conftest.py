@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 
 import pytest
 from digits_run import DIGITS, DigitsRun, digits_text
@@ -28,8 +29,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRun:
     store = Store(shared / "cache")
     with FileLock(f"{shared}.lock"):
         if not (shared / "runs").exists():
-            runs.run_into(shared / "runs", recipe, runs.Options(quick=True), lambda event: None, store)
+            heard: list[Event] = []
+            runs.run_into(shared / "runs", recipe, runs.Options(quick=True), heard.append, store)
+            (shared / "heard.json").write_text(json.dumps([asdict(event) for event in heard]))
     (folder,) = (RunFolder(path) for path in (shared / "runs").iterdir())
-    told = (json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines())
-    events = [Event(each["line"], each["kind"], each["text"]) for each in told]
+    events = [Event(**event) for event in json.loads((shared / "heard.json").read_text())]
     return DigitsRun(recipe, runs.Outcome(folder, folder.report()), store, events)

@@ -90,15 +90,14 @@ def test_a_profile_names_the_module_of_each_layer(digits: DigitsRun, target: str
     modules = [each.module for each in told.operators if each.module]
     assert modules[:3] == ["features.0", "features.3.layers.0", "features.3.layers.3"]
     assert (len(modules), modules[-1]) == (20, "head")
+    assert told.total_ns > 0
 
 
 def test_the_run_directory_holds_everything_and_the_report_can_be_made_again(digits: DigitsRun) -> None:
     folder = digits.path
     assert (folder / "recipe.toml").read_text() == digits.recipe.text
-    plan = json.loads((folder / "plan.json").read_text())
-    assert len(plan) == 6
-    measured = {event.line for event in digits.events if event.kind == "measuring"}
-    assert measured == {line["name"] for line in plan}
+    assert len(json.loads((folder / "plan.json").read_text())) == 6
+    assert (folder / "events.jsonl").read_text().count("\n") == len(digits.events)
     html = reports.write_html(digits.outcome.folder.report(), folder / "report.html").read_text()
     assert "within its sampling error of each other. So SQNR is drawn" in html  # equal accuracies would show nothing
     links = [unquote(link) for link in re.findall(r'href="([^"]+)"', html)]
@@ -123,10 +122,9 @@ def test_again_with_nothing_changed_no_worker_starts(digits: DigitsRun, tmp_path
     outcome = runs.run_into(tmp_path, digits.recipe, runs.Options(quick=True), events.append, digits.store)
     assert outcome.report.worker_peak_bytes == {}
     assert not [event for event in events if "launch" in event.text]
-    # another process of the test run may have measured the same file since, into the store that both of them share
-    measured = {"measurements", "latency_ratio", "slower_because", "flags"}
     ours, before = (
-        [e.model_dump(exclude=measured) for _, e in report.rows if e] for report in (outcome.report, digits.report)
+        [e.model_dump(exclude={"measurements"}) for _, e in report.rows if e]
+        for report in (outcome.report, digits.report)
     )
     assert ours == before
 

@@ -11,7 +11,7 @@ CALLS = 40
 
 
 def operators(subject: Subject, link: Link) -> list[Operator]:
-    """What each operator of a file takes in one call, in the order of execution: the mean of CALLS, less
+    """What each operator of a file takes in one call, in the order of execution: the mean of CALLS without
     those that something interrupted.
 
     Profiling costs time itself: these figures say what to look at, not how fast the file is. DeviceError where the
